@@ -1,0 +1,1 @@
+"""alsem: label a room with the fewest clicks."""

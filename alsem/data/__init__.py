@@ -1,0 +1,73 @@
+"""Captures on disk to scenes in memory; NumPy only.
+
+A new source is one row of `READERS`: a function from folder, scene name and class
+lines to a `Capture`, the list of its files.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from alsem.data.capture import Capture, load
+from alsem.data.replica import read_replica
+from alsem.data.scene import Frames, GroundTruth, Scene
+from alsem.data.splits import parse_split
+from alsem.types import InputError
+
+__all__ = ["READERS", "Frames", "GroundTruth", "Scene", "open_capture"]
+
+READERS: dict[str, Callable[[Path, str, Sequence[str]], Capture]] = {
+    "replica": read_replica,
+}
+
+
+def open_capture(
+    *,
+    dir: str | Path,
+    scene: str = "",
+    source: str = "replica",
+    downscale: int = 1,
+    train_split: str,
+    test_split: str,
+    use_depth: bool = True,
+    classes: Sequence[str] = (),
+) -> tuple[Scene, GroundTruth]:
+    """Reads a capture.
+
+    Args:
+        dir: Folder of scenes, or the scene itself if ``scene`` is empty.
+        scene: Name of the scene.
+        source: Layout on disk, a row of `READERS`.
+        downscale: Whole factor that divides the images' width and height. Colour is
+            averaged; depth and labels are taken at one pixel of each block.
+        train_split: Sequence and slice of the pool, like ``"Sequence_1[::5]"``.
+        test_split: Sequence and slice of the frames scored; none may be in both.
+        use_depth: Whether training frames get their depth, if the capture has any.
+        classes: Lines ``"id name"``, or names for ids from 1, in place of the class
+            list in the capture.
+
+    Returns:
+        The scene, and apart from it its ground truth.
+
+    Raises:
+        InputError: If anything asked for is missing, malformed or damaged.
+    """
+    if source not in READERS:
+        raise InputError(
+            f"data.source={source!r} is not known; use one of {', '.join(READERS)}"
+        )
+    if isinstance(downscale, bool) or not isinstance(downscale, int):
+        raise InputError(f"data.downscale={downscale!r} is not a whole number")
+    if isinstance(classes, str):
+        raise InputError(f"data.classes={classes!r} is one text; give a list of lines")
+    if not str(dir):
+        raise InputError("data.dir is empty; give the folder of the capture")
+    train, test = parse_split(train_split), parse_split(test_split)
+    try:
+        capture = READERS[source](Path(dir).expanduser(), scene, classes)
+        return load(
+            capture, downscale=downscale, train=train, test=test, use_depth=use_depth
+        )
+    except OSError as error:
+        raise InputError(
+            f"{error.filename}: {error.strerror}; make it readable"
+        ) from None

@@ -1,0 +1,173 @@
+"""The classes of a capture, from what its maker wrote down about them.
+
+Never from label images: what they hold is what an annotator is to be paid for.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from alsem.types import InputError
+
+Classes = tuple[tuple[str, ...], tuple[int, ...]]
+_MAX_ID = 255  # label images have 8 bits
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Raises:
+        InputError: If the file cannot be read or holds something else.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        trouble = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read as JSON ({trouble})") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: holds no JSON object; write {{...}}")
+    return value
+
+
+def from_info(path: Path, info: dict[str, Any]) -> Classes:
+    """Takes the classes of an ``info.json``: ``{"classes": {name: {"id": int}}}``.
+
+    Args:
+        path: The file, for messages.
+        info: What it holds.
+
+    Returns:
+        Names and ids, ordered by id, without void (ids of 0 and below).
+
+    Raises:
+        InputError: If ``classes`` is malformed.
+    """
+    classes = info["classes"]
+    example = 'write "classes": {"wall": {"id": 1}, ...}'
+    if not isinstance(classes, dict):
+        raise InputError(f"{path}: 'classes' is not an object; {example}")
+    pairs = []
+    for name, entry in classes.items():
+        if not isinstance(entry, dict) or "id" not in entry:
+            raise InputError(f"{path}: class {name!r} has no id; {example}")
+        pairs.append((entry["id"], name))
+    return _ordered(path, pairs)
+
+
+def from_info_semantic(path: Path) -> Classes:
+    """Takes the classes that occur among the objects of Replica's metadata.
+
+    Args:
+        path: ``info_semantic.json``, which lists all 101 classes of the data set under
+            ``classes`` and those in the room under ``objects``.
+
+    Returns:
+        Names and ids, ordered by id, without void (ids of 0 and below).
+
+    Raises:
+        InputError: If the file is malformed.
+    """
+    info = read_json(path)
+    objects, named = (_rows(path, info, key) for key in ("objects", "classes"))
+    name_of_id = {str(row.get("id")): row.get("name") for row in named}
+    pairs: list[tuple[object, object]] = []
+    for row in objects:
+        class_id = row.get("class_id")
+        pairs.append((class_id, row.get("class_name", name_of_id.get(str(class_id)))))
+    return _ordered(path, dict.fromkeys(_plain(path, pairs)))
+
+
+def from_text(path: Path) -> Classes:
+    """Takes classes from a text file, see `from_lines`.
+
+    Raises:
+        InputError: If the file cannot be read or is malformed.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as text ({error})") from None
+    return from_lines(path, lines)
+
+
+def from_lines(where: Path | str, lines: Sequence[str]) -> Classes:
+    """Takes classes from lines ``id name``, or just ``name`` for ids from 1.
+
+    Args:
+        where: Where the lines stand, for messages.
+        lines: One class each; blank ones and those that open with # are skipped.
+
+    Returns:
+        Names and ids, ordered by id, without void (ids of 0 and below).
+
+    Raises:
+        InputError: If some lines carry an id and others do not, or a class repeats.
+    """
+    lines = [line.strip() for line in lines]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    numbered = [_split_id(line) for line in lines]
+    with_id = [pair for pair in numbered if pair is not None]
+    if not with_id:
+        return _ordered(where, enumerate(lines, start=1))
+    if len(with_id) != len(lines):
+        odd = lines[numbered.index(None)]
+        raise InputError(
+            f"{where}: {odd!r} has no id while other lines do; write 'id name' in every"
+            " line, or names only"
+        )
+    return _ordered(where, with_id)
+
+
+def _split_id(line: str) -> tuple[int, str] | None:
+    head, *name = line.split(maxsplit=1)
+    try:
+        return (int(head), name[0]) if name else None
+    except ValueError:
+        return None
+
+
+def _rows(path: Path, info: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    rows = info.get(key, [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InputError(f"{path}: {key!r} is not a list of objects; restore the file")
+    return rows
+
+
+def _plain(
+    where: Path | str, pairs: Iterable[tuple[object, object]]
+) -> list[tuple[int, str]]:
+    """Drops void and checks the types, which JSON leaves open."""
+    plain = []
+    for class_id, name in pairs:
+        if not isinstance(class_id, int) or isinstance(class_id, bool):
+            raise InputError(
+                f"{where}: id {class_id!r} of class {name!r} is not a whole number; "
+                "give it one"
+            )
+        if class_id <= 0:
+            continue
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(f"{where}: class {class_id} has no name; give it one")
+        plain.append((class_id, name.strip()))
+    return plain
+
+
+def _ordered(where: Path | str, pairs: Iterable[tuple[object, object]]) -> Classes:
+    classes = sorted(_plain(where, pairs))
+    if not classes:
+        raise InputError(f"{where}: lists no class with an id above 0 (0 is void)")
+    if classes[-1][0] > _MAX_ID:
+        raise InputError(
+            f"{where}: class id {classes[-1][0]} does not fit the 8-bit label images; "
+            f"number the classes 1 to {_MAX_ID}"
+        )
+    ids = tuple(class_id for class_id, _ in classes)
+    names = tuple(name for _, name in classes)
+    for what, values in (("id", ids), ("name", names)):
+        repeated = [value for value in values if values.count(value) > 1]
+        if repeated:
+            raise InputError(
+                f"{where}: two classes have the {what} {repeated[0]!r}; make it unique"
+            )
+    return names, ids

@@ -1,0 +1,191 @@
+"""Reader of the Replica renderings of Semantic-NeRF, and of captures laid out so.
+
+``<scene>/<sequence>/rgb/rgb_<i>.png``, ``depth/depth_<i>.png`` (16-bit, millimetres
+along the optical axis), ``semantic_class/semantic_class_<i>.png`` (8-bit class id,
+0 void) and ``traj_w_c.txt`` (one camera-to-world matrix a line). Depth and labels may
+be absent, each as a whole folder. ``<scene>/info.json`` may give the camera
+(``fx fy cx cy`` or ``hfov_deg``; 90 degrees without it), ``depth_scale`` and classes.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from alsem.data import classes
+from alsem.data.capture import Capture, FrameFiles
+from alsem.data.poses import read_poses
+from alsem.types import InputError, Intrinsics
+
+_RGB = re.compile(r"rgb_(\d+)\.png")
+_CAMERA = ("fx", "fy", "cx", "cy")
+
+
+def read_replica(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capture:
+    """Finds out what a capture holds.
+
+    Args:
+        root: Folder of scenes, or the scene itself if ``scene`` is empty.
+        scene: Name of the scene's folder.
+        class_lines: Classes as `classes.from_lines` reads them; when empty they come
+            from the capture: ``info.json``, ``info_semantic.json``, ``classes.txt``,
+            the first that is there.
+
+    Returns:
+        The capture.
+
+    Raises:
+        InputError: If there is no such scene, or its description is malformed.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; give the folder of the capture")
+    folder = root / scene
+    if not _sequences(folder):
+        trouble = "holds no sequence (a folder with rgb/rgb_0.png in it)"
+        raise InputError(
+            f"{folder}: {trouble if folder.is_dir() else 'no such folder'}; "
+            f"scenes in {root}: {', '.join(_scenes(root)) or 'none'}"
+        )
+    info_path = folder / "info.json"
+    info = classes.read_json(info_path) if info_path.exists() else {}
+    name = Path(scene).name or folder.resolve().name
+    return Capture(
+        name=name,
+        sequences=tuple(_sequences(folder)),
+        frames=lambda sequence: _read_sequence(folder, sequence),
+        camera=lambda width, height: _camera(info_path, info, width, height),
+        depth_scale=_positive(info_path, info, "depth_scale", 1000.0),
+        classes=_read_classes(root, folder, name, info, class_lines),
+    )
+
+
+def _sequences(folder: Path) -> list[str]:
+    return sorted(child.parent.name for child in folder.glob("*/rgb") if child.is_dir())
+
+
+def _scenes(root: Path) -> list[str]:
+    return sorted(child.name for child in root.iterdir() if _sequences(child))
+
+
+def _read_sequence(folder: Path, name: str) -> list[FrameFiles]:
+    if name not in _sequences(folder):
+        raise InputError(
+            f"{folder / name}: no such sequence; sequences in {folder}: "
+            + ", ".join(_sequences(folder))
+        )
+    sequence = folder / name
+    tokens: dict[int, str] = {}
+    for path in sorted((sequence / "rgb").iterdir()):
+        match = _RGB.fullmatch(path.name)
+        if match is None:
+            continue
+        number = int(match[1])
+        if number in tokens:
+            raise InputError(
+                f"{path}: frame {number} is there twice, also as "
+                f"rgb_{tokens[number]}.png; remove one"
+            )
+        tokens[number] = match[1]
+    if not tokens:
+        raise InputError(f"{sequence / 'rgb'}: holds no rgb_<number>.png; add images")
+    numbers = sorted(tokens)
+    poses = read_poses(sequence / "traj_w_c.txt")
+    if len(poses) != len(numbers):
+        raise InputError(_counts_differ(sequence, numbers, len(poses)))
+
+    def beside(kind: str, number: int) -> Path | None:
+        if not (sequence / kind).exists():
+            return None
+        return sequence / kind / f"{kind}_{tokens[number]}.png"
+
+    return [
+        FrameFiles(
+            name=f"{name}/{number}",
+            rgb=sequence / "rgb" / f"rgb_{tokens[number]}.png",
+            depth=beside("depth", number),
+            label=beside("semantic_class", number),
+            world_from_cam=pose,
+        )
+        for number, pose in zip(numbers, poses, strict=True)
+    ]
+
+
+def _counts_differ(sequence: Path, numbers: list[int], poses: int) -> str:
+    trajectory = sequence / "traj_w_c.txt"
+    if poses < len(numbers):
+        return (
+            f"{trajectory}: {poses} poses for {len(numbers)} images in "
+            f"{sequence / 'rgb'}; write one line an image"
+        )
+    absent = sorted(set(range(numbers[0], numbers[-1])) - set(numbers))
+    before_or_after = numbers[0] - 1 if numbers[0] > 0 else numbers[-1] + 1
+    number = absent[0] if absent else before_or_after
+    return (
+        f"{sequence / 'rgb' / f'rgb_{number}.png'}: missing; {trajectory} has {poses} "
+        f"poses for {len(numbers)} images, add the image or remove its line"
+    )
+
+
+def _read_classes(
+    root: Path, folder: Path, name: str, info: dict[str, Any], lines: Sequence[str]
+) -> classes.Classes:
+    if lines:
+        return classes.from_lines("data.classes", lines)
+    if "classes" in info:
+        return classes.from_info(folder / "info.json", info)
+    described = Path("semantic_info") / name / "info_semantic.json"
+    for path in (
+        root / described,
+        folder / described,
+        folder.resolve().parent / described,
+        folder / "info_semantic.json",
+    ):
+        if path.exists():
+            return classes.from_info_semantic(path)
+    for path in (folder / "classes.txt", root / "classes.txt"):
+        if path.exists():
+            return classes.from_text(path)
+    raise InputError(
+        f"{folder / 'classes.txt'}: missing, and no other class list; write it, one "
+        "'id name' a line, or give data.classes"
+    )
+
+
+def _camera(path: Path, info: dict[str, Any], width: int, height: int) -> Intrinsics:
+    for key, size in (("width", width), ("height", height)):
+        if info.get(key, size) != size:
+            raise InputError(
+                f"{path}: {key} is {info[key]!r} while the images have {size} pixels; "
+                "describe the camera of the images"
+            )
+    given = [key for key in _CAMERA if key in info]
+    if given and len(given) != len(_CAMERA):
+        raise InputError(
+            f"{path}: gives {', '.join(given)} only; give all of fx, fy, cx, cy or none"
+        )
+    if given:
+        fx, fy = (_positive(path, info, key, 0.0) for key in ("fx", "fy"))
+        cx, cy = (_number(path, info, key, 0.0) for key in ("cx", "cy"))
+        return Intrinsics(width, height, fx, fy, cx, cy)
+    hfov = _positive(path, info, "hfov_deg", 90.0)
+    if hfov >= 180:
+        raise InputError(f"{path}: hfov_deg is {hfov:g}; give less than 180 degrees")
+    focal = width / 2 if hfov == 90 else width / 2 / math.tan(math.radians(hfov / 2))
+    return Intrinsics(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
+
+
+def _positive(path: Path, info: dict[str, Any], key: str, default: float) -> float:
+    value = _number(path, info, key, default)
+    if value <= 0:
+        raise InputError(f"{path}: {key} is {value:g}; give a number above 0")
+    return value
+
+
+def _number(path: Path, info: dict[str, Any], key: str, default: float) -> float:
+    value = info.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{path}: {key} is {value!r}; give a number")
+    if not math.isfinite(value):
+        raise InputError(f"{path}: {key} is {value!r}; give a finite number")
+    return float(value)

@@ -1,0 +1,142 @@
+"""A capture in memory, and its ground truth kept apart from it.
+
+Why two types: whatever is handed a `Scene` cannot see a label or the depth of a test
+frame, so no score, model or cache can use them by mistake.
+"""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+
+from alsem.types import Intrinsics
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Frames:
+    """Posed photographs of one size.
+
+    Attributes:
+        names: ``n`` stable names such as ``"Sequence_1/12"``.
+        rgb: ``[n h w 3]`` uint8, sRGB.
+        world_from_cam: ``[n 4 4]`` float32, metres, OpenCV axes (x right, y down,
+            z forward).
+        depth_z: ``[n h w]`` float32, metres along the optical axis, 0 = unknown;
+            None without depth.
+    """
+
+    names: tuple[str, ...]
+    rgb: np.ndarray
+    world_from_cam: np.ndarray
+    depth_z: np.ndarray | None
+
+    def __post_init__(self) -> None:
+        """Checks shapes and dtypes."""
+        n, (h, w) = len(self.names), self.rgb.shape[1:3]
+        if len(set(self.names)) != n:
+            raise ValueError("frame names repeat")
+        _check("rgb", self.rgb, (n, h, w, 3), np.uint8)
+        _check("world_from_cam", self.world_from_cam, (n, 4, 4), np.float32)
+        _check("depth_z", self.depth_z, (n, h, w), np.float32)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scene:
+    """What may be known without asking an annotator.
+
+    Attributes:
+        name: Name of the scene.
+        intrinsics: Camera of the images below, that is after downscaling.
+        pixel_offset: (row, column) of the point of a pixel at which depth and labels
+            were sampled, pixels from the pixel's centre.
+        train: The frames whose pixels form the pool.
+        test: The frames scored; without depth, which is ground truth here.
+        class_names: ``C`` names without void; a label is an index into them.
+        class_ids: The capture's own ids of the classes, same order.
+    """
+
+    name: str
+    intrinsics: Intrinsics
+    pixel_offset: tuple[float, float]
+    train: Frames
+    test: Frames
+    class_names: tuple[str, ...]
+    class_ids: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Checks that the parts fit together."""
+        size = (self.intrinsics.height, self.intrinsics.width)
+        for split, frames in (("train", self.train), ("test", self.test)):
+            if frames.rgb.shape[1:3] != size:
+                raise ValueError(
+                    f"{split} images are {frames.rgb.shape[1:3]}, intrinsics {size}"
+                )
+        if self.test.depth_z is not None:
+            raise ValueError("depth of test frames belongs to GroundTruth")
+        if len(self.class_names) != len(self.class_ids):
+            raise ValueError("class_names and class_ids differ in length")
+        for field in (self.class_names, self.class_ids):
+            if len(set(field)) != len(field):
+                raise ValueError(f"classes repeat: {field}")
+
+    def fingerprint(self) -> str:
+        """Names all that geometry is fitted to.
+
+        Returns:
+            SHA-256 in hexadecimal over the training images, depth and poses, the
+            intrinsics and the pixel offset. Neither classes nor test frames count, so
+            fitted geometry may be shared by runs that differ in those.
+        """
+        digest = hashlib.sha256()
+        digest.update(repr(dataclasses.astuple(self.intrinsics)).encode())
+        digest.update(repr(self.pixel_offset).encode())
+        for array in (self.train.rgb, self.train.depth_z, self.train.world_from_cam):
+            if array is None:
+                digest.update(b"none")
+                continue
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class GroundTruth:
+    """What only the simulated annotator and the evaluator may see.
+
+    Attributes:
+        train_labels: ``[n h w]`` int16 label index, -1 = void; None if unlabelled.
+        test_labels: ``[m h w]`` int16, likewise.
+        test_depth_z: ``[m h w]`` float32 metres along the optical axis, 0 = unknown;
+            None if the test frames have no depth.
+    """
+
+    train_labels: np.ndarray | None
+    test_labels: np.ndarray | None
+    test_depth_z: np.ndarray | None
+
+    def __post_init__(self) -> None:
+        """Checks shapes and dtypes."""
+        for name, dtype in (
+            ("train_labels", np.int16),
+            ("test_labels", np.int16),
+            ("test_depth_z", np.float32),
+        ):
+            array = getattr(self, name)
+            if array is not None:
+                if array.ndim != 3:
+                    raise ValueError(f"{name} has {array.ndim} axes, expected [n h w]")
+                _check(name, array, array.shape, dtype)
+        if self.test_labels is not None and self.test_depth_z is not None:
+            _check(
+                "test_depth_z", self.test_depth_z, self.test_labels.shape, np.float32
+            )
+
+
+def _check(
+    name: str, array: np.ndarray | None, shape: tuple[int, ...], dtype: type
+) -> None:
+    if array is not None and (array.shape != shape or array.dtype != dtype):
+        raise ValueError(
+            f"{name} is {array.dtype}{list(array.shape)}, "
+            f"expected {np.dtype(dtype)}{list(shape)}"
+        )

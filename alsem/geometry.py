@@ -1,0 +1,66 @@
+"""Geometry of posed depth: points, boxes, normals, voxels."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from alsem.numerics import safe_normalize
+from alsem.typing import Array, Float, Int
+
+
+def image_normals(points: Float[Array, "*b h w 3"]) -> Float[Array, "*b h w 3"]:
+    """Unit surface normals of images of world points, pointing at the camera side.
+
+    On each axis the nearer of the two neighbours gives the tangent, so an edge takes
+    its normal from its own side. Points must be finite; rows of three zeros mean "no
+    point", and their normals and their neighbours' are unreliable.
+    """
+
+    def tangent(axis: int):
+        forward = jnp.diff(points, axis=axis, append=jnp.take(
+            points, jnp.array([points.shape[axis] - 1]), axis=axis))
+        backward = jnp.roll(forward, 1, axis=axis)
+        length_f = jnp.sum(jnp.square(forward), axis=-1, keepdims=True)
+        length_b = jnp.sum(jnp.square(backward), axis=-1, keepdims=True)
+        # At the two borders one of them is zero: take the other.
+        use_forward = (length_f > 0) & ((length_f <= length_b) | (length_b == 0))
+        return jnp.where(use_forward, forward, backward)
+
+    across, down = tangent(-2), tangent(-3)
+    return safe_normalize(-jnp.cross(across, down), eps=1e-16)
+
+
+def bounding_box(points: np.ndarray, *, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high corner, metres, of finite points ``[n 3]``, widened by a margin."""
+    return points.min(axis=0) - margin, points.max(axis=0) + margin
+
+
+def ray_box_exit(
+    origins: Float[Array, "*b 3"],
+    directions: Float[Array, "*b 3"],
+    low: Float[Array, "3"],
+    high: Float[Array, "3"],
+) -> Float[Array, "*b"]:
+    """Distance in metres at which rays that start inside a box leave it."""
+    safe = jnp.where(jnp.abs(directions) < 1e-9, 1e-9, directions)
+    t_low, t_high = (low - origins) / safe, (high - origins) / safe
+    return jnp.min(jnp.maximum(t_low, t_high), axis=-1)
+
+
+def voxel_keys(points: np.ndarray, *, size: float) -> np.ndarray:
+    """One int64 key per point ``[n 3]``, the same for points of one voxel of ``size``.
+
+    21 bits an axis: a million voxels to either side of the origin.
+
+    Raises:
+        ValueError: A point lies farther out than the keys reach.
+    """
+    cell = np.floor(np.asarray(points, np.float64) / size).astype(np.int64) + (1 << 20)
+    if cell.size and (cell.min() < 0 or cell.max() >= 1 << 21):
+        raise ValueError(f"points reach beyond {size * (1 << 20):.0f} m")
+    return (cell[:, 0] << 42) | (cell[:, 1] << 21) | cell[:, 2]
+
+
+def compact(keys: np.ndarray) -> tuple[Int[np.ndarray, "n"], int]:
+    """Renumbers keys to 0..v-1 and returns them with ``v``."""
+    unique, index = np.unique(keys, return_inverse=True)
+    return index.astype(np.int32), len(unique)

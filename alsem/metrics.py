@@ -1,0 +1,107 @@
+"""Metrics as unfinished sums: added over batches on the host, divided once.
+
+Definitions are those of Semantic-NeRF: one confusion matrix pooled over all test
+pixels, true void dropped.
+"""
+
+import dataclasses
+
+import numpy as np
+
+
+def confusion(
+    predicted: np.ndarray, label: np.ndarray, *, num_classes: int
+) -> np.ndarray:
+    """Counts ``[c c]`` (row = true, column = predicted), int64; label -1 is dropped."""
+    keep = label >= 0
+    cell = label[keep].astype(np.int64) * num_classes + predicted[keep]
+    counts = np.bincount(cell, minlength=num_classes**2)
+    return counts.reshape(num_classes, num_classes)
+
+
+@dataclasses.dataclass(frozen=True)
+class SegmentationScores:
+    """Scores of one confusion matrix.
+
+    Attributes:
+        miou: Mean IoU over classes that occur or are predicted; a class predicted
+            but absent counts 0, one absent from both is left out.
+        miou_present: Mean IoU over the classes that occur.
+        total_acc: Share of pixels that are right.
+        mean_acc: Mean recall over the classes that occur.
+        iou: ``[c]`` IoU of every class, NaN where absent from both.
+    """
+
+    miou: float
+    miou_present: float
+    total_acc: float
+    mean_acc: float
+    iou: np.ndarray
+
+
+def segmentation_scores(counts: np.ndarray) -> SegmentationScores:
+    """Finishes a confusion matrix; with no pixel at all every score is NaN."""
+    counts = counts.astype(np.float64)
+    right = np.diag(counts)
+    true, predicted = counts.sum(axis=1), counts.sum(axis=0)
+    union = true + predicted - right
+    iou = np.divide(right, union, out=np.full_like(right, np.nan), where=union > 0)
+    recall = np.divide(right, true, out=np.full_like(right, np.nan), where=true > 0)
+
+    def mean(values: np.ndarray) -> float:
+        return float(values.mean()) if values.size else float("nan")
+
+    return SegmentationScores(
+        miou=mean(iou[union > 0]),
+        miou_present=mean(iou[true > 0]),
+        total_acc=float(right.sum() / true.sum()) if true.sum() else float("nan"),
+        mean_acc=mean(recall[true > 0]),
+        iou=iou,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class CalibrationSums:
+    """Per confidence bin: how many, how many right, and their summed confidence."""
+
+    count: np.ndarray
+    right: np.ndarray
+    confidence: np.ndarray
+
+    def __add__(self, other: "CalibrationSums") -> "CalibrationSums":
+        return CalibrationSums(
+            self.count + other.count,
+            self.right + other.right,
+            self.confidence + other.confidence,
+        )
+
+    def error(self) -> float:
+        """Expected calibration error: mean |confidence - accuracy|, by bin count."""
+        total = self.count.sum()
+        if not total:
+            return float("nan")
+        return float(np.abs(self.confidence - self.right).sum() / total)
+
+
+def calibration(
+    confidence: np.ndarray,
+    predicted: np.ndarray,
+    label: np.ndarray,
+    *,
+    bins: int = 15,
+) -> CalibrationSums:
+    """Sums for the calibration error over ``bins`` equal bins; label -1 is dropped."""
+    keep = label >= 0
+    confidence = confidence[keep].astype(np.float64)
+    right = (predicted[keep] == label[keep]).astype(np.float64)
+    index = np.clip((confidence * bins).astype(np.int64), 0, bins - 1)
+    return CalibrationSums(
+        np.bincount(index, minlength=bins).astype(np.float64),
+        np.bincount(index, weights=right, minlength=bins),
+        np.bincount(index, weights=confidence, minlength=bins),
+    )
+
+
+def psnr(mean_squared_error: float) -> float:
+    """Peak signal-to-noise ratio in dB for colours in [0, 1]."""
+    return float(-10.0 * np.log10(max(mean_squared_error, 1e-12)))

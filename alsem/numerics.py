@@ -1,0 +1,45 @@
+"""Safe functions: a finite value and a finite gradient on the whole real line."""
+
+import jax
+import jax.numpy as jnp
+
+from alsem.typing import Array, Float
+
+EXP_LIMIT = 15.0  # exp(15) is 3e6 per metre: opaque within a micrometre
+
+
+@jax.custom_vjp
+def trunc_exp(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
+    """``exp(x)`` with value and slope held at ``exp(±EXP_LIMIT)`` beyond it.
+
+    The slope outside the limits is that at the limit, not zero, so that an
+    optimiser can always come back (Instant-NGP's density activation).
+    """
+    return jnp.exp(jnp.clip(x, -EXP_LIMIT, EXP_LIMIT))
+
+
+def _trunc_exp_fwd(x):
+    y = trunc_exp(x)
+    return y, y
+
+
+def _trunc_exp_bwd(y, g):
+    return (g * y,)
+
+
+trunc_exp.defvjp(_trunc_exp_fwd, _trunc_exp_bwd)
+
+
+def safe_normalize(
+    x: Float[Array, "*b d"], *, eps: float = 1e-12
+) -> Float[Array, "*b d"]:
+    """Unit vectors along the last axis; a zero vector stays zero, with slope zero."""
+    square = jnp.sum(x * x, axis=-1, keepdims=True)
+    is_zero = square < eps
+    norm = jnp.sqrt(jnp.where(is_zero, 1.0, square))
+    return jnp.where(is_zero, 0.0, x / norm)
+
+
+def safe_log(x: Float[Array, "*b"], *, eps: float = 1e-12) -> Float[Array, "*b"]:
+    """``log(max(x, eps))``: entropies of exact zeros are zero, slopes stay finite."""
+    return jnp.log(jnp.maximum(x, eps))

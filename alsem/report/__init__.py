@@ -1,0 +1,54 @@
+"""The report of a run: ``report/index.html``, one page that needs nothing else."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from alsem.report.data import Curve, FrameView, QueryView, ReportData, TopView
+from alsem.report.figures import top_view
+from alsem.report.page import render
+from alsem.report.palette import class_colours
+from alsem.types import InputError
+
+__all__ = [
+    "Curve",
+    "FrameView",
+    "QueryView",
+    "ReportData",
+    "TopView",
+    "class_colours",
+    "render",
+    "top_view",
+    "write_report",
+]
+
+
+def write_report(workdir: str | os.PathLike[str], data: ReportData) -> Path:
+    """Writes ``report/index.html`` in the run directory, replacing it in one step.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        InputError: if the disk is full or the place cannot be written.
+    """
+    page = Path(workdir) / "report" / "index.html"
+    content = render(data).encode("utf-8")
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=page.parent, prefix=".index.")
+        try:
+            # mkstemp's own 0600 would hide the page from a web server.
+            os.fchmod(handle, 0o644)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.replace(temporary, page)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise InputError(
+            f"{page}: {error.strerror or error}; free some space or choose a "
+            "--workdir that can be written"
+        ) from error
+    return page

@@ -1,0 +1,106 @@
+"""Colours of classes: fixed, distinct, the same in every picture of every run."""
+
+import functools
+
+import numpy as np
+
+VOID_RGB = (0, 0, 0)
+# Calm hues for the classes most rooms start with; the rest are searched.
+_FIRST_RGB = (
+    (158, 185, 214),
+    (170, 129, 92),
+    (226, 221, 196),
+    (64, 145, 196),
+    (240, 166, 74),
+    (106, 168, 96),
+    (209, 82, 78),
+    (140, 108, 190),
+    (232, 139, 177),
+    (62, 178, 168),
+    (201, 196, 62),
+    (128, 128, 128),
+)
+# sRGB to the cone responses of Oklab, and from their cube roots to Oklab.
+_LMS_FROM_RGB = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+_LAB_FROM_ROOTS = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
+
+
+def oklab(rgb: np.ndarray) -> np.ndarray:
+    """Lightness in [0, 1] and two colour axes, in which distance is how it looks.
+
+    Args:
+        rgb: uint8 ``[*b 3]``, sRGB.
+
+    Returns:
+        float64 ``[*b 3]``, Oklab (B. Ottosson, 2020).
+    """
+    srgb = rgb / 255.0
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    return np.cbrt(linear @ _LMS_FROM_RGB.T) @ _LAB_FROM_ROOTS.T
+
+
+@functools.cache
+def _ordered_colours(count: int) -> np.ndarray:
+    levels = np.arange(0, 256, 17, dtype=np.uint8)
+    grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), -1)
+    grid = grid.reshape(-1, 3)
+    lightness, *axes = np.moveaxis(oklab(grid), -1, 0)
+    # Apart from the black of void and the white of the page; glaring colours would
+    # gain little distance.
+    is_calm = np.hypot(*axes) < 0.17
+    grid = grid[(lightness > 0.38) & (lightness < 0.93) & is_calm]
+    grid_lab = oklab(grid)
+    chosen = [np.array(rgb, np.uint8) for rgb in _FIRST_RGB]
+    distance = np.full(len(grid), np.inf)
+    for rgb in chosen:
+        gap = np.linalg.norm(grid_lab - oklab(rgb), axis=-1)
+        distance = np.minimum(distance, gap)
+    while len(chosen) < count:
+        farthest = int(np.argmax(distance))
+        chosen.append(grid[farthest])
+        gap = np.linalg.norm(grid_lab - grid_lab[farthest], axis=-1)
+        distance = np.minimum(distance, gap)
+    return np.stack(chosen)
+
+
+def class_colours(n: int) -> np.ndarray:
+    """One colour a class; the first colours stay the same whatever ``n`` is.
+
+    Args:
+        n: Number of classes, at most 1000.
+
+    Returns:
+        uint8 ``[n 3]``, sRGB, none of them black.
+
+    Raises:
+        ValueError: if there are more classes than colours to tell apart.
+    """
+    if not 0 <= n <= 1000:
+        raise ValueError(f"colours for {n} classes; 0 to 1000 can be told apart")
+    return _ordered_colours(max(n, len(_FIRST_RGB)))[:n].copy()
+
+
+def label_image(label: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """Labels in class colours, void black.
+
+    Args:
+        label: int ``[*b]``, class index, negative for void.
+        colours: uint8 ``[c 3]``.
+
+    Returns:
+        uint8 ``[*b 3]``.
+    """
+    table = np.concatenate([colours, np.array([VOID_RGB], np.uint8)])
+    return table[np.where(label < 0, len(colours), label)]

@@ -1,0 +1,62 @@
+"""Writes procedural rooms in the Replica layout.
+
+Run: python -m alsem.rooms --out=DIR --count=N --seed=S
+"""
+
+import sys
+
+from absl import app, flags, logging
+from tqdm import tqdm
+
+from alsem.data.room import write_room
+from alsem.types import InputError
+
+_OUT = flags.DEFINE_string("out", None, "Folder to write the rooms to.")
+_COUNT = flags.DEFINE_integer("count", 1, "Number of rooms.")
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the first room; the next adds one.")
+_WIDTH = flags.DEFINE_integer("width", 320, "Image width, pixels.")
+_HEIGHT = flags.DEFINE_integer("height", 240, "Image height, pixels.")
+_TRAIN = flags.DEFINE_integer("train_frames", 180, "Frames of Sequence_1.")
+_TEST = flags.DEFINE_integer("test_frames", 40, "Frames of Sequence_2.")
+
+
+def main(argv: list[str]) -> None:
+    """Writes the rooms the flags ask for.
+
+    Raises:
+        InputError: If the flags make no sense.
+    """
+    if len(argv) > 1:
+        raise InputError(f"unexpected argument {argv[1]!r}; all options are --flags")
+    if not _OUT.value:
+        raise InputError("no folder given; add --out=DIR")
+    if _COUNT.value < 1:
+        raise InputError(f"--count is {_COUNT.value}; give 1 or more")
+    frames = _TRAIN.value + _TEST.value
+    for seed in range(_SEED.value, _SEED.value + _COUNT.value):
+        bar = tqdm(total=frames, unit="frame", disable=not sys.stdout.isatty())
+        with bar:
+            folder = write_room(
+                _OUT.value,
+                seed=seed,
+                width=_WIDTH.value,
+                height=_HEIGHT.value,
+                train_frames=_TRAIN.value,
+                test_frames=_TEST.value,
+                progress=bar.update,
+            )
+        print(f"{folder}: {_TRAIN.value} + {_TEST.value} frames", flush=True)
+
+
+def run() -> None:
+    """Runs `main`; bad input is one line on standard error and exit status 2."""
+    logging.set_verbosity(logging.WARNING)
+    try:
+        app.run(main, flags_parser=flags.FLAGS)
+    except (InputError, flags.Error) as error:
+        print(f"alsem.rooms: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    run()
