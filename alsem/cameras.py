@@ -12,7 +12,7 @@ reduction once it holds more than 32768 numbers (a test guards it).
 import jax.numpy as jnp
 
 from alsem.types import Intrinsics, Rays
-from alsem.typing import Array, Bool, Float
+from alsem.typing import Array, Bool, Float, Int
 
 
 def pixel_rays(
@@ -35,6 +35,24 @@ def pixel_rays(
         origins=jnp.broadcast_to(world_from_cam[..., :3, 3], in_world.shape),
         directions=in_world / length[..., None],
         z_scale=1.0 / length,
+    )
+
+
+def pool_rays(
+    pixel: Int[Array, "r"],
+    world_from_cam: Float[Array, "n 4 4"],
+    intrinsics: Intrinsics,
+    pixel_offset: tuple[float, float],
+) -> Rays:
+    """Rays of flat pool indices, through where depth and labels were sampled."""
+    width, height = intrinsics.width, intrinsics.height
+    row = (pixel // width) % height
+    col = pixel % width
+    return pixel_rays(
+        row.astype(jnp.float32) + pixel_offset[0],
+        col.astype(jnp.float32) + pixel_offset[1],
+        world_from_cam[pixel // (width * height)],
+        intrinsics,
     )
 
 

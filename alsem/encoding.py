@@ -5,6 +5,7 @@ of the tetrahedron that holds it when the cell is cut along its diagonal (Kuhn).
 interpolant stays continuous, and gathers, the slow part on a CPU, are halved.
 """
 
+import math
 from collections.abc import Sequence
 
 import jax
@@ -13,7 +14,7 @@ import numpy as np
 
 from alsem.typing import Array, Float, Int
 
-_PRIMES = np.array([1, 2654435761, 805459861], dtype=np.uint32)
+_PRIME_Y, _PRIME_Z = np.uint32(2654435761), np.uint32(805459861)
 
 
 def sinusoidal(
@@ -24,8 +25,10 @@ def sinusoidal(
     NeRF, arXiv 2003.08934, eq. 4, as Semantic-NeRF uses it: the input is kept and
     angular frequencies are powers of two. Returns ``d * (1 + 2 * octaves)`` values.
     """
-    scales = base * 2.0 ** jnp.arange(octaves)
-    angles = (x[..., None, :] * scales[:, None]).reshape(*x.shape[:-1], -1)
+    *lead, d = x.shape
+    scales = jnp.asarray(base * 2.0 ** np.arange(octaves), x.dtype)
+    scales = jnp.broadcast_to(scales[:, None], (*lead, octaves, d))
+    angles = (x[..., None, :] * scales).reshape(*lead, octaves * d)
     return jnp.concatenate([x, jnp.sin(angles), jnp.cos(angles)], axis=-1)
 
 
@@ -65,16 +68,19 @@ def simplex_corners(
     low = jnp.floor(x)
     frac = x - low
     fx, fy, fz = frac[..., 0], frac[..., 1], frac[..., 2]
-    x_before_y, x_before_z, y_before_z = fx >= fy, fx >= fz, fy >= fz
+    x_before_y = (fx >= fy).astype(jnp.int32)
+    x_before_z = (fx >= fz).astype(jnp.int32)
+    y_before_z = (fy >= fz).astype(jnp.int32)
     rank = jnp.stack(  # 0 = stepped first
         [
-            2 - x_before_y.astype(jnp.int32) - x_before_z,
-            1 + x_before_y.astype(jnp.int32) - y_before_z,
-            x_before_z.astype(jnp.int32) + y_before_z,
+            2 - x_before_y - x_before_z,
+            1 + x_before_y - y_before_z,
+            x_before_z + y_before_z,
         ],
         axis=-1,
     )
-    steps = (rank[..., None, :] < jnp.arange(4)[:, None]).astype(jnp.int32)
+    taken = jax.lax.broadcasted_iota(jnp.int32, (*x.shape[:-1], 4, 3), x.ndim - 1)
+    steps = (rank[..., None, :] < taken).astype(jnp.int32)
     corners = low.astype(jnp.int32)[..., None, :] + steps
     first = jnp.maximum(jnp.maximum(fx, fy), fz)
     last = jnp.minimum(jnp.minimum(fx, fy), fz)
@@ -89,15 +95,19 @@ def table_index(
     """Row of a grid corner in a level's table of ``size`` rows.
 
     A level whose whole grid ``shape`` fits is stored densely; a larger one is hashed
-    (Instant-NGP, arXiv 2201.05989, eq. 4), and ``size`` must be a power of two.
+    (Instant-NGP, arXiv 2201.05989, eq. 4).
+
+    Raises:
+        ValueError: A level has to be hashed and ``size`` is no power of two.
     """
-    if int(np.prod(shape)) <= size:
-        limit = jnp.array([n - 1 for n in shape])
-        i = jnp.clip(corner, 0, limit)
-        return (i[..., 0] * shape[1] + i[..., 1]) * shape[2] + i[..., 2]
-    hashed = corner.astype(jnp.uint32) * _PRIMES
-    mixed = hashed[..., 0] ^ hashed[..., 1] ^ hashed[..., 2]
-    return (mixed & jnp.uint32(size - 1)).astype(jnp.int32)
+    if math.prod(shape) <= size:
+        x, y, z = (jnp.clip(corner[..., i], 0, n - 1) for i, n in enumerate(shape))
+        return (x * shape[1] + y) * shape[2] + z
+    if size & (size - 1):
+        raise ValueError(f"a hashed level needs a power of two of rows, not {size}")
+    hashed = corner.astype(jnp.uint32)
+    y, z = hashed[..., 1] * _PRIME_Y, hashed[..., 2] * _PRIME_Z
+    return ((hashed[..., 0] ^ y ^ z) & jnp.uint32(size - 1)).astype(jnp.int32)
 
 
 def hash_grid(
@@ -116,14 +126,13 @@ def hash_grid(
         extent: Size of the box, metres; points beyond it share its border.
     """
     size = table.shape[1]
-    flat = jnp.clip(x.reshape(-1, 3), 0.0, jnp.array(extent))
+    flat = jnp.clip(x.reshape(-1, 3), 0.0, jnp.array(extent)[None, :])
+    all_rows = table.reshape(-1, table.shape[-1])
     features = []
     for level, cell in enumerate(cells):
         shape = [int(np.ceil(side / cell)) + 2 for side in extent]
         corners, weights = simplex_corners(flat / cell)
         rows = table_index(corners, shape=shape, size=size) + level * size
-        corner_features = table.reshape(-1, table.shape[-1]).at[rows].get(
-            mode="promise_in_bounds"
-        )
+        corner_features = all_rows.at[rows].get(mode="promise_in_bounds")
         features.append(jnp.sum(weights[..., None] * corner_features, axis=-2))
     return jnp.concatenate(features, axis=-1).reshape(*x.shape[:-1], -1)

@@ -16,8 +16,8 @@ def image_normals(points: Float[Array, "*b h w 3"]) -> Float[Array, "*b h w 3"]:
     """
 
     def tangent(axis: int):
-        forward = jnp.diff(points, axis=axis, append=jnp.take(
-            points, jnp.array([points.shape[axis] - 1]), axis=axis))
+        last = jnp.take(points, jnp.array([points.shape[axis] - 1]), axis=axis)
+        forward = jnp.diff(points, axis=axis, append=last)
         backward = jnp.roll(forward, 1, axis=axis)
         length_f = jnp.sum(jnp.square(forward), axis=-1, keepdims=True)
         length_b = jnp.sum(jnp.square(backward), axis=-1, keepdims=True)
@@ -42,7 +42,8 @@ def ray_box_exit(
 ) -> Float[Array, "*b"]:
     """Distance in metres at which rays that start inside a box leave it."""
     safe = jnp.where(jnp.abs(directions) < 1e-9, 1e-9, directions)
-    t_low, t_high = (low - origins) / safe, (high - origins) / safe
+    t_low = (jnp.broadcast_to(low, origins.shape) - origins) / safe
+    t_high = (jnp.broadcast_to(high, origins.shape) - origins) / safe
     return jnp.min(jnp.maximum(t_low, t_high), axis=-1)
 
 
@@ -52,11 +53,13 @@ def voxel_keys(points: np.ndarray, *, size: float) -> np.ndarray:
     21 bits an axis: a million voxels to either side of the origin.
 
     Raises:
-        ValueError: A point lies farther out than the keys reach.
+        ValueError: A point is not finite or lies farther out than the keys reach.
     """
-    cell = np.floor(np.asarray(points, np.float64) / size).astype(np.int64) + (1 << 20)
-    if cell.size and (cell.min() < 0 or cell.max() >= 1 << 21):
+    cell = np.floor(np.asarray(points, np.float64) / size)
+    # Before the cast, which has no meaning for what does not fit an integer.
+    if not ((cell >= -(1 << 20)) & (cell < 1 << 20)).all():
         raise ValueError(f"points reach beyond {size * (1 << 20):.0f} m")
+    cell = cell.astype(np.int64) + (1 << 20)
     return (cell[:, 0] << 42) | (cell[:, 1] << 21) | cell[:, 2]
 
 

@@ -15,7 +15,6 @@ import platform
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -54,11 +53,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def plain(value: Any) -> Any:
-    """Value as strict JSON knows it: NumPy and JAX arrays become numbers and lists.
-
-    Raises:
-        TypeError: for an object that has no JSON form.
-    """
+    """Value as strict JSON knows it; TypeError for what has no JSON form."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -80,24 +75,20 @@ def write_json(path: str | os.PathLike[str], obj: Any) -> None:
 
     Raises:
         InputError: if the disk is full or the place cannot be written.
-        TypeError: if the object has no JSON form.
     """
     path = Path(path)
     text = json.dumps(plain(obj), indent=2, allow_nan=False) + "\n"
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            # mkstemp's own 0600 would hide the run from the group that shares it.
-            os.fchmod(handle, 0o644)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+            with open(temporary, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def read_jsonl(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
@@ -116,9 +107,7 @@ def read_jsonl(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         if isinstance(row, dict) and row:
             rows.append(row)
         elif row is not None and number < len(lines):
-            raise InputError(
-                f"{path}, line {number}: not a JSON object; mend or remove that line"
-            )
+            raise InputError(f"{path}, line {number}: no JSON object; mend the line")
     return rows
 
 
@@ -178,12 +167,8 @@ class RunLog:
     def append_round(self, row: Mapping[str, Any]) -> bool:
         """Records a finished round; it is on the disk when this returns.
 
-        Args:
-            row: Has ``ROUND_KEYS``, and ``STAGES`` under ``seconds``; more may be in
-                it.
-
-        Returns:
-            False if the round was recorded before; the first record is kept.
+        A row has ``ROUND_KEYS``, and ``STAGES`` under ``seconds``, and maybe more.
+        Returns False if the round was recorded before: the first record is kept.
 
         Raises:
             ValueError: if a key is missing.
@@ -209,10 +194,9 @@ class RunLog:
         """Records scalars as ``prefix/name``."""
         flat = {f"{prefix}/{name}": plain(value) for name, value in values.items()}
         _append_jsonl(self._metrics_path, {"step": int(step), **flat})
-        with _writing(self.workdir / "tensorboard"):
-            writer = self._tensorboard or SummaryWriter(
-                str(self.workdir / "tensorboard"), flush_secs=10
-            )
+        folder = self.workdir / "tensorboard"
+        with _writing(folder):
+            writer = self._tensorboard or SummaryWriter(str(folder), flush_secs=10)
             self._tensorboard = writer
             for name, value in flat.items():
                 if value is not None:
@@ -236,54 +220,37 @@ def write_summary(
     """Writes and returns ``summary.json``: the last round's figures, the run's time.
 
     ``wall_seconds`` is over all the run's sessions; the time to the first query that
-    a model chose is None if there was none.
-
-    Raises:
-        ValueError: if there is no finished round.
-        InputError: if the disk is full.
+    a model chose is None if there was none. Raises ValueError without a row.
     """
     if not rows:
         raise ValueError("no finished round to sum up")
     summary = plain(rows[-1]) | {
         "rounds": len(rows),
-        "wall_seconds": plain(wall_seconds),
-        "seconds_to_first_model_query": plain(seconds_to_first_model_query),
+        "wall_seconds": wall_seconds,
+        "seconds_to_first_model_query": seconds_to_first_model_query,
     }
     write_json(Path(workdir) / "summary.json", summary)
     return summary
 
 
 def environment(seed: int, repo_dir: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a run depends on besides its config.
+    """What a run depends on besides its config; None for what is not there.
 
-    Args:
-        seed: The run's seed.
-        repo_dir: Top folder of the checkout. An installed copy has no commit, even
-            inside another project's checkout.
-
-    Returns:
-        Git commit and dirty flag (None where there is no git), versions (None for a
-        package that is not installed), devices by kind, CPU count and seed.
+    ``repo_dir`` is the top folder of the checkout: a copy that lies inside another
+    project's checkout has no commit.
     """
 
     def git(*command: str) -> str | None:
         # In a git hook these name another repository than the folder does.
         env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-        call = ["git", "-C", os.fspath(repo_dir), *command]
-        env["GIT_OPTIONAL_LOCKS"] = "0"
-        try:
-            done = subprocess.run(
-                call, env=env, capture_output=True, text=True, timeout=20, check=True
-            )
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.strip()
+        call = ["git", "--no-optional-locks", "-C", os.fspath(repo_dir), *command]
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            done = subprocess.run(call, env=env, capture_output=True, timeout=20)
+            return done.stdout.decode().strip() if done.returncode == 0 else None
 
     def version(package: str) -> str | None:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            return None
 
     top = git("rev-parse", "--show-toplevel")
     is_ours = top is not None and Path(top).resolve() == Path(repo_dir).resolve()
@@ -297,8 +264,7 @@ def environment(seed: int, repo_dir: str | os.PathLike[str]) -> dict[str, Any]:
         "platform": platform.platform(),
         "packages": {name: version(name) for name in PACKAGES},
         "devices": [
-            {"platform": name, "kind": kind, "count": count}
-            for (name, kind), count in kinds.items()
+            {"platform": p, "kind": k, "count": n} for (p, k), n in kinds.items()
         ],
         "hosts": jax.process_count(),
         "cpu_count": os.cpu_count(),
@@ -308,14 +274,10 @@ def environment(seed: int, repo_dir: str | os.PathLike[str]) -> dict[str, Any]:
 
 def progress(iterable_or_total: Iterable[Any] | int, description: str) -> tqdm:
     """A bar on standard error; none where standard output is no terminal."""
-    is_total = isinstance(iterable_or_total, int)
-    return tqdm(
-        None if is_total else iterable_or_total,
-        total=iterable_or_total if is_total else None,
-        desc=description,
-        file=sys.stderr,
-        disable=not sys.stdout.isatty(),
-    )
+    style: Any = {"file": sys.stderr, "disable": not sys.stdout.isatty()}
+    if isinstance(iterable_or_total, int):
+        return tqdm(total=iterable_or_total, desc=description, **style)
+    return tqdm(iterable_or_total, desc=description, **style)
 
 
 class Stopwatch:

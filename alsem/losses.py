@@ -14,8 +14,8 @@ def masked_mean(
     values: Float[Array, "*b"], mask: Bool[Array, "*b"]
 ) -> Float[Array, ""]:
     """Mean of the values that count; zero when none does, never NaN."""
-    count = jnp.sum(mask)
-    return jnp.sum(jnp.where(mask, values, 0.0)) / jnp.maximum(count, 1)
+    count = jnp.maximum(jnp.sum(mask), 1).astype(values.dtype)
+    return jnp.sum(jnp.where(mask, values, 0.0)) / count
 
 
 def colour_error(
@@ -34,9 +34,8 @@ def cross_entropy(
     is zero (Semantic-NeRF, arXiv 2103.15875, eq. 5, with void left out).
     """
     log_probs = jax.nn.log_softmax(logits, axis=-1)
-    chosen = jnp.take_along_axis(
-        log_probs, jnp.maximum(label, 0)[..., None], axis=-1
-    )[..., 0]
+    index = jnp.maximum(label, 0)[..., None]
+    chosen = jnp.take_along_axis(log_probs, index, axis=-1)[..., 0]
     return masked_mean(-chosen, label >= 0)
 
 

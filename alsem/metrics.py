@@ -69,6 +69,7 @@ class CalibrationSums:
     confidence: np.ndarray
 
     def __add__(self, other: "CalibrationSums") -> "CalibrationSums":
+        """Sums over both batches."""
         return CalibrationSums(
             self.count + other.count,
             self.right + other.right,

@@ -4,8 +4,11 @@ Intervals (``s`` of them) lie between sorted edges (``s+1``); a value belongs to
 interval. Everything works on the last axis and carries any leading axes.
 """
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 
+from alsem.types import FieldSamples, Rays, RenderedRays
 from alsem.typing import Array, Float
 
 
@@ -64,3 +67,22 @@ def median_distance(
     t_high = jnp.take_along_axis(t_edges, index + 1, axis=-1)
     share = (half - low) / jnp.maximum(high - low, 1e-12)
     return (t_low + share * (t_high - t_low))[..., 0]
+
+
+def render_rays(
+    field: Callable[[Array, Array], FieldSamples],
+    rays: Rays,
+    t_edges: Float[Array, "r s+1"],
+) -> RenderedRays:
+    """Asks a field at the middle of every interval and composites what it says."""
+    t_mids = 0.5 * (t_edges[:, 1:] + t_edges[:, :-1])
+    directions = jnp.broadcast_to(rays.directions[:, None], (*t_mids.shape, 3))
+    x_world = rays.origins[:, None] + directions * t_mids[..., None]
+    samples = field(x_world, directions)
+    weights = alpha_weights(samples.density, t_edges)
+    return RenderedRays(
+        rgb=composite(weights, samples.rgb),
+        t_edges=t_edges,
+        weights=weights,
+        samples=samples,
+    )

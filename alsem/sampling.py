@@ -28,7 +28,7 @@ def stratified_edges(
     num: int,
 ) -> Float[Array, "*b num+1"]:
     """Edges of ``num`` intervals that split [near, far] evenly, jittered by ``key``."""
-    share = jnp.linspace(0.0, 1.0, num + 1)
+    share = jnp.broadcast_to(jnp.linspace(0.0, 1.0, num + 1), (*near.shape, num + 1))
     edges = near[..., None] + (far - near)[..., None] * share
     return _jitter(key, edges)
 
@@ -81,6 +81,7 @@ def interpolate(
     f0 = jnp.take_along_axis(fp, high - 1, axis=-1)
     f1 = jnp.take_along_axis(fp, high, axis=-1)
     share = jnp.clip((x - x0) / jnp.maximum(x1 - x0, 1e-12), 0.0, 1.0)
+    share = jnp.where(x >= x1, 1.0, share)  # a curve that ends flat ends at its end
     return f0 + share * (f1 - f0)
 
 
@@ -92,8 +93,12 @@ def surface_edges(
     num_free: int,
     num_band: int,
     band: float,
+    reach: float,
 ) -> Float[Array, "*b num_free+num_band+1"]:
     """Edges around a known surface: free space before it, a fine band across it.
+
+    They are sorted whatever the distance is; one short of ``near`` (0 for a pixel
+    without depth) leaves a sliver at ``near`` that says nothing.
 
     Args:
         key: Randomness, or None.
@@ -101,12 +106,14 @@ def surface_edges(
         distance: The known distance of the surface along the ray, metres.
         num_free: Intervals between ``near`` and the band.
         num_band: Intervals in the band.
-        band: Half width of the band, metres.
+        band: How far before the surface the band begins, metres.
+        reach: How far behind the surface it ends, metres.
     """
     keys = (None, None) if key is None else jax.random.split(key)
     start = jnp.maximum(distance - band, near + 1e-3)
+    end = jnp.maximum(distance + reach, start + 1e-3)
     free = stratified_edges(keys[0], near, start, num=num_free)
-    fine = stratified_edges(keys[1], start, distance + band, num=num_band)
+    fine = stratified_edges(keys[1], start, end, num=num_band)
     return jnp.concatenate([free, fine[..., 1:]], axis=-1)
 
 

@@ -338,6 +338,8 @@ def test_where_there_is_nothing(room):
     found = message(parent, scene="rom")
     assert found.startswith(f"{parent / 'rom'}: no such folder")
     assert found.endswith(": room")
+    assert "leave data.scene empty" in message(room, scene="room")
+    assert "name too long" in message(parent, scene="x" * 300)
     found = message(parent)
     assert "no sequence" in found
     assert found.endswith(": room")

@@ -45,7 +45,11 @@ def read_replica(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Cap
         trouble = "holds no sequence (a folder with rgb/rgb_0.png in it)"
         raise InputError(
             f"{folder}: {trouble if folder.is_dir() else 'no such folder'}; "
-            f"scenes in {root}: {', '.join(_scenes(root)) or 'none'}"
+            + (
+                f"{root} is a scene itself, leave data.scene empty"
+                if scene and _sequences(root)
+                else f"scenes in {root}: {', '.join(_scenes(root)) or 'none'}"
+            )
         )
     info_path = folder / "info.json"
     info = classes.read_json(info_path) if info_path.exists() else {}

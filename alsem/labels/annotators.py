@@ -90,8 +90,8 @@ class SimulatedAnnotator:
             labels = np.asarray(self._answer(frame, row, col))
             if labels.shape != frame.shape:
                 raise ValueError(f"{labels.shape} labels for {frame.shape} pixels")
-            if labels.min() < -1 or labels.max() >= self._num_classes:
-                raise ValueError(f"labels outside -1..{self._num_classes - 1}")
+            if labels.max() >= self._num_classes:
+                raise ValueError(f"label {labels.max()} of {self._num_classes}")
             labels = self._with_noise(labels, frame, row, col)
             clicks, pixels = point_cost(labels)
             store.answer(

@@ -39,6 +39,7 @@ class HashField(nn.Module):
     density_bias: float = -1.0
 
     def setup(self):
+        """Declares parameters and layers; their names are the checkpoint's."""
         shape = (len(self.cells), 2**self.log2_rows, self.row_features)
         self.table = self.param("table", nn.initializers.uniform(2e-4), shape)
         self.trunk = nn.Dense(self.width)
@@ -51,7 +52,7 @@ class HashField(nn.Module):
     def _geometry(self, x_world: Float[Array, "*b 3"]):
         encoded = encoding.hash_grid(
             self.table,
-            x_world - jnp.array(self.low),
+            x_world - jnp.broadcast_to(jnp.array(self.low), x_world.shape),
             cells=self.cells,
             extent=self.extent,
         )
@@ -65,6 +66,7 @@ class HashField(nn.Module):
     def __call__(
         self, x_world: Float[Array, "*b 3"], direction: Float[Array, "*b 3"]
     ) -> FieldSamples:
+        """Density and colour at points seen along unit ``direction``."""
         density, feature = self._geometry(x_world)
         albedo_logit = self.albedo(nn.relu(feature))
         view = encoding.spherical_harmonics(direction)
@@ -104,6 +106,7 @@ class PaperField(nn.Module):
     scale: float = 10.0
 
     def setup(self):
+        """Declares the layers; their names are the checkpoint's."""
         self.trunk = [nn.Dense(self.width) for _ in range(self.depth)]
         self.sigma = nn.Dense(1)
         self.bottleneck = nn.Dense(self.width)
@@ -124,15 +127,25 @@ class PaperField(nn.Module):
         return nn.relu(self.sigma(self._trunk(x_world)))[..., 0]
 
     def __call__(
-        self, x_world: Float[Array, "*b 3"], direction: Float[Array, "*b 3"]
+        self,
+        x_world: Float[Array, "*b 3"],
+        direction: Float[Array, "*b 3"],
+        noise: Float[Array, "*b"] | None = None,
     ) -> FieldSamples:
+        """Density and colour at points seen along unit ``direction``.
+
+        ``noise`` (1/metre) is added to the raw density, before its ReLU.
+        """
         feature = self._trunk(x_world)
+        raw = self.sigma(feature)[..., 0]
+        if noise is not None:  # training only: keeps thin haze from paying
+            raw = raw + noise
         view = encoding.sinusoidal(direction, octaves=self.octaves_d)
         hidden = jnp.concatenate([self.bottleneck(feature), view], axis=-1)
         rgb = nn.sigmoid(self.colour(nn.relu(self.colour_hidden(hidden))))
         zeros = jnp.zeros_like(rgb)
         return FieldSamples(
-            density=nn.relu(self.sigma(feature))[..., 0],
+            density=nn.relu(raw),
             rgb=rgb,
             surface=SurfacePoints(
                 x_world=x_world, normal=zeros, albedo=zeros, feature=feature

@@ -36,6 +36,7 @@ class SemanticHead(nn.Module):
 
     @nn.compact
     def __call__(self, surface: SurfacePoints) -> Float[Array, "*b c"]:
+        """Class logits of surface points."""
         available = {
             "position": lambda: encoding.sinusoidal(
                 surface.x_world / self.wavelength, octaves=self.octaves
@@ -63,12 +64,11 @@ class SemanticMembers(nn.Module):
 
     @nn.compact
     def __call__(self, surface: SurfacePoints) -> Float[Array, "k *b c"]:
+        """Class logits of every member at the same surface points."""
         many = nn.vmap(
-            lambda module, points: module(points),
-            in_axes=None,
-            out_axes=0,
+            lambda head: head(surface),  # every member sees the same points
             axis_size=self.members,
             variable_axes={"params": 0},
             split_rngs={"params": True},
         )
-        return many(self.head, surface)
+        return many(self.head)

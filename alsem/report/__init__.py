@@ -1,7 +1,6 @@
 """The report of a run: ``report/index.html``, one page that needs nothing else."""
 
 import os
-import tempfile
 from pathlib import Path
 
 from alsem.report.data import Curve, FrameView, QueryView, ReportData, TopView
@@ -36,16 +35,12 @@ def write_report(workdir: str | os.PathLike[str], data: ReportData) -> Path:
     content = render(data).encode("utf-8")
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=page.parent, prefix=".index.")
+        temporary = page.with_name(f".{page.name}.{os.getpid()}")
         try:
-            # mkstemp's own 0600 would hide the page from a web server.
-            os.fchmod(handle, 0o644)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
+            temporary.write_bytes(content)
             os.replace(temporary, page)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(
             f"{page}: {error.strerror or error}; free some space or choose a "

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from alsem.data.room import light as lighting
+from alsem.data.room.charts import lay_out
 from alsem.data.room.host import on_host, parallel
 from alsem.data.room.light import LightMap, LightPoint, Lights, light_table
 from alsem.data.room.materials import Material, MaterialTable, material_table
@@ -43,11 +44,11 @@ def light_room(
     bounds = jnp.asarray(
         np.searchsorted([s.kind for s in solids], [0, 1, 2, 3]), jnp.int32
     )
-    charts, points, normals = lighting.lay_out(solids, room_size, rows=MAX_SOLIDS)
+    charts, points, normals = lay_out(solids, room_size, rows=MAX_SOLIDS)
     count = len(points)
     if count > MAX_TEXELS:
         raise ValueError(f"{count} texels do not fit in {MAX_TEXELS}")
-    texels = np.tile(np.float32([0, 0, -9, 0, 0, 1]), (MAX_TEXELS, 1))
+    texels = np.tile(np.array([0, 0, -9, 0, 0, 1], np.float32), (MAX_TEXELS, 1))
     texels[:count] = np.concatenate([points, normals], axis=-1)
     starts = range(0, count, BAKE_BATCH)
     _compile(table, palette, lamps, ids, charts, texels)

@@ -76,12 +76,14 @@ def dining_group(
 ) -> None:
     """A laid table with two to four chairs, centred, its length along x."""
     wood, top_z = w.any_of(w.woods), 0.75
+    around = [(-1, 1), (1, -1), (1, 1), (-1, -1)][:chairs]
     if w.rng.uniform() < 0.35:
         radius = 0.5 * depth + 0.1
         w.tube(place, (0, 0, top_z - 0.035), radius, 0.035, wood, "table")
         w.tube(place, (0, 0, 0.05), 0.05, top_z - 0.085, wood, "table")
         w.tube(place, (0, 0, 0), 0.3, 0.05, wood, "table", top=0.22)
-        length, depth, reach = 1.4 * radius, 1.4 * radius, radius
+        length = depth = 1.4 * radius
+        spots = [(0.57 * sx * radius, 0.82 * sy * radius) for sx, sy in around]
     else:
         w.box(place, (0, 0, top_z - 0.02), (length, depth, 0.04), wood, "table")
         for x in (-1, 1):
@@ -95,14 +97,14 @@ def dining_group(
                 wood,
                 "table",
             )
-        reach = depth / 2
+        spots = [(sx * length / 4, sy * depth / 2) for sx, sy in around]
     seat_wood = w.any_of([*w.woods, w.paints[0]])
     seat, style = w.any_of([seat_wood, *w.fabrics[:2]]), int(w.rng.integers(2))
-    spots = [(-0.25, 1), (0.25, -1), (0.25, 1), (-0.25, -1)][:chairs]
-    for along, side in spots:
-        x = along * length + w.rng.uniform(-0.04, 0.04)
-        y = side * (reach + w.rng.uniform(0.14, 0.24))
-        facing = (np.pi if side > 0 else 0.0) + w.rng.uniform(-0.25, 0.25)
+    for x, y in spots:
+        away = w.rng.uniform(0.14, 0.22)
+        y += np.sign(y) * away
+        x += w.rng.uniform(-0.02, 0.02) + 0.3 * away * np.sign(x) * (length == depth)
+        facing = (np.pi if y > 0 else 0.0) + w.rng.uniform(-0.2, 0.2)
         chair(w, place @ move(x, y) @ turn(2, facing), seat_wood, seat, style)
     set_table(w, place @ move(0, 0, top_z), length, depth)
 
@@ -194,7 +196,7 @@ def cabinet(w: Workshop, place: np.ndarray, width: float, height: float) -> None
             w.ball(
                 place,
                 (x, depth + 0.03, z + 0.25 * tall),
-                (0.016,) * 3,
+                (0.016, 0.016, 0.016),
                 w.metal,
                 "cabinet",
             )

@@ -16,21 +16,17 @@ import numpy as np
 from alsem.data.room.materials import MaterialTable, colour
 from alsem.data.room.shapes import (
     BOX,
-    ELLIPSOID,
     FACES,
     FRUSTUM,
-    Solid,
     SolidTable,
     closest_hit,
     inside_any,
     to_local,
 )
-from alsem.typing import Array, Leaf
+from alsem.typing import Array, Float, Int, Leaf
 
-TEXEL_M = 0.085
 CHUNK = 128  # texels lit at a time: with 48 rays each, what fits in the cache
 GATHER_RAYS = 48
-OFFSET_M = 2e-3  # start shadow rays off the surface
 
 
 @flax.struct.dataclass
@@ -89,15 +85,17 @@ def light_table(points: list[LightPoint], *, rows: int) -> Lights:
     return Lights(*map(jnp.asarray, table))
 
 
-def face_coordinates(kind: Array, local: Array) -> tuple[Array, Array]:
+def face_coordinates(
+    kind: Int[Array, " r"], local: Float[Array, "3 r"]
+) -> tuple[Int[Array, " r"], Float[Array, "2 r"]]:
     """Which face of its unit solid a point is on, and where on it.
 
     Args:
-        kind: ``[r]`` kinds.
-        local: ``[3 r]`` points on unit solids.
+        kind: Kinds of solids.
+        local: Points on unit solids.
 
     Returns:
-        Face ``[r]`` and its coordinates ``[2 r]`` from -1 to 1.
+        The face, and the coordinates on it, from -1 to 1.
     """
     x, y, z = local
     size = jnp.abs(local)
@@ -111,14 +109,19 @@ def face_coordinates(kind: Array, local: Array) -> tuple[Array, Array]:
     around = jnp.stack([jnp.arctan2(y, x) / np.pi, z])
     is_cap = (kind == FRUSTUM) & (size[2] > 0.9999)
     round_face = jnp.where(is_cap, jnp.where(z > 0, 2, 1), 0)
-    round_uv = jnp.where(is_cap, jnp.stack([x, y]), around)
+    round_uv = jnp.where(is_cap[None], jnp.stack([x, y]), around)
     is_box = kind == BOX
-    uv = jnp.where(is_box, box_uv, round_uv)
+    uv = jnp.where(is_box[None], box_uv, round_uv)
     return jnp.where(is_box, box_face, round_face), jnp.clip(uv, -1.0, 1.0)
 
 
-def look_up(light: LightMap, row: Array, face: Array, uv: Array) -> Array:
-    """Light ``[3 r]`` at face coordinates ``uv``, bilinear, skipping buried texels."""
+def look_up(
+    light: LightMap,
+    row: Int[Array, " r"],
+    face: Int[Array, " r"],
+    uv: Float[Array, "2 r"],
+) -> Float[Array, "3 r"]:
+    """Light at face coordinates, bilinear between the texels that are not buried."""
     first, columns, rows = light.charts[row * FACES + face].T
     x = (0.5 * uv[0] + 0.5) * (columns - 1)
     y = (0.5 * uv[1] + 0.5) * (rows - 1)
@@ -134,9 +137,13 @@ def look_up(light: LightMap, row: Array, face: Array, uv: Array) -> Array:
 
 
 def radiance(
-    solids: SolidTable, materials: MaterialTable, light: LightMap, row: Array, x: Array
-) -> tuple[Array, Array]:
-    """Light ``[3 r]`` sent back, and glow ``[3 r]``, at points ``x`` of solids.
+    solids: SolidTable,
+    materials: MaterialTable,
+    light: LightMap,
+    row: Int[Array, " r"],
+    x: Float[Array, "3 r"],
+) -> tuple[Float[Array, "3 r"], Float[Array, "3 r"]]:
+    """Light sent back, and glow, at points ``x`` (world) of solids.
 
     The glow of lamps and windows is in units of the finished image, not of radiance,
     so that the exposure of a room does not wash them out.
@@ -156,86 +163,6 @@ def radiance(
     return albedo * look_up(light, row, face, uv), emitted
 
 
-def lay_out(
-    solids: list[Solid], room_size: np.ndarray, *, rows: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Places a grid of texels on every face.
-
-    Returns:
-        Charts ``[m*6 3]``, texel points ``[l 3]`` (world, metres, just off the
-        surface) and unit normals ``[l 3]``.
-    """
-    charts = np.zeros((rows, FACES, 3), np.int32)
-    charts[..., 1:] = 2
-    points, normals, first = [], [], 0
-    for i, solid in enumerate(solids):
-        for face in range({BOX: 6, FRUSTUM: 3, ELLIPSOID: 1}[solid.kind]):
-            columns, lines = _grid(solid, face)
-            local, outward = _face_points(solid, face, columns, lines)
-            rotation = solid.world_from_part[:3, :3]
-            world = (local * solid.half_size) @ rotation.T
-            world = world + solid.world_from_part[:3, 3]
-            normal = (outward / solid.half_size) @ rotation.T
-            normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
-            world = world + OFFSET_M * normal
-            if np.any(world.min(0) > room_size) or np.any(world.max(0) < 0):
-                columns, lines = 2, 2  # the far side of a wall is never seen
-                world, normal = world[:4], normal[:4]
-            charts[i, face] = first, columns, lines
-            points.append(world)
-            normals.append(normal)
-            first += columns * lines
-    return charts.reshape(-1, 3), np.concatenate(points), np.concatenate(normals)
-
-
-def _grid(solid: Solid, face: int) -> tuple[int, int]:
-    hx, hy, hz = solid.half_size
-    if solid.kind == BOX:
-        size = ((hy, hz), (hx, hz), (hx, hy))[face // 2]
-    else:
-        size = (np.pi * hx, hz) if face == 0 else (hx, hy)
-    low = 2 if solid.kind == BOX or face else 6
-    columns, lines = (int(np.clip(2 * s / TEXEL_M + 1, low, 128)) for s in size)
-    return columns, max(lines, 5 if solid.kind == ELLIPSOID else 2)
-
-
-def _face_points(
-    solid: Solid, face: int, columns: int, lines: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Local points and (unscaled) normals of one face, row by row."""
-    u, v = np.meshgrid(np.linspace(-1, 1, columns), np.linspace(-1, 1, lines))
-    u, v = u.ravel(), v.ravel()
-    one = np.ones_like(u)
-    if solid.kind == BOX:
-        axis, sign = face // 2, 1.0 if face % 2 else -1.0
-        parts = {0: (sign * one, u, v), 1: (u, sign * one, v), 2: (u, v, sign * one)}
-        normal = np.zeros((u.size, 3))
-        normal[:, axis] = sign
-        # Edges are shared with the neighbour below or beside: stay clear of it.
-        inset = 1.0 - np.minimum(0.2, 4e-3 / solid.half_size)
-        inset[axis] = 1.0
-        return np.stack(parts[axis], -1) * inset, normal
-    if face:
-        sign = 1.0 if face == 2 else -1.0
-        radius = 0.97 * (solid.taper if face == 2 else 1.0)
-        local = np.stack([u, v], -1)
-        local *= np.minimum(1.0, radius / np.maximum(np.hypot(u, v), 1e-6))[:, None]
-        return np.column_stack([local, sign * one]), np.array([[0, 0, sign]]) + 0 * u[
-            :, None
-        ]
-    cos, sin = np.cos(np.pi * u), np.sin(np.pi * u)
-    if solid.kind == ELLIPSOID:
-        v = 0.995 * v
-        ring = np.sqrt(1.0 - v * v)
-        local = np.stack([ring * cos, ring * sin, v], -1)
-        return local, local
-    v = (1.0 - min(0.2, 4e-3 / solid.half_size[2])) * v
-    slope = 0.5 * (solid.taper - 1.0)
-    radius = 1.0 + slope * (v + 1.0)
-    local = np.stack([radius * cos, radius * sin, v], -1)
-    return local, np.stack([cos, sin, -slope * one], -1)
-
-
 def hemisphere(count: int) -> np.ndarray:
     """Cosine-distributed directions ``[n 3]`` about z, a Fibonacci spiral."""
     i = np.arange(count) + 0.5
@@ -246,9 +173,16 @@ def hemisphere(count: int) -> np.ndarray:
 
 @jax.jit
 def direct_light(
-    solids: SolidTable, ids: Array, bounds: Array, lights: Lights, texels: Array
-) -> Array:
-    """Direct light ``[l 4]`` of texels ``[l 6]`` (point, normal); ``l`` in chunks."""
+    solids: SolidTable,
+    ids: Int[Array, " m"],
+    bounds: Int[Array, "4"],
+    lights: Lights,
+    texels: Float[Array, "l 6"],
+) -> Float[Array, "l 4"]:
+    """Direct light of texels (point, normal), and whether they are not buried.
+
+    The number of texels is a multiple of ``CHUNK``.
+    """
 
     def chunk(block):
         x, n = block[:, :3].T, block[:, 3:].T
@@ -258,7 +192,7 @@ def direct_light(
         cos_in = jnp.sum(to_light * n[:, :, None], axis=0)
         cos_out = -jnp.sum(to_light * lights.normals.T[:, None, :], axis=0)
         is_round = jnp.all(lights.normals == 0, axis=-1)
-        cos_out = jnp.where(is_round, jnp.sqrt(distance2), cos_out)
+        cos_out = jnp.where(is_round[None], jnp.sqrt(distance2), cos_out)
         flat = to_light.reshape(3, -1)
         origins = jnp.broadcast_to(x[:, :, None], to_light.shape).reshape(3, -1)
         t, _ = closest_hit(solids, ids, bounds, origins, flat)
@@ -278,14 +212,14 @@ def direct_light(
 @jax.jit
 def gathered_light(
     solids: SolidTable,
-    ids: Array,
-    bounds: Array,
+    ids: Int[Array, " m"],
+    bounds: Int[Array, "4"],
     materials: MaterialTable,
     light: LightMap,
-    texels: Array,
-    ambient: Array,
-) -> Array:
-    """Light ``[l 3]`` that other surfaces send to texels ``[l 6]``.
+    texels: Float[Array, "l 6"],
+    ambient: Float[Array, "3"],
+) -> Float[Array, "l 3"]:
+    """Light that other surfaces send to texels.
 
     Args:
         solids: All solids.
@@ -293,12 +227,12 @@ def gathered_light(
         bounds: Where each kind starts.
         materials: Their materials.
         light: Direct light.
-        texels: Points and normals.
-        ambient: ``[3]`` stands for the light of further bounces.
+        texels: Points and normals, a multiple of ``CHUNK``.
+        ambient: Stands for the light of further bounces.
     """
     pattern = jnp.asarray(hemisphere(GATHER_RAYS), jnp.float32)
     bounced = LightMap(
-        light.charts, light.texels.at[:, :3].add(ambient * light.texels[:, 3:])
+        light.charts, light.texels.at[:, :3].add(ambient[None] * light.texels[:, 3:])
     )
 
     def chunk(block):
@@ -307,17 +241,17 @@ def gathered_light(
             jnp.abs(n[2]) < 0.9, jnp.eye(3)[2][:, None], jnp.eye(3)[0][:, None]
         )
         side = jnp.cross(helper, n, axis=0)
-        side = side / jnp.sqrt(jnp.sum(side**2, axis=0))
+        side = side / jnp.sqrt(jnp.sum(side**2, axis=0, keepdims=True))
         frame = jnp.stack([side, jnp.cross(n, side, axis=0), n])
         directions = jnp.einsum("ajt,ka->jtk", frame, pattern)
         origins = jnp.broadcast_to(x[:, :, None], directions.shape).reshape(3, -1)
         flat = directions.reshape(3, -1)
         t, row = closest_hit(solids, ids, bounds, origins, flat)
         found = jnp.isfinite(t)
-        hit = origins + jnp.where(found, t, 0.0) * flat
+        hit = origins + jnp.where(found, t, 0.0)[None] * flat
         # Without the glow: emitters are direct light already.
         sent, _ = radiance(solids, materials, bounced, row, hit)
-        sent = jnp.where(found, sent, 0.0)
+        sent = jnp.where(found[None], sent, 0.0)
         return jnp.mean(sent.reshape(3, CHUNK, GATHER_RAYS), axis=-1).T
 
     blocks = texels.reshape(-1, CHUNK, 6)

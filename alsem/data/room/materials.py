@@ -11,7 +11,7 @@ import flax.struct
 import jax.numpy as jnp
 import numpy as np
 
-from alsem.typing import Array, Leaf
+from alsem.typing import Array, Float, Int, Leaf
 
 PATTERNS = (
     "plain",
@@ -44,7 +44,7 @@ class Material:
         grain: ``[3]`` noise frequency along the local axes, 1/metre.
         scale: ``[2]`` pattern frequency along the two face axes, 1/metre.
         rough: Relative strength of the noise that every pattern carries.
-        emission: Radiance emitted per unit of the pattern's colour.
+        emission: Glow relative to the colour; 1 makes it as bright as the colour.
         seed: Tells equal materials apart.
     """
 
@@ -124,23 +124,27 @@ def _step(x: Array, edge: Array | float, width: float) -> Array:
 
 
 def colour(
-    table: MaterialTable, row: Array, point: Array, metres: Array, unit: Array
-) -> tuple[Array, Array]:
+    table: MaterialTable,
+    row: Int[Array, " r"],
+    point: Float[Array, "3 r"],
+    metres: Float[Array, "2 r"],
+    unit: Float[Array, "2 r"],
+) -> tuple[Float[Array, "3 r"], Float[Array, "3 r"]]:
     """Reflectance and emitted light where solids were hit.
 
     Args:
         table: The materials.
-        row: ``[r]`` row of the table.
-        point: ``[3 r]`` local point, metres.
-        metres: ``[2 r]`` face coordinates, metres.
-        unit: ``[2 r]`` face coordinates from -1 to 1.
+        row: Rows of the table.
+        point: Local points, metres.
+        metres: Face coordinates, metres.
+        unit: Face coordinates from -1 to 1.
 
     Returns:
-        Linear RGB reflectance ``[3 r]`` in [0, 1] and emitted radiance ``[3 r]``.
+        Linear RGB reflectance in [0, 1], and the glow.
     """
     values, seed = table.values[row].T, table.seed[row]
     a, b, c, grain = values[0:3], values[3:6], values[6:9], values[9:12]
-    rough, emission = values[14], values[15]
+    rough, emission = values[14:15], values[15:16]
     u, v = metres * values[12:14]
     s, t = unit
     noise = _fractal_noise(point * grain, seed)
@@ -205,7 +209,7 @@ def colour(
     for i, name in enumerate(PATTERNS):
         part_b = jnp.where(pattern == i, weights[name][0], part_b)
         part_c = jnp.where(pattern == i, weights[name][1], part_c)
-    mixed = a + (b - a) * jnp.clip(part_b, 0.0, 1.0)
-    mixed = mixed + (c - mixed) * jnp.clip(part_c, 0.0, 1.0)
-    mixed = jnp.clip(mixed * (1.0 + rough * (2.0 * noise - 1.0)), 0.0, 1.0)
+    mixed = a + (b - a) * jnp.clip(part_b, 0.0, 1.0)[None]
+    mixed = mixed + (c - mixed) * jnp.clip(part_c, 0.0, 1.0)[None]
+    mixed = jnp.clip(mixed * (1.0 + rough * (2.0 * noise[None] - 1.0)), 0.0, 1.0)
     return mixed, mixed * emission

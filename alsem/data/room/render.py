@@ -18,7 +18,7 @@ from alsem.data.room.light import LightMap
 from alsem.data.room.materials import MaterialTable
 from alsem.data.room.shapes import Solid, SolidTable, closest_hit
 from alsem.types import Intrinsics
-from alsem.typing import Array, Leaf
+from alsem.typing import Array, Float, Int, Leaf
 
 MAX_SOLIDS = 512
 TILE = 20
@@ -99,8 +99,27 @@ def tile_lists(
 
 
 @jax.jit
-def draw_tiles(stage: Stage, ids, bounds, world_from_cam, corner, lens) -> tuple:
-    """Draws tiles: colour ``[b p 3]``, depth ``[b p]`` and class ``[b p]``."""
+def draw_tiles(
+    stage: Stage,
+    ids: Int[Array, "b m"],
+    bounds: Int[Array, "b 4"],
+    world_from_cam: Float[Array, "b 4 4"],
+    corner: Float[Array, "b 2"],
+    lens: Float[Array, "4"],
+) -> tuple[Array, Float[Array, "b p"], Array]:
+    """Draws tiles.
+
+    Args:
+        stage: The lit room.
+        ids: Solids that may be seen in each tile.
+        bounds: Where in ``ids`` each kind starts, and the end.
+        world_from_cam: Camera of each tile.
+        corner: Column and row of its first pixel.
+        lens: fx, fy, cx, cy of all cameras.
+
+    Returns:
+        sRGB colour, depth_z in metres, and class id of the pixels, row by row.
+    """
     grid = np.stack(np.meshgrid(np.arange(TILE), np.arange(TILE)), 0).reshape(2, -1)
     grid = grid.astype(np.float32)
     fx, fy, cx, cy = lens
@@ -114,13 +133,14 @@ def draw_tiles(stage: Stage, ids, bounds, world_from_cam, corner, lens) -> tuple
             x = (column + offset[0] - cx) / fx
             y = (row + offset[1] - cy) / fy
             # The third camera component is one, so t is depth_z.
-            return rotation[:, :1] * x + rotation[:, 1:2] * y + rotation[:, 2:]
+            turned = rotation[:, :1] * x[None] + rotation[:, 1:2] * y[None]
+            return turned + rotation[:, 2:]
 
         offsets = ((0.0, 0.0), *SUBPIXELS)
         directions = jnp.concatenate([shoot(offset) for offset in offsets], axis=-1)
         t, row = closest_hit(stage.solids, ids, bounds, origin, directions)
         centre = grid.shape[-1]
-        x = origin + jnp.where(jnp.isfinite(t), t, 0.0) * directions
+        x = origin + jnp.where(jnp.isfinite(t), t, 0.0)[None] * directions
         light, glow = lighting.radiance(
             stage.solids,
             stage.materials,

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alsem.typing import Array, Float, Int, Leaf
+from alsem.typing import Array, Bool, Float, Int, Leaf
 
 BOX, FRUSTUM, ELLIPSOID = range(3)
 FACES = 6  # charts kept for every solid; frusta use three of them, ellipsoids one
@@ -104,7 +104,9 @@ def solid_table(
     )
 
 
-def to_local(matrix: Float[Array, "... 4"], points: Array, *, w: float) -> Array:
+def to_local(
+    matrix: Float[Array, "3 4 *r"], points: Float[Array, "3 r"], *, w: float
+) -> Float[Array, "3 r"]:
     """Applies a ``[3 4]`` affine map to ``[3 r]`` points (w=1) or directions (w=0).
 
     Written out, because a matrix product of this size would not be fused.
@@ -121,7 +123,9 @@ def _away_from_zero(x: Array, limit: float) -> Array:
     return jnp.where(jnp.abs(x) < limit, jnp.where(x < 0, -limit, limit), x)
 
 
-def box_interval(o: Array, d: Array, taper: Array) -> tuple[Array, Array]:
+def box_interval(
+    o: Float[Array, "3 #r"], d: Float[Array, "3 r"], taper: Float[Array, ""]
+) -> tuple[Float[Array, " r"], Float[Array, " r"]]:
     """Where rays ``o + t d``, ``[3 r]`` local, are inside the unit box."""
     del taper
     inverse = 1.0 / _away_from_zero(d, 1e-9)
@@ -132,7 +136,9 @@ def box_interval(o: Array, d: Array, taper: Array) -> tuple[Array, Array]:
     return enter, leave
 
 
-def ball_interval(o: Array, d: Array, taper: Array) -> tuple[Array, Array]:
+def ball_interval(
+    o: Float[Array, "3 #r"], d: Float[Array, "3 r"], taper: Float[Array, ""]
+) -> tuple[Float[Array, " r"], Float[Array, " r"]]:
     """Where rays ``o + t d``, ``[3 r]`` local, are inside the unit ball."""
     del taper
     speed2 = d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
@@ -145,7 +151,9 @@ def ball_interval(o: Array, d: Array, taper: Array) -> tuple[Array, Array]:
     return jnp.where(room > 0, t_mid - half, jnp.inf), t_mid + half
 
 
-def frustum_interval(o: Array, d: Array, taper: Array) -> tuple[Array, Array]:
+def frustum_interval(
+    o: Float[Array, "3 #r"], d: Float[Array, "3 r"], taper: Float[Array, ""]
+) -> tuple[Float[Array, " r"], Float[Array, " r"]]:
     """Where rays ``o + t d``, ``[3 r]`` local, are inside the unit frustum."""
     mean, slope = 0.5 * (1.0 + taper), 0.5 * (taper - 1.0)
     t_mid = -(o[0] * d[0] + o[1] * d[1] + o[2] * d[2]) / (
@@ -181,20 +189,20 @@ def closest_hit(
     table: SolidTable,
     ids: Int[Array, " m"],
     bounds: Int[Array, "4"],
-    origins: Array,
-    directions: Array,
-) -> tuple[Array, Array]:
+    origins: Float[Array, "3 #r"],
+    directions: Float[Array, "3 r"],
+) -> tuple[Float[Array, " r"], Int[Array, " r"]]:
     """The first solid each ray enters.
 
     Args:
         table: The solids.
         ids: Rows of the table to try, sorted, so that kinds are contiguous.
         bounds: Where in ``ids`` each kind starts, and the end.
-        origins: ``[3 r]`` or ``[3 1]``, world, metres, outside every solid.
-        directions: ``[3 r]``, of any length.
+        origins: World, metres, outside every solid.
+        directions: Of any length.
 
     Returns:
-        ``t`` of the hit ``[r]`` (infinite if nothing was hit) and its row ``[r]``.
+        ``t`` of the hit, infinite if nothing was hit, and the row that was hit.
     """
     best = (
         jnp.full(directions.shape[1:], jnp.inf),
@@ -215,9 +223,12 @@ def closest_hit(
 
 
 def inside_any(
-    table: SolidTable, ids: Int[Array, " m"], bounds: Int[Array, "4"], points: Array
-) -> Array:
-    """Whether each of the points ``[3 r]`` (world, metres) is inside some solid."""
+    table: SolidTable,
+    ids: Int[Array, " m"],
+    bounds: Int[Array, "4"],
+    points: Float[Array, "3 r"],
+) -> Bool[Array, " r"]:
+    """Whether each point (world, metres) is inside some solid."""
     inside = jnp.zeros(points.shape[1:], bool)
     up = jnp.zeros_like(points).at[2].set(1.0)
     for kind, interval in enumerate(INTERVALS):

@@ -1,0 +1,111 @@
+"""Scoring a model on the test frames. With the annotator, the only reader of truth."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from alsem import metrics
+from alsem.numerics import safe_log
+from alsem.types import Posterior
+from alsem.typing import Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """Class predictions of all rays of some frames, flat.
+
+    Attributes:
+        label: [n] uint16.
+        confidence: [n] float32, probability of that label.
+        uncertainty: [n] float32, entropy over its maximum, in [0, 1].
+    """
+
+    label: np.ndarray
+    confidence: np.ndarray
+    uncertainty: np.ndarray
+
+
+def make_predictor(
+    posterior: Callable[[Any, Array, Any], Posterior],
+) -> Callable[[Any, Array, Any], tuple[Array, Array, Array]]:
+    """Compiled (params, ids, compact) -> label, confidence, uncertainty."""
+
+    def predict(params: Any, ids: Array, compact: Any):
+        probs = jnp.mean(posterior(params, ids, compact).probs, axis=-2)
+        entropy = -jnp.sum(probs * safe_log(probs), axis=-1)
+        return (
+            jnp.argmax(probs, axis=-1).astype(jnp.uint16),
+            jnp.max(probs, axis=-1),
+            entropy / np.log(max(2, probs.shape[-1])),
+        )
+
+    return jax.jit(predict)
+
+
+def predict(
+    predictor: Callable[..., tuple[Array, Array, Array]],
+    params: Any,
+    chunks: Iterable[tuple[np.ndarray, Any]],
+    num_rays: int,
+) -> Prediction:
+    """Predictions of all rays a cache hands out in chunks."""
+    parts = [
+        jax.tree.map(np.asarray, predictor(params, ids.astype(np.int32), compact))
+        for ids, compact in chunks
+    ]
+    label, confidence, uncertainty = (
+        np.concatenate(column)[:num_rays] for column in zip(*parts, strict=True)
+    )
+    return Prediction(label, confidence, uncertainty)
+
+
+def semantic_metrics(
+    prediction: Prediction, label: np.ndarray, class_names: tuple[str, ...]
+) -> dict[str, Any]:
+    """The label figures of a row of ``rounds.jsonl``."""
+    label = label.reshape(-1)
+    counts = metrics.confusion(
+        prediction.label, label, num_classes=len(class_names)
+    )
+    scores = metrics.segmentation_scores(counts)
+    sums = metrics.calibration(prediction.confidence, prediction.label, label)
+    return {
+        "miou": scores.miou,
+        "miou_present": scores.miou_present,
+        "total_acc": scores.total_acc,
+        "mean_acc": scores.mean_acc,
+        "iou_per_class": dict(zip(class_names, scores.iou.tolist(), strict=True)),
+        "ece": sums.error(),
+    }
+
+
+def geometry_metrics(
+    rgb: np.ndarray,
+    rgb_true: np.ndarray,
+    depth_z: np.ndarray,
+    depth_z_true: np.ndarray | None,
+) -> dict[str, float]:
+    """Colour and depth figures of rendered frames, NaN where nothing is known.
+
+    Args:
+        rgb: Rendered, uint8 [n h w 3].
+        rgb_true: uint8 [n h w 3].
+        depth_z: Rendered, metres [n h w].
+        depth_z_true: Metres [n h w], 0 unknown; None if there is none.
+    """
+    error = (rgb.astype(np.float64) - rgb_true) / 255.0
+    result = {
+        "psnr": metrics.psnr(float(np.mean(error**2))),
+        "depth_l1_m": float("nan"),
+        "depth_median_m": float("nan"),
+    }
+    if depth_z_true is not None and np.any(depth_z_true > 0):
+        known = depth_z_true > 0
+        off = np.abs(depth_z.astype(np.float64) - depth_z_true)[known]
+        result["depth_l1_m"] = float(off.mean())
+        result["depth_median_m"] = float(np.median(off))
+    return result

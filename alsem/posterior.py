@@ -1,0 +1,37 @@
+"""The posterior: what the semantic members believe of rays of the surface cache."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from alsem.models import SemanticMembers
+from alsem.types import Posterior, SurfacePoints
+from alsem.typing import Array
+
+Decode = Callable[[Array, Any], tuple[SurfacePoints, Array, Array]]
+
+
+def make_posterior(
+    heads: SemanticMembers, decode: Decode
+) -> Callable[[Any, Array, Any], Posterior]:
+    """Function of (head parameters, ray numbers [r], compact samples) to beliefs [r].
+
+    Logits are composited over a ray's samples and turned into probabilities after, as
+    in training; point, normal and colour are those of the heaviest sample.
+    """
+
+    def posterior(params: Any, ids: Array, compact: Any) -> Posterior:
+        surface, weights, t = decode(ids, compact)
+        logits = jnp.sum(weights[..., None] * heads.apply(params, surface), axis=-2)
+        return Posterior(
+            probs=jnp.moveaxis(jax.nn.softmax(logits, axis=-1), 0, 1),
+            x_world=surface.x_world[:, 0],
+            normal=surface.normal[:, 0],
+            albedo=surface.albedo[:, 0],
+            distance=t[:, 0],
+            purity=weights[:, 0],
+        )
+
+    return posterior
