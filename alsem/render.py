@@ -72,7 +72,7 @@ def median_distance(
 def render_rays(
     field: Callable[[Array, Array], FieldSamples],
     rays: Rays,
-    t_edges: Float[Array, "r s+1"],
+    t_edges: Float[Array, "r e"],
 ) -> RenderedRays:
     """Asks a field at the middle of every interval and composites what it says."""
     t_mids = 0.5 * (t_edges[:, 1:] + t_edges[:, :-1])

@@ -21,11 +21,7 @@ _TEST = flags.DEFINE_integer("test_frames", 40, "Frames of Sequence_2.")
 
 
 def main(argv: list[str]) -> None:
-    """Writes the rooms the flags ask for.
-
-    Raises:
-        InputError: If the flags make no sense.
-    """
+    """Writes the rooms the flags ask for."""
     if len(argv) > 1:
         raise InputError(f"unexpected argument {argv[1]!r}; all options are --flags")
     if not _OUT.value:

@@ -1,7 +1,7 @@
 """Where along a ray the field is asked: edges of sample intervals.
 
-``t`` is metres along a unit-length ray. A function given ``key=None`` is the
-deterministic version used for evaluation.
+``t`` is metres along a unit-length ray; ``e`` edges bound ``e-1`` intervals. A function
+given ``key=None`` is the deterministic version used for evaluation.
 """
 
 import jax
@@ -26,7 +26,7 @@ def stratified_edges(
     far: Float[Array, "*b"],
     *,
     num: int,
-) -> Float[Array, "*b num+1"]:
+) -> Float[Array, "*b {num}+1"]:
     """Edges of ``num`` intervals that split [near, far] evenly, jittered by ``key``."""
     share = jnp.broadcast_to(jnp.linspace(0.0, 1.0, num + 1), (*near.shape, num + 1))
     edges = near[..., None] + (far - near)[..., None] * share
@@ -35,12 +35,12 @@ def stratified_edges(
 
 def resample_edges(
     key: PRNGKeyArray | None,
-    t_edges: Float[Array, "*b s+1"],
-    weights: Float[Array, "*b s"],
+    t_edges: Float[Array, "*b e"],
+    weights: Float[Array, "*b e-1"],
     *,
     num: int,
     floor: float = 0.0,
-) -> Float[Array, "*b num+1"]:
+) -> Float[Array, "*b {num}+1"]:
     """Edges that split the histogram ``weights`` into ``num`` parts of equal mass.
 
     Inverse-transform sampling of the piecewise constant density (NeRF, section 5.2),
@@ -94,7 +94,7 @@ def surface_edges(
     num_band: int,
     band: float,
     reach: float,
-) -> Float[Array, "*b num_free+num_band+1"]:
+) -> Float[Array, "*b {num_free}+{num_band}+1"]:
     """Edges around a known surface: free space before it, a fine band across it.
 
     They are sorted whatever the distance is; one short of ``near`` (0 for a pixel
@@ -117,6 +117,6 @@ def surface_edges(
     return jnp.concatenate([free, fine[..., 1:]], axis=-1)
 
 
-def midpoints(t_edges: Float[Array, "*b s+1"]) -> Float[Array, "*b s"]:
+def midpoints(t_edges: Float[Array, "*b e"]) -> Float[Array, "*b e-1"]:
     """Middle of every interval."""
     return 0.5 * (t_edges[..., 1:] + t_edges[..., :-1])

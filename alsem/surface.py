@@ -259,3 +259,20 @@ def _reopen(folder: Path) -> tuple[dict[str, np.ndarray], int]:
         for name in done["arrays"]
     }
     return arrays, done["frames"]
+
+
+def end_points(cache: SurfaceCache) -> np.ndarray:
+    """Where every ray ends, by its heaviest sample: float32 ``[n 3]``, metres."""
+    distance = cache.arrays["t"][:, 0].astype(np.float32) * (cache.t_max / 65535.0)
+    x_world = np.empty((cache.num_rays, 3), np.float32)
+    poses = jnp.asarray(cache.world_from_cam)
+    for frame in range(len(cache.world_from_cam)):
+        ids = np.arange(cache.rays_per_frame, dtype=np.int32)
+        ids += frame * cache.rays_per_frame
+        rays = _frame_rays(ids, poses, cache.intrinsics, cache.pixel_offset)
+        directions = np.asarray(rays.directions)
+        x_world[ids] = np.asarray(rays.origins) + directions * distance[ids, None]
+    return x_world
+
+
+_frame_rays = jax.jit(cameras.pool_rays, static_argnums=(2, 3))

@@ -10,6 +10,7 @@ samples of the surface cache.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,15 @@ class TrainState:
     params: Any
     opt_state: Any
     grid: Any = None
+
+
+def fresh_state(
+    params: Any, tx: optax.GradientTransformation, *, grid: Any = None
+) -> TrainState:
+    """A state at step 0."""
+    return TrainState(
+        step=jnp.int32(0), params=params, opt_state=tx.init(params), grid=grid
+    )
 
 
 @flax.struct.dataclass
@@ -376,6 +386,9 @@ def fit(
     done = int(state.step)
     for _ in range(done, num_steps, steps_per_call):
         state, parts = run(state, data, key)
+        loss = float(parts["loss"])
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss} at step {int(state.step)}")
         if after_call is not None:
             after_call(state, parts)
     return state

@@ -317,12 +317,15 @@ connect = sqlite3.connect
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
-def create(path, ticks):
-    def armed(*args, **kwargs):
-        db = connect(*args, **kwargs)
-        db.set_progress_handler(die, ticks)
-        return db
-    sqlite3.connect = armed
+def create(path, statements):
+    class Dying(sqlite3.Connection):
+        def execute(self, *args):
+            nonlocal statements
+            if not statements:
+                die()
+            statements -= 1
+            return super().execute(*args)
+    sqlite3.connect = lambda *args, **kwargs: connect(*args, factory=Dying, **kwargs)
     LabelStore(path)
     os._exit(0)
 
@@ -343,16 +346,17 @@ def write(path, ticks):
         store.write_queries(round, "point", frame=0 * units, row=units, col=units,
                             unit=units, score=0.0)
 
-deaths = 0
-for ticks in range(2, 60, 4):  # while the file is made
-    path = f"{sys.argv[1]}-{ticks}"
+# before each statement that makes a new file
+for statements in range(99):
+    path = f"{sys.argv[1]}-{statements}-statements"
     pid = os.fork()
     if pid == 0:
-        create(path, ticks)
+        create(path, statements)
     _, status = os.waitpid(pid, 0)
-    deaths += os.WIFSIGNALED(status)
     check_batches(path)  # makes it anew where nothing was made
-assert deaths > 3, deaths  # and the longer waits got through it
+    if status == 0:
+        break
+assert 9 < statements < 99, statements
 
 # in the middle of a call, at an instruction of SQLite's
 journals = 0

@@ -1,6 +1,7 @@
 """The procedural room: exact depth and labels, the layout on disk, the command."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -217,6 +218,26 @@ def test_tiles_leave_out_no_solid_that_a_ray_hits(room):
         assert bounds[tile, 3] < len(room.solids)
 
 
+def test_no_ray_slips_out_between_walls(room):
+    table = solid_table(room.solids, CLASS_IDS, rows=MAX_SOLIDS)
+    kinds = [solid.kind for solid in room.solids]
+    bounds = jnp.asarray(np.searchsorted(kinds, [0, 1, 2, 3]), jnp.int32)
+    along = np.random.default_rng(0).uniform(size=(2000, 3))
+    edges = np.concatenate(
+        [np.where(np.arange(3) == i, along, along > 0.5) for i in range(3)]
+    )
+    origin = walks(room, SEED, 1, 1)[0][0, :3, 3]
+    rays = edges * room.size - origin
+    t, _ = closest_hit(
+        table,
+        jnp.arange(MAX_SOLIDS),
+        bounds,
+        jnp.asarray(origin[:, None], jnp.float32),
+        jnp.asarray(rays.T, jnp.float32),
+    )
+    assert np.max(t) < 1.0001
+
+
 def test_claimed_space_is_not_given_twice():
     plan = _Plan(np.random.default_rng(0), np.array([4.0, 4.0, 2.5]))
     box = [(-0.5, 0.5, 0.0, 1.0, 0.0, 1.0)]
@@ -227,16 +248,31 @@ def test_claimed_space_is_not_given_twice():
     assert plan.claim(move(4, 2) @ turn(2, np.pi / 2), box)
 
 
-def test_a_room_on_disk_is_a_replica_scene(tmp_path):
-    folder = write_room(tmp_path, seed=5, **SMALL)
-    assert folder == tmp_path / "room_5"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["room_5"]
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A room on disk, and the arrays it was written from."""
+    kept = []
+
+    def render_and_keep(*args, **kwargs):
+        kept.append(render_room(*args, **kwargs))
+        return kept[-1]
+
+    out_dir = tmp_path_factory.mktemp("rooms")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("alsem.data.room.write.render_room", render_and_keep)
+        folder = write_room(out_dir, seed=5, **SMALL)
+    return folder, kept[0]
+
+
+def test_a_room_on_disk_is_a_replica_scene(written):
+    folder, arrays = written
+    assert folder.name == "room_5"
+    assert [p.name for p in folder.parent.iterdir()] == ["room_5"]
     info = json.loads((folder / "info.json").read_text())
     assert info["frames"] == {"Sequence_1": 2, "Sequence_2": 1}
     assert (info["width"], info["height"], info["fx"], info["fy"]) == (24, 18, 12, 12)
     assert (info["cx"], info["cy"], info["depth_scale"]) == (11.5, 8.5, 1000.0)
     assert info["classes"]["sofa"] == {"id": CLASS_IDS["sofa"]}
-    arrays = render_room(5, **SMALL)
     for name, (images, world_from_cam) in arrays.items():
         for kind, stack, dtype in (
             ("rgb", images.rgb, np.uint8),
@@ -254,23 +290,26 @@ def test_a_room_on_disk_is_a_replica_scene(tmp_path):
 
 
 def read_all(folder):
-    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*.*")}
+    files = (p for p in folder.rglob("*") if p.is_file())
+    return {p.relative_to(folder): p.read_bytes() for p in files}
 
 
-def test_a_seed_always_gives_the_same_bytes_and_another_gives_another_room(tmp_path):
-    first = write_room(tmp_path / "a", seed=5, **SMALL)
-    again = write_room(tmp_path / "b", seed=5, **SMALL)
-    other = write_room(tmp_path / "a", seed=6, **SMALL)
-    assert read_all(first) == read_all(again)
-    assert not np.allclose(furnish(5).size, furnish(6).size)
-    same = Path("Sequence_1/depth/depth_0.png")
-    assert (first / same).read_bytes() != (other / same).read_bytes()
+def test_a_seed_always_gives_the_same_bytes(written, tmp_path):
+    assert read_all(write_room(tmp_path, seed=5, **SMALL)) == read_all(written[0])
+
+
+def test_another_seed_gives_another_room(room):
+    other = furnish(SEED + 1)
+    assert not np.allclose(room.size, other.size)
+    assert len(room.solids) != len(other.solids)
+    assert room.materials[0] != other.materials[0]
+    assert not np.allclose(walks(room, SEED, 2, 1)[0], walks(other, SEED + 1, 2, 1)[0])
 
 
 def test_a_finished_room_is_kept_and_a_different_one_is_not_overwritten(
-    tmp_path, monkeypatch
+    written, tmp_path, monkeypatch
 ):
-    folder = write_room(tmp_path, seed=5, **SMALL)
+    folder = shutil.copytree(written[0], tmp_path / "room_5")
     before = read_all(folder)
 
     def fail(*args, **kwargs):

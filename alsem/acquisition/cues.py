@@ -47,7 +47,10 @@ def _frames_per_voxel(candidates: Candidates, voxel: np.ndarray) -> np.ndarray:
     """How many distinct frames have a candidate in each voxel, int32 ``[v]``."""
     num_frames = int(candidates.frame.max(initial=0)) + 1
     pair = voxel.astype(np.int64) * num_frames + candidates.frame[candidates.is_valid]
-    counts = np.bincount(np.unique(pair) // num_frames, minlength=candidates.num_voxels)
+    # Sorting integers is vectorised; np.unique of millions is several times slower.
+    pair.sort()
+    is_first = np.diff(pair, prepend=-1) > 0
+    counts = np.bincount(pair[is_first] // num_frames, minlength=candidates.num_voxels)
     return counts.astype(np.int32)
 
 

@@ -16,12 +16,12 @@ from typing import Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from alsem.acquisition.candidates import Candidates, features, surface_area
 from alsem.typing import Array, Float, Int, PRNGKeyArray
 
-SHORTLIST_PER_PICK = 16
+SHORTLIST_PER_PICK = 8  # at least, and less than twice that
 MIN_SHORTLIST = 1 << 15
 MIN_WEIGHT = 1e-4  # share of the best score: hopeless candidates still spread out
 
@@ -169,7 +169,7 @@ def shortlist(
         short = ids
     seed = np.asarray(jax.random.key_data(key)).tolist()
     short = np.random.default_rng(seed).permutation(short)
-    size = max(SHORTLIST_PER_PICK * num, MIN_SHORTLIST)
+    size = max(_power_of_two(SHORTLIST_PER_PICK * max(num, 1)), MIN_SHORTLIST)
     return short[best_of(scores[short], num=size)]
 
 
@@ -177,7 +177,7 @@ def distance_to(points: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Distance float32 ``[s]`` to the nearest of the others; infinite without any."""
     if not len(others):
         return np.full(len(points), np.inf, np.float32)
-    return cKDTree(others).query(points)[0].astype(np.float32)
+    return KDTree(others).query(points)[0].astype(np.float32)
 
 
 def greedy(
@@ -208,28 +208,28 @@ def greedy(
     weight = np.maximum(relative, MIN_WEIGHT) ** (2 / power)
     gain = weight * np.square(np.minimum(distance, radius))
     # Sizes rounded up to powers of two: few shapes, so few compilations.
-    size, capacity = _power_of_two(len(points)), _power_of_two(num)
-    extra = size - len(points)
+    extra = _power_of_two(len(points)) - len(points)
     picks = _greedy(
-        np.pad(points, ((0, extra), (0, 0))).T.astype(np.float32),
+        tuple(np.pad(column, (0, extra)).astype(np.float32) for column in points.T),
         np.pad(weight, (0, extra)).astype(np.float32),
         np.pad(gain, (0, extra), constant_values=-1.0).astype(np.float32),
         num,
-        capacity=capacity,
+        capacity=_power_of_two(num),
     )
     return np.asarray(picks, np.int64)[:num]
 
 
 def _power_of_two(count: int) -> int:
+    """The least power of two that is not below a positive count."""
     return 1 << (count - 1).bit_length()
 
 
 @functools.partial(jax.jit, static_argnames=("capacity",))
 def _greedy(
-    points: Float[Array, "d s"],
+    columns: tuple[Float[Array, "s"], ...],
     weight: Float[Array, "s"],
     gain: Float[Array, "s"],
-    num: Int[Array, ""],
+    num: int | Int[Array, ""],
     *,
     capacity: int,
 ) -> Int[Array, "capacity"]:
@@ -237,10 +237,22 @@ def _greedy(
 
     def step(i, state):
         gain, picks = state
-        pick = jnp.argmax(gain)
-        offset = points - jax.lax.dynamic_slice_in_dim(points, pick, 1, axis=1)
-        gain = jnp.minimum(gain, weight * jnp.sum(jnp.square(offset), axis=0))
-        return gain.at[pick].set(-1.0), picks.at[i].set(pick.astype(jnp.int32))
+        pick = _argmax(gain)
+        square = sum(jnp.square(column - column[pick]) for column in columns)
+        gain = jnp.minimum(gain, weight * square).at[pick].set(-1.0)
+        return gain, picks.at[i].set(pick)
 
     picks = jnp.full(capacity, -1, jnp.int32)
     return jax.lax.fori_loop(0, num, step, (gain, picks))[1]
+
+
+def _argmax(values: Float[Array, "s"]) -> Int[Array, ""]:
+    """First index of the greatest of a power of two of values.
+
+    By rows, because the CPU compiler vectorises a maximum but not an argmax (the
+    whole loop of picks runs ten times as fast).
+    """
+    rows = values.reshape(-1, min(512, len(values)))
+    row = jnp.argmax(jnp.max(rows, axis=1))
+    column = jnp.argmax(rows[row])
+    return (row * rows.shape[1] + column).astype(jnp.int32)

@@ -103,15 +103,23 @@ def shell(w: Workshop, size: np.ndarray) -> None:
         is_shell=True,
     )
     chosen = int(rng.integers(4))
+    # Walls reach into each other and past floor and ceiling: no ray slips through.
     sides = [
-        ((x / 2, -t / 2), (x, t)),
-        ((x + t / 2, y / 2), (t, y)),
-        ((x / 2, y + t / 2), (x, t)),
-        ((-t / 2, y / 2), (t, y)),
+        ((x / 2, -t / 2), (x + 2 * t, t)),
+        ((x + t / 2, y / 2), (t, y + 2 * t)),
+        ((x / 2, y + t / 2), (x + 2 * t, t)),
+        ((-t / 2, y / 2), (t, y + 2 * t)),
     ]
     for i, ((cx, cy), (sx, sy)) in enumerate(sides):
         material = feature if i == chosen else paint
-        w.box(origin, (cx, cy, z / 2), (sx, sy, z), material, "wall", is_shell=True)
+        w.box(
+            origin,
+            (cx, cy, z / 2),
+            (sx, sy, z + 2 * t),
+            material,
+            "wall",
+            is_shell=True,
+        )
         low = (sx if sx > t else 0.024, sy if sy > t else 0.024)
         inside = (np.clip(cx, 0.006, x - 0.006), np.clip(cy, 0.006, y - 0.006))
         w.box(origin, (*inside, 0.04), (*low, 0.08), white, "wall", is_shell=True)

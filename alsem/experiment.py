@@ -1,0 +1,192 @@
+"""What one run is made of: built once from its config, read by all above.
+
+Why a layer of its own: the geometry fit and the loop share these, and siblings do
+not import each other.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import optax
+
+from alsem.data import GroundTruth, Scene
+from alsem.models import Nerf, SemanticMembers
+from alsem.train import GeometryLoss
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimiser:
+    """Adam with a learning rate that falls.
+
+    Attributes:
+        learning_rate: At the first step.
+        final_share: What is left of it at the last step.
+        schedule: ``cosine`` or ``exponential``.
+        weight_decay: Decoupled, 0 for none.
+        b2: Adam's second moment decay.
+        eps: Adam's.
+    """
+
+    learning_rate: float
+    final_share: float = 0.02
+    schedule: str = "cosine"
+    weight_decay: float = 0.0
+    b2: float = 0.99
+    eps: float = 1e-8
+
+    def build(self, steps: int) -> optax.GradientTransformation:
+        """The optimiser of a fit of so many steps."""
+        if self.schedule == "cosine":
+            rate = optax.cosine_decay_schedule(
+                self.learning_rate, max(1, steps), self.final_share
+            )
+        else:
+            rate = optax.exponential_decay(
+                self.learning_rate, max(1, steps), self.final_share
+            )
+        return optax.adamw(
+            rate, b2=self.b2, eps=self.eps, weight_decay=self.weight_decay
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """How long a fit is and what one step of it draws.
+
+    Attributes:
+        optimiser: See there.
+        steps: Steps in all, a multiple of ``steps_per_call``.
+        batch_rays: Rays of a step.
+        steps_per_call: Steps of one compiled call.
+    """
+
+    optimiser: Optimiser
+    steps: int
+    batch_rays: int
+    steps_per_call: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Joint:
+    """The joint stage: everything every round.
+
+    Attributes:
+        fit: The colour rays' fit.
+        label_rays: Labelled rays of a step.
+        semantic_weight: Weight of the cross entropy (0.04 as published).
+        semantic_gradient: Whether it moves density and trunk.
+    """
+
+    fit: Fit
+    label_rays: int
+    semantic_weight: float
+    semantic_gradient: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class SurfaceOptions:
+    """The surface cache and the chunks it is worked through in.
+
+    Attributes:
+        samples: Places kept of a ray.
+        gap: Metres within which samples are one place.
+        render_chunk: Rays rendered in one call.
+        score_chunk: Rays scored in one call.
+        t_max: Metres the cache's distances reach.
+    """
+
+    samples: int
+    gap: float
+    render_chunk: int
+    score_chunk: int
+    t_max: float
+
+
+@dataclasses.dataclass(frozen=True)
+class ActiveOptions:
+    """The loop.
+
+    Attributes:
+        strategy: Row of `acquisition.STRATEGIES`, or ``full`` (every label at once).
+        granularity: What one query covers.
+        rounds: Rounds in all, round 0 included.
+        initial_clicks: Clicks of round 0.
+        clicks_per_round: Clicks of round 1.
+        growth: Each later round asks this many times what the one before asked.
+        budget: Clicks allowed in all, 0 for no bound.
+        annotator: ``simulated`` or ``file``.
+        answers: CSV of the ``file`` annotator.
+        noise_rate: Share of wrong answers of the simulated annotator.
+        seconds_per_click: What an answer of it is said to take.
+        start: ``cold`` (fresh heads every round) or ``warm``.
+        voxel_size: Metres; one candidate a voxel in spaced selection.
+        min_purity: Rays with less of their weight on one surface are never asked.
+    """
+
+    strategy: str
+    granularity: str
+    rounds: int
+    initial_clicks: int
+    clicks_per_round: int
+    growth: float
+    budget: int
+    annotator: str
+    answers: str
+    noise_rate: float
+    seconds_per_click: float
+    start: str
+    voxel_size: float
+    min_purity: float
+
+    def clicks(self, round_index: int) -> int:
+        """Clicks a round may ask for, before the budget."""
+        if round_index == 0:
+            return self.initial_clicks
+        return round(self.clicks_per_round * self.growth ** (round_index - 1))
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A run, ready to go.
+
+    Attributes:
+        scene: The capture.
+        truth: Its ground truth: for the simulated annotator and the evaluator only.
+        nerf: The field and its renderer.
+        heads: Semantic members, one entry a level of the renderer.
+        mesh: Devices.
+        geometry: The geometry fit.
+        geometry_seed: Its seed, apart from the run's so that runs share it.
+        geometry_loss: Its loss.
+        grid_share: Share of the proposal grid refreshed after each compiled call.
+        semantics: The semantic fit of a staged round.
+        joint: The joint stage, None in staged training.
+        surface: The surface cache.
+        active: The loop.
+        seed: The run's seed.
+        config: The whole config as plain data.
+        geometry_config: The part of it that decides the geometry.
+        workdir: The run directory.
+        cache_dir: Where fitted geometry of all runs lies.
+    """
+
+    scene: Scene
+    truth: GroundTruth
+    nerf: Nerf
+    heads: tuple[SemanticMembers, ...]
+    mesh: jax.sharding.Mesh
+    geometry: Fit
+    geometry_seed: int
+    geometry_loss: GeometryLoss
+    grid_share: float
+    semantics: Fit
+    joint: Joint | None
+    surface: SurfaceOptions
+    active: ActiveOptions
+    seed: int
+    config: dict[str, Any]
+    geometry_config: dict[str, Any]
+    workdir: Path
+    cache_dir: Path

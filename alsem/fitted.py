@@ -1,0 +1,284 @@
+"""A scene with its geometry fitted: made once, shared by every run that asks the same.
+
+A fit lives beside the run directories in a folder named by the hash of all that
+decides it: the capture's pixels, the geometry settings, the platform. It holds the
+fit's checkpoints and the surface caches of the training and the test frames. A fit
+that was killed goes on where it was; two runs that want the same one wait in turn.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from alsem import geometry, interrupt, logs, rng, surface, train
+from alsem.cameras import pixel_rays
+from alsem.checkpoint import Checkpoints
+from alsem.data import Frames, Scene
+from alsem.experiment import Experiment
+from alsem.surface import SurfaceCache
+from alsem.types import InputError
+
+FORMAT = 1  # raise it when what a fit holds changes its meaning
+
+
+@dataclasses.dataclass(frozen=True)
+class FittedScene:
+    """Fitted geometry and what it sees.
+
+    Attributes:
+        params: The field's parameters.
+        grid: The renderer's proposal grid, None where there is none.
+        pool: Surface cache of the training frames.
+        test: Surface cache of the test frames.
+        data: The pool's pixels on the device.
+        seconds: What fitting and caching cost this run; about zero when reused.
+        rays_per_second: Training rays a second, NaN when reused.
+    """
+
+    params: Any
+    grid: Any
+    pool: SurfaceCache
+    test: SurfaceCache
+    data: train.PixelData
+    seconds: dict[str, float]
+    rays_per_second: float
+
+
+def fit_scene(experiment: Experiment) -> FittedScene:
+    """Fits geometry and colour and builds the surface caches, or opens them."""
+    folder = experiment.cache_dir / address(experiment)
+    watch = logs.Stopwatch("fit_geometry", "cache")
+    with _lock(folder):
+        data = pixel_data(experiment.scene)
+        with watch.measure("fit_geometry"):
+            state, rate = _fit_geometry(experiment, data, folder / "checkpoints")
+        with watch.measure("cache"):
+            pool, test = (
+                build_surface(experiment, state, frames, folder / name)
+                for name, frames in (
+                    ("train", experiment.scene.train),
+                    ("test", experiment.scene.test),
+                )
+            )
+    return FittedScene(
+        params=state.params,
+        grid=state.grid,
+        pool=pool,
+        test=test,
+        data=data,
+        seconds=dict(watch.seconds),
+        rays_per_second=rate,
+    )
+
+
+def address(experiment: Experiment) -> str:
+    """Name of the folder that holds the experiment's geometry."""
+    scene = experiment.scene
+    test_poses = hashlib.sha256(scene.test.world_from_cam.tobytes()).hexdigest()
+    decides = {
+        "format": FORMAT,
+        "capture": scene.fingerprint(),
+        "test_poses": test_poses,
+        "settings": experiment.geometry_config,
+        "platform": jax.default_backend(),
+    }
+    text = json.dumps(decides, sort_keys=True)
+    return f"{scene.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Holds a fit's folder for one process; the system lets go of it on a kill."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = (folder / "lock").open("w")
+    except OSError as error:
+        raise InputError(
+            f"{folder}: {error.strerror}; free some space or give another --workdir"
+        ) from None
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def pixel_data(scene: Scene) -> train.PixelData:
+    """The training frames on the device, with normals from their depth."""
+    frames = scene.train
+    if frames.depth_z is None:
+        depth_z = np.zeros(frames.rgb.shape[:3], np.float32)
+        normal = np.zeros(frames.rgb.shape, np.int8)
+    else:
+        depth_z = frames.depth_z
+        normal = np.concatenate(
+            [
+                np.asarray(_depth_normals(depth, pose, scene))
+                for depth, pose in zip(depth_z, frames.world_from_cam, strict=True)
+            ]
+        ).reshape(frames.rgb.shape)
+    return train.PixelData(
+        rgb=jnp.asarray(frames.rgb),
+        depth_z=jnp.asarray(depth_z),
+        normal=jnp.asarray(normal),
+        world_from_cam=jnp.asarray(frames.world_from_cam),
+    )
+
+
+def _depth_normals(depth_z: np.ndarray, world_from_cam: np.ndarray, scene: Scene):
+    """Normals of one depth image, int8 [h w 3]; zero at holes and beside them."""
+    camera = scene.intrinsics
+    row, col = np.meshgrid(
+        np.arange(camera.height) + scene.pixel_offset[0],
+        np.arange(camera.width) + scene.pixel_offset[1],
+        indexing="ij",
+    )
+    rays = pixel_rays(
+        jnp.asarray(row, jnp.float32),
+        jnp.asarray(col, jnp.float32),
+        jnp.asarray(world_from_cam)[None, None],
+        camera,
+    )
+    distance = jnp.asarray(depth_z) / rays.z_scale
+    points = rays.origins + rays.directions * distance[..., None]
+    normal = np.asarray(geometry.image_normals(points))
+    known = depth_z > 0
+    for axis in (0, 1):
+        for shift in (-1, 1):
+            known = known & np.roll(depth_z > 0, shift, axis)
+    return np.round(127.0 * np.where(known[..., None], normal, 0.0)).astype(np.int8)
+
+
+def _fit_geometry(
+    experiment: Experiment, data: train.PixelData, folder: Path
+) -> tuple[train.TrainState, float]:
+    """The fitted state and the training rays a second."""
+    fit, nerf = experiment.geometry, experiment.nerf
+    key = rng.run_key(experiment.geometry_seed, "geometry")
+    tx = fit.optimiser.build(fit.steps)
+    params = nerf.init(rng.stream(key, "init"))
+    state = train.fresh_state(params, tx, grid=nerf.init_grid())
+    checkpoints = Checkpoints(folder, keep=1)
+    latest = checkpoints.latest()
+    if latest is not None:
+        state = checkpoints.restore(latest, state)
+        if checkpoints.meta(latest)["complete"]:
+            checkpoints.close()
+            return state, float("nan")
+    step = train.make_geometry_step(
+        nerf,
+        tx,
+        weight=experiment.geometry_loss,
+        batch_rays=fit.batch_rays,
+        intrinsics=experiment.scene.intrinsics,
+        pixel_offset=experiment.scene.pixel_offset,
+        mesh=experiment.mesh,
+    )
+    run = train.make_runner(
+        step,
+        steps_per_call=fit.steps_per_call,
+        mesh=experiment.mesh,
+        refresh=refresher(experiment),
+    )
+    first = int(state.step)
+    begun = time.monotonic()
+    with logs.progress(fit.steps, "geometry") as bar:
+        bar.update(first)
+
+        def after_call(state: train.TrainState, parts: dict) -> None:
+            bar.update(fit.steps_per_call)
+            if interrupt.requested():
+                checkpoints.save(int(state.step), state, {"complete": False})
+                checkpoints.close()
+                interrupt.check()
+            checkpoints.save_if_due(int(state.step), state, {"complete": False})
+
+        state = train.fit(
+            run,
+            state,
+            data,
+            key,
+            num_steps=fit.steps,
+            steps_per_call=fit.steps_per_call,
+            after_call=after_call,
+        )
+    jax.block_until_ready(state.params)
+    done = (int(state.step) - first) * fit.batch_rays
+    rate = done / max(time.monotonic() - begun, 1e-9)
+    state = refresh_whole_grid(experiment, state, key)
+    # One past the last step: a checkpoint saved on the last step itself may exist.
+    checkpoints.save(int(state.step) + 1, state, {"complete": True})
+    checkpoints.close()
+    return state, rate
+
+
+def refresher(experiment: Experiment):
+    """What keeps the proposal grid up to date in training; None without one."""
+    if experiment.nerf.init_grid() is None or experiment.grid_share <= 0:
+        return None
+
+    def refresh(state: train.TrainState, key):
+        grid = experiment.nerf.refresh(
+            state.params, state.grid, key, share=experiment.grid_share
+        )
+        return state.replace(grid=grid)  # pyright: ignore[reportAttributeAccessIssue]
+
+    return refresh
+
+
+def refresh_whole_grid(
+    experiment: Experiment, state: train.TrainState, key: Any, *, passes: int = 4
+) -> train.TrainState:
+    """Looks at every cell of an emptied proposal grid several times."""
+    if state.grid is None:
+        return state
+    refresh = jax.jit(
+        lambda params, grid, key: experiment.nerf.refresh(params, grid, key, share=1.0)
+    )
+    grid = experiment.nerf.init_grid()
+    for i in range(passes):
+        grid = refresh(state.params, grid, rng.stream(key, "grid", i))
+    return state.replace(grid=grid)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def build_surface(
+    experiment: Experiment,
+    state: train.TrainState,
+    frames: Frames,
+    folder: Path | None,
+) -> SurfaceCache:
+    """Surface cache of some frames through the field as it stands."""
+    options, scene = experiment.surface, experiment.scene
+    encode = surface.make_encoder(
+        lambda held, rays: experiment.nerf.render(held[0], held[1], rays),
+        intrinsics=scene.intrinsics,
+        pixel_offset=scene.pixel_offset,
+        samples=options.samples,
+        gap=options.gap,
+        t_max=options.t_max,
+    )
+
+    def track(todo: range) -> Iterator[int]:
+        for frame in logs.progress(todo, "surface cache"):
+            interrupt.check()
+            yield frame
+
+    return surface.build(
+        encode,
+        (state.params, state.grid),
+        frames.world_from_cam,
+        intrinsics=scene.intrinsics,
+        pixel_offset=scene.pixel_offset,
+        t_max=options.t_max,
+        chunk=min(options.render_chunk, scene.intrinsics.width * scene.intrinsics.height),
+        folder=folder,
+        track=track,
+    )

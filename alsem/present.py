@@ -1,0 +1,96 @@
+"""The report of a run, from its last model and its files."""
+
+import numpy as np
+
+from alsem import logs, report, surface
+from alsem.experiment import Experiment
+from alsem.labels import LabelStore
+from alsem.report.data import FrameView, QueryView, ReportData
+from alsem.rounds import Model, RoundFitter
+
+FRAMES_SHOWN = 6
+TOP_VIEW_POINTS = 300_000
+
+
+def write(
+    experiment: Experiment,
+    fitter: RoundFitter,
+    model: Model,
+    store: LabelStore,
+    log: logs.RunLog,
+    *,
+    wall_seconds: float,
+) -> None:
+    """Writes ``report/index.html``."""
+    scene = experiment.scene
+    data = ReportData(
+        title=f"{scene.name}: {experiment.active.strategy}",
+        config=experiment.config,
+        class_names=scene.class_names,
+        rounds=log.rounds(),
+        scene=scene.name,
+        frames=_frames(experiment, fitter, model),
+        queried=_queried(experiment, store),
+        top_view=_top_view(fitter, model),
+        wall_seconds=wall_seconds,
+    )
+    report.write_report(experiment.workdir, data)
+
+
+def _frames(
+    experiment: Experiment, fitter: RoundFitter, model: Model
+) -> tuple[FrameView, ...]:
+    frames, truth, cache = experiment.scene.test, experiment.truth, model.test
+    prediction = fitter.predict_test(model)
+    shape = frames.rgb.shape[:3]
+    label = prediction.label.reshape(shape).astype(np.int32)
+    uncertainty = prediction.uncertainty.reshape(shape)
+    rgb = cache.arrays["rgb"].reshape(frames.rgb.shape)
+    depth_z = cache.arrays["depth_z"].reshape(shape)
+    shown = np.unique(np.linspace(0, shape[0] - 1, FRAMES_SHOWN).round().astype(int))
+    return tuple(
+        FrameView(
+            name=frames.names[i],
+            rgb=frames.rgb[i],
+            rgb_rendered=np.asarray(rgb[i]),
+            label=label[i],
+            uncertainty=uncertainty[i],
+            label_true=None if truth.test_labels is None else truth.test_labels[i],
+            depth_z=np.asarray(depth_z[i]),
+            depth_z_true=(
+                None if truth.test_depth_z is None else truth.test_depth_z[i]
+            ),
+        )
+        for i in shown
+    )
+
+
+def _queried(experiment: Experiment, store: LabelStore) -> tuple[QueryView, ...]:
+    answers, frames = store.annotations(), experiment.scene.train
+    points = answers.row >= 0
+    return tuple(
+        QueryView(
+            name=frames.names[frame],
+            rgb=frames.rgb[frame],
+            rows=answers.row[here],
+            cols=answers.col[here],
+            labels=answers.label[here],
+            rounds=answers.round[here],
+        )
+        for frame in np.unique(answers.frame[points])
+        for here in [points & (answers.frame == frame)]
+    )
+
+
+def _top_view(fitter: RoundFitter, model: Model) -> report.TopView | None:
+    pool = model.pool
+    step = max(1, pool.num_rays // TOP_VIEW_POINTS)
+    ids = np.arange(0, pool.num_rays, step)
+    ids = ids[pool.arrays["depth_z"][ids] > 0]
+    if not len(ids):
+        return None
+    return report.top_view(
+        surface.end_points(pool)[ids],
+        fitter.predict_pool(model, ids),
+        np.asarray(pool.arrays["albedo"][ids, 0]),
+    )

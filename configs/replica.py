@@ -1,0 +1,192 @@
+"""A capture in the Semantic-NeRF Replica layout, at its published size and split.
+
+Run:      python -m alsem.main --config=configs/replica.py --workdir=runs/room_0 \\
+              --config.data.dir=Replica_Dataset --config.data.scene=room_0
+Smoke:    ... --config=configs/replica.py:smoke   (a few frames, seconds)
+Full:     ... --config=configs/replica.py:full    (full supervision: the ceiling)
+Paper:    ... --config=configs/replica.py:paper   (the published MLP and schedule)
+"""
+
+import ml_collections
+
+
+def get_config(variant: str = "") -> ml_collections.ConfigDict:
+    """The whole experiment; ``variant`` is '', 'smoke', 'full' or 'paper'."""
+    config = ml_collections.ConfigDict()
+    config.seed = 0  # of queries, heads and label noise; geometry has its own
+
+    config.data = data = ml_collections.ConfigDict()
+    data.source = "replica"  # layout on disk
+    data.dir = "data/replica"
+    data.scene = "room_0"
+    data.downscale = 2  # 640x480 to 320x240
+    data.train_split = "Sequence_1[::5]"
+    data.test_split = "Sequence_1[2::5]"
+    data.use_depth = True  # False: colour alone decides the geometry
+    data.classes = ()  # lines "id name" in place of the capture's own list
+
+    config.model = _model()
+    config.train = _train()
+    config.surface = _surface()
+    config.active = _active()
+
+    if variant == "smoke":
+        data.train_split, data.test_split = "Sequence_1[:20:5]", "Sequence_1[2:20:5]"
+        config.model.hash.grid.levels = 3
+        config.model.hash.grid.finest_cell = 0.06
+        config.model.hash.grid.log2_rows = 14
+        config.model.hash.render.cell = 0.2
+        config.train.geometry.fit.steps = 40
+        config.train.geometry.fit.batch_rays = 512
+        config.train.semantics.fit.steps = 40
+        config.train.joint.fit.steps = 20
+        config.train.joint.fit.batch_rays = 256
+        config.active.rounds = 3
+        config.active.initial_clicks = 20
+        config.active.clicks_per_round = 20
+    elif variant == "full":
+        config.active.strategy = "full"
+        config.active.rounds = 1
+        config.train.semantics.fit.steps = 3000
+        config.train.semantics.fit.batch_rays = 4096
+    elif variant == "paper":
+        config.model.field = "paper"
+        config.model.members = 1
+        config.model.head.inputs = ("feature",)
+        config.model.head.width, config.model.head.depth = 128, 1
+        config.train.mode = "joint"
+        config.active.start = "warm"
+        for fit in (config.train.geometry.fit, config.train.joint.fit):
+            fit.steps, fit.batch_rays = 200_000, 1024
+            fit.optimiser.learning_rate = 5e-4
+            fit.optimiser.schedule = "exponential"
+            fit.optimiser.final_share = 0.1 ** (200_000 / 250_000)
+            fit.optimiser.b2, fit.optimiser.eps = 0.999, 1e-8
+        config.train.joint.fit.steps = 20_000  # a round, on top of the geometry fit
+        config.train.joint.label_rays = 1024
+        loss = config.train.geometry.loss
+        loss.occupancy = loss.depth = loss.distortion = loss.normal = 0.0
+        config.surface.render_chunk = 2048
+    elif variant:
+        raise ValueError(f"unknown variant {variant!r}; use smoke, full or paper")
+    return config
+
+
+def _model() -> ml_collections.ConfigDict:
+    model = ml_collections.ConfigDict()
+    model.field = "hash"  # or "paper": Semantic-NeRF's MLP
+    model.members = 2  # semantic heads: samples of the posterior
+    model.head = ml_collections.ConfigDict()
+    model.head.inputs = ("position", "normal", "albedo", "feature")
+    model.head.width = 64
+    model.head.depth = 2
+    model.head.octaves = 4
+    model.head.wavelength = 1.0  # metres over 2 pi
+    model.head.feature_scale = 0.3
+
+    model.hash = ml_collections.ConfigDict()
+    model.hash.far = 10.0  # metres; only without depth decides the scene's box
+    model.hash.grid = ml_collections.ConfigDict()
+    model.hash.grid.coarsest_cell = 0.5  # metres
+    model.hash.grid.finest_cell = 0.015
+    model.hash.grid.levels = 5
+    model.hash.grid.log2_rows = 17
+    model.hash.grid.row_features = 4
+    model.hash.grid.width = 64
+    model.hash.grid.colour_width = 32
+    model.hash.grid.feature_dim = 15
+    model.hash.render = ml_collections.ConfigDict()
+    model.hash.render.near = 0.05
+    model.hash.render.free_samples = 8
+    model.hash.render.band_samples = 8
+    model.hash.render.band = 0.1
+    model.hash.render.reach = 0.03
+    model.hash.render.cell = 0.05  # of the proposal grid
+    model.hash.render.march_samples = 128
+    model.hash.render.proposal_samples = 32
+    model.hash.render.render_samples = 24
+
+    model.paper = ml_collections.ConfigDict()
+    model.paper.field = ml_collections.ConfigDict()
+    model.paper.field.depth = 8
+    model.paper.field.width = 256
+    model.paper.field.skip = 4
+    model.paper.field.octaves_x = 10
+    model.paper.field.octaves_d = 4
+    model.paper.field.scale = 10.0
+    model.paper.render = ml_collections.ConfigDict()
+    model.paper.render.near = 0.1
+    model.paper.render.far = 10.0
+    model.paper.render.coarse_samples = 64
+    model.paper.render.fine_samples = 128
+    model.paper.render.noise = 1.0
+    return model
+
+
+def _fit(
+    *, steps: int, batch_rays: int, learning_rate: float
+) -> ml_collections.ConfigDict:
+    fit = ml_collections.ConfigDict()
+    fit.steps = steps
+    fit.batch_rays = batch_rays
+    fit.steps_per_call = 20
+    fit.optimiser = ml_collections.ConfigDict()
+    fit.optimiser.learning_rate = learning_rate
+    fit.optimiser.final_share = 0.02  # of the learning rate, at the last step
+    fit.optimiser.schedule = "cosine"
+    fit.optimiser.weight_decay = 0.0
+    fit.optimiser.b2 = 0.99
+    fit.optimiser.eps = 1e-15  # hash rows that are rarely hit still move
+    return fit
+
+
+def _train() -> ml_collections.ConfigDict:
+    train = ml_collections.ConfigDict()
+    train.mode = "staged"  # or "joint": everything every round
+    train.geometry = ml_collections.ConfigDict()
+    train.geometry.seed = 0  # its own, so that runs of all seeds share one fit
+    train.geometry.grid_share = 0.05  # of the proposal grid, after each call
+    train.geometry.fit = _fit(steps=600, batch_rays=4096, learning_rate=1e-2)
+    train.geometry.loss = ml_collections.ConfigDict()
+    train.geometry.loss.colour = 1.0
+    train.geometry.loss.occupancy = 0.1
+    train.geometry.loss.depth = 0.1
+    train.geometry.loss.distortion = 0.0
+    train.geometry.loss.normal = 0.02
+    train.semantics = ml_collections.ConfigDict()
+    train.semantics.fit = _fit(steps=600, batch_rays=1024, learning_rate=5e-3)
+    train.semantics.fit.optimiser.weight_decay = 1e-3
+    train.joint = ml_collections.ConfigDict()
+    train.joint.fit = _fit(steps=300, batch_rays=4096, learning_rate=5e-3)
+    train.joint.label_rays = 1024
+    train.joint.semantic_weight = 0.04
+    train.joint.semantic_gradient = True  # labels move the density too
+    return train
+
+
+def _surface() -> ml_collections.ConfigDict:
+    surface = ml_collections.ConfigDict()
+    surface.samples = 2  # places kept of a ray
+    surface.gap = 0.05  # metres within which samples are one place
+    surface.render_chunk = 9600  # rays
+    surface.score_chunk = 65536
+    return surface
+
+
+def _active() -> ml_collections.ConfigDict:
+    active = ml_collections.ConfigDict()
+    active.strategy = "geometry"
+    active.granularity = "point"
+    active.rounds = 11
+    active.initial_clicks = 40
+    active.clicks_per_round = 40
+    active.growth = 1.4
+    active.budget = 0  # clicks in all; 0: no bound but the rounds
+    active.annotator = "simulated"  # or "file": answers from a CSV
+    active.answers = ""  # that CSV
+    active.noise_rate = 0.0  # of the simulated annotator
+    active.seconds_per_click = 2.0
+    active.start = "cold"  # or "warm": heads go on from the round before
+    active.voxel_size = 0.05  # metres
+    active.min_purity = 0.6
+    return active
