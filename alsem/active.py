@@ -70,7 +70,9 @@ class Run:
                 return None
             prequential = self._prequential(round_index, model)
             interrupt.check()
-            model = self.fitter.fit(round_index, model, self._labelled(round_index), watch)
+            model = self.fitter.fit(
+                round_index, model, self._labelled(round_index), watch
+            )
             interrupt.check()
             row = self._evaluate(round_index, model, watch)
             row |= {
@@ -188,9 +190,7 @@ class Run:
         if self.strategy is None:
             truth = _train_labels(self.experiment).reshape(-1)
             pixel = np.flatnonzero(truth >= 0)
-            return LabelledRays(
-                pixel.astype(np.int32), truth[pixel].astype(np.int32)
-            )
+            return LabelledRays(pixel.astype(np.int32), truth[pixel].astype(np.int32))
         known = answers.label >= 0
         return LabelledRays(
             _pixel(answers, self.experiment)[known].astype(np.int32),

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import ml_collections
 import numpy as np
 
 from alsem import acquisition, encoding, sharding
@@ -34,7 +33,7 @@ from alsem.types import InputError
 MAY_CHANGE = (("active", "rounds"), ("active", "budget"))
 
 
-def build(config: ml_collections.ConfigDict, workdir: Path) -> Experiment:
+def build(config: Any, workdir: Path) -> Experiment:
     """Reads the capture and makes all that a run is made of; writes nothing here.
 
     Raises:
@@ -90,9 +89,7 @@ def build(config: ml_collections.ConfigDict, workdir: Path) -> Experiment:
         grid_share=train.geometry.grid_share if sensor != "all" else 0.0,
         semantics=_fit(train.semantics.fit),
         joint=joint,
-        surface=SurfaceOptions(
-            **config.surface.to_dict(), t_max=_longest_ray(nerf)
-        ),
+        surface=SurfaceOptions(**config.surface.to_dict(), t_max=_longest_ray(nerf)),
         active=ActiveOptions(**config.active.to_dict()),
         seed=config.seed,
         config=plain,
@@ -124,7 +121,7 @@ def check_continues(old: dict[str, Any], new: dict[str, Any], workdir: Path) -> 
         )
 
 
-def _check(config: ml_collections.ConfigDict) -> None:
+def _check(config: Any) -> None:
     """Values that would only fail much later, or mean nothing."""
     active, train = config.active, config.train
 
@@ -156,7 +153,9 @@ def _check(config: ml_collections.ConfigDict) -> None:
         active.answers,
         "the CSV file that active.annotator='file' reads",
     )
-    require(config.model.members >= 1, "model.members", config.model.members, "1 or more")
+    require(
+        config.model.members >= 1, "model.members", config.model.members, "1 or more"
+    )
     for name, fit in (
         ("geometry", train.geometry.fit),
         ("semantics", train.semantics.fit),
@@ -184,7 +183,7 @@ def _sensor(scene: Scene) -> str:
     return "all" if (depth_z > 0).all() else "some"
 
 
-def _nerf(config: ml_collections.ConfigDict, scene: Scene, sensor: str) -> Nerf:
+def _nerf(config: Any, scene: Scene, sensor: str) -> Nerf:
     if config.model.field == "paper":
         options = config.model.paper
         return PaperNerf(
@@ -247,12 +246,12 @@ def _longest_ray(nerf: Nerf) -> float:
     return 2.0 * nerf.far  # depth is along the optical axis, rays are longer
 
 
-def _fit(section: ml_collections.ConfigDict) -> Fit:
+def _fit(section: Any) -> Fit:
     options = section.to_dict()
     return Fit(optimiser=Optimiser(**options.pop("optimiser")), **options)
 
 
-def _tuples(section: ml_collections.ConfigDict) -> dict[str, Any]:
+def _tuples(section: Any) -> dict[str, Any]:
     return {
         key: tuple(value) if isinstance(value, list | tuple) else value
         for key, value in section.to_dict().items()

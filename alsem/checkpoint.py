@@ -15,15 +15,19 @@ from alsem.types import InputError
 
 
 class Checkpoints:
-    """The checkpoints of one folder, numbered by a growing step.
-
-    Args:
-        folder: Made if it is not there.
-        keep: How many to keep.
-        interval_s: `save_if_due` saves when this many seconds have passed.
-    """
+    """The checkpoints of one folder, numbered by a growing step."""
 
     def __init__(self, folder: Path, *, keep: int = 2, interval_s: float = 15.0):
+        """Opens the folder.
+
+        Args:
+            folder: Made if it is not there.
+            keep: How many to keep.
+            interval_s: `save_if_due` saves when this many seconds have passed.
+
+        Raises:
+            InputError: The folder cannot be made.
+        """
         logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax tells every step
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -68,9 +68,7 @@ def semantic_metrics(
 ) -> dict[str, Any]:
     """The label figures of a row of ``rounds.jsonl``."""
     label = label.reshape(-1)
-    counts = metrics.confusion(
-        prediction.label, label, num_classes=len(class_names)
-    )
+    counts = metrics.confusion(prediction.label, label, num_classes=len(class_names))
     scores = metrics.segmentation_scores(counts)
     sums = metrics.calibration(prediction.confidence, prediction.label, label)
     return {

@@ -278,7 +278,9 @@ def build_surface(
         intrinsics=scene.intrinsics,
         pixel_offset=scene.pixel_offset,
         t_max=options.t_max,
-        chunk=min(options.render_chunk, scene.intrinsics.width * scene.intrinsics.height),
+        chunk=min(
+            options.render_chunk, scene.intrinsics.width * scene.intrinsics.height
+        ),
         folder=folder,
         track=track,
     )

@@ -25,8 +25,10 @@ def image_normals(points: Float[Array, "*b h w 3"]) -> Float[Array, "*b h w 3"]:
         use_forward = (length_f > 0) & ((length_f <= length_b) | (length_b == 0))
         return jnp.where(use_forward, forward, backward)
 
-    across, down = tangent(-2), tangent(-3)
-    return safe_normalize(-jnp.cross(across, down), eps=1e-16)
+    # Unit tangents: pixels a tenth of a millimetre apart are a surface too.
+    across = safe_normalize(tangent(-2), eps=1e-16)
+    down = safe_normalize(tangent(-3), eps=1e-16)
+    return safe_normalize(-jnp.cross(across, down))
 
 
 def bounding_box(points: np.ndarray, *, margin: float) -> tuple[np.ndarray, np.ndarray]:

@@ -42,16 +42,17 @@ def main(argv: list[str]) -> int:
     """Runs the experiment that the flags name."""
     del argv
     interrupt.install()
+    workdir = Path(str(_WORKDIR.value))
     from alsem import program  # JAX is slow to import; wrong flags are told first
 
     try:
-        if not program.run(_CONFIG.value, Path(_WORKDIR.value)):
+        if not program.run(_CONFIG.value, workdir):
             print("waiting for answers; give them and run the same command again")
     except InputError as error:
         return _fail(error)
     except interrupt.Interrupted:
         return interrupt.EXIT_STATUS
-    print(f"report: {Path(_WORKDIR.value) / 'report' / 'index.html'}")
+    print(f"report: {workdir / 'report' / 'index.html'}")
     return 0
 
 

@@ -12,9 +12,16 @@ import numpy as np
 def confusion(
     predicted: np.ndarray, label: np.ndarray, *, num_classes: int
 ) -> np.ndarray:
-    """Counts ``[c c]`` (row = true, column = predicted), int64; label -1 is dropped."""
+    """Counts ``[c c]`` (row = true, column = predicted), int64; label -1 is dropped.
+
+    Raises:
+        ValueError: A label or a prediction is none of the classes.
+    """
     keep = label >= 0
-    cell = label[keep].astype(np.int64) * num_classes + predicted[keep]
+    true, seen = label[keep].astype(np.int64), predicted[keep].astype(np.int64)
+    if true.size and (seen.min() < 0 or max(true.max(), seen.max()) >= num_classes):
+        raise ValueError(f"labels and predictions must be below {num_classes} classes")
+    cell = true * num_classes + seen
     counts = np.bincount(cell, minlength=num_classes**2)
     return counts.reshape(num_classes, num_classes)
 

@@ -86,7 +86,9 @@ def _open_workdir(experiment: Experiment) -> float:
     workdir = experiment.workdir
     config_file = workdir / "config.json"
     if config_file.exists():
-        build.check_continues(json.loads(config_file.read_text()), experiment.config, workdir)
+        build.check_continues(
+            json.loads(config_file.read_text()), experiment.config, workdir
+        )
     elif workdir.exists() and any(workdir.iterdir()):
         raise InputError(
             f"{workdir}: is not empty and no run directory; give another --workdir"

@@ -101,7 +101,10 @@ class RoundFitter:
         for ids, compact in pool.chunks(self._chunk(pool)):
             ids = ids.astype(np.int32)
             local = jax.tree.map(lambda leaf: leaf[np.minimum(ids, last)], cues)  # noqa: B023
-            values = self._scorers[score](heads, key, ids, (ids, compact), local)
+            ids_there = jnp.asarray(ids)
+            values = self._scorers[score](
+                heads, key, ids_there, (ids_there, compact), local
+            )
             real = ids <= last
             scores[ids[real]] = np.asarray(values)[real]
         return scores
@@ -110,7 +113,8 @@ class RoundFitter:
         """Predicted labels int64 of some pool pixels."""
         size = 1 << max(len(pixel) - 1, 255).bit_length()
         padded = np.pad(pixel, (0, size - len(pixel)), mode="edge").astype(np.int32)
-        label, _, _ = self._predict_pool(model.heads, padded, model.pool.take(padded))
+        compact = model.pool.take(padded)
+        label, _, _ = self._predict_pool(model.heads, jnp.asarray(padded), compact)
         return np.asarray(label)[: len(pixel)].astype(np.int64)
 
     def predict_test(self, model: Model) -> evaluate.Prediction:

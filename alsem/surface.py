@@ -254,7 +254,7 @@ def _reopen(folder: Path) -> tuple[dict[str, np.ndarray], int]:
     if not state.exists():
         return {}, 0
     done = json.loads(state.read_text())
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         name: np.lib.format.open_memmap(folder / f"{name}.npy", mode="r+")
         for name in done["arrays"]
     }

@@ -145,7 +145,8 @@ def geometry_loss(
     target = data.rgb.reshape(-1, 3)[pixel].astype(jnp.float32) / 255.0
     distance = data.depth_z.reshape(-1)[pixel] / rays.z_scale
     levels = nerf.render_train(params, grid, rays, distance, key)
-    parts = {"colour": sum(losses.colour_error(level.rgb, target) for level in levels)}
+    colour = [losses.colour_error(level.rgb, target) for level in levels]
+    parts: dict[str, Any] = {"colour": sum(colour)}
     finest = levels[-1]
     t_mids = 0.5 * (finest.t_edges[:, 1:] + finest.t_edges[:, :-1])
     if weight.occupancy:
@@ -221,7 +222,8 @@ def semantic_loss(
     label: Int[Array, "r"],
 ) -> Float[Array, ""]:
     """Mean over members of the cross entropy of the composited logits."""
-    logits = jnp.sum(weights[..., None] * heads.apply(params, surface), axis=-2)
+    at_samples: Any = heads.apply(params, surface)
+    logits = jnp.sum(weights[..., None] * at_samples, axis=-2)
     return jnp.mean(jax.vmap(losses.cross_entropy, in_axes=(0, None))(logits, label))
 
 

@@ -152,8 +152,12 @@ def test_projection_of_a_large_batch_under_jit(shared_pose):
         [rng.uniform(-2, 2, (LARGE, 2)), rng.uniform(0.5, 6, (LARGE, 1))], axis=-1
     )
     poses = random_poses(rng, 1 if shared_pose else LARGE)
-    points = np.einsum("nij,nj->ni", poses[:, :3, :3].repeat(
-        LARGE // len(poses), axis=0), in_cam) + poses[:, :3, 3]
+    points = (
+        np.einsum(
+            "nij,nj->ni", poses[:, :3, :3].repeat(LARGE // len(poses), axis=0), in_cam
+        )
+        + poses[:, :3, 3]
+    )
 
     @jax.jit
     def project(points, poses):

@@ -113,7 +113,7 @@ def test_weights_are_a_partition_of_unity_that_reproduces_the_point():
     corners, weights = encoding.simplex_corners(jnp.asarray(x))
     np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-6)
     assert (weights >= 0).all()
-    again = np.sum(np.asarray(weights)[..., None] * corners, axis=-2)
+    again = np.sum(np.asarray(weights)[..., None] * np.asarray(corners), axis=-2)
     np.testing.assert_allclose(again, x, atol=1e-6)
     # Four different corners, from the cell's low one to its high one.
     assert (np.diff(corners, axis=-2).sum(axis=-1) == 1).all()
@@ -239,18 +239,20 @@ def test_a_large_batch_under_jit():
     ranked = np.take_along_axis(frac, order, axis=-1)
     ranked = np.concatenate([np.ones((LARGE, 1)), ranked, np.zeros((LARGE, 1))], -1)
     np.testing.assert_allclose(weights, -np.diff(ranked), atol=2e-6)
-    again = np.sum(np.asarray(weights)[..., None] * corners, axis=-2)
+    again = np.sum(np.asarray(weights)[..., None] * np.asarray(corners), axis=-2)
     np.testing.assert_allclose(again, x * 7.0, atol=2e-6)
 
-    grid = jax.jit(
-        lambda t, x: encoding.hash_grid(t, x, cells=cells, extent=extent)
-    )(*_float32(table, x))
+    grid = jax.jit(lambda t, x: encoding.hash_grid(t, x, cells=cells, extent=extent))(
+        *_float32(table, x)
+    )
     for i in range(0, LARGE, 997):
         expected = hash_grid_np(table, x[i].astype(float), cells, extent)
         np.testing.assert_allclose(grid[i], expected, atol=1e-4)
 
     wave = jax.jit(lambda x: encoding.sinusoidal(x, octaves=4))(jnp.asarray(x))
-    angles = (x[:, None].astype(float) * 2.0 ** np.arange(4)[:, None]).reshape(LARGE, -1)
+    angles = (x[:, None].astype(float) * 2.0 ** np.arange(4)[:, None]).reshape(
+        LARGE, -1
+    )
     expected = np.concatenate([x, np.sin(angles), np.cos(angles)], axis=-1)
     np.testing.assert_allclose(wave, expected, atol=2e-6)
 

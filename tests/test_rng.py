@@ -7,7 +7,6 @@ import numpy as np
 
 from alsem import rng
 
-
 # Threefry bits of two named streams, as first drawn.
 GOLDEN_STREAM = (3942000937, 4078489552)
 GOLDEN_RUN = (2678200957, 2364336892)

@@ -27,7 +27,8 @@ def resample_edges_np(t_edges, weights, num, floor):
 
 def random_histograms(seed, *shape):
     rng = np.random.default_rng(seed)
-    t_edges = np.sort(rng.uniform(0.1, 8.0, (*shape[:-1], shape[-1] + 1)), axis=-1)
+    widths = rng.uniform(0.02, 0.5, (*shape[:-1], shape[-1] + 1))
+    t_edges = np.cumsum(widths, axis=-1)
     weights = rng.dirichlet(np.full(shape[-1], 0.3), size=shape[:-1])
     return t_edges.astype(np.float32), weights.astype(np.float32)
 

@@ -3,6 +3,8 @@
 One pass over the pool through its voxels, never a comparison of views with views.
 """
 
+from typing import Any
+
 import flax.struct
 import numpy as np
 
@@ -40,7 +42,12 @@ def voxel_cues(candidates: Candidates) -> Cues:
         values[is_valid] = per_voxel[voxel]
         return values
 
-    return Cues(num_views=spread(num_views), coherence=spread(coherence), purity=purity)
+    leaves: dict[str, Any] = {
+        "num_views": spread(num_views),
+        "coherence": spread(coherence),
+        "purity": purity,
+    }
+    return Cues(**leaves)
 
 
 def _frames_per_voxel(candidates: Candidates, voxel: np.ndarray) -> np.ndarray:

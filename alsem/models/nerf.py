@@ -6,6 +6,7 @@ is NeRF's coarse and fine pair. Both return one `RenderedRays` a level, finest l
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import jax
@@ -149,15 +150,19 @@ class GridNerf:
             lambda x: self.density(params, x), x_world, batch_size=2**16
         )
         old = grid.reshape(-1)[cells]
-        return grid.reshape(-1).at[cells].set(
-            jnp.maximum(0.9 * old, density)
-        ).reshape(self.grid_shape)
+        return (
+            grid.reshape(-1)
+            .at[cells]
+            .set(jnp.maximum(0.9 * old, density))
+            .reshape(self.grid_shape)
+        )
 
     def density(
         self, params: Params, x_world: Float[Array, "*b 3"]
     ) -> Float[Array, "*b"]:
         """Density of the field, 1/metre."""
-        return self.field.apply(params, x_world, method="density")  # pyright: ignore
+        density: Any = self.field.apply(params, x_world, method="density")
+        return density
 
     def _proposal(
         self, grid: Array, rays: Rays, key: PRNGKeyArray | None, *, num: int
@@ -185,9 +190,7 @@ class GridNerf:
         ]
         density = jnp.minimum(grid[tuple(index)], self.grid_density_cap)
         weights = render.alpha_weights(density, edges)
-        return sampling.resample_edges(
-            key, edges, weights, num=num, floor=self.floor
-        )
+        return sampling.resample_edges(key, edges, weights, num=num, floor=self.floor)
 
     def render_train(
         self,
@@ -197,7 +200,7 @@ class GridNerf:
         distance: Float[Array, "r"],
         key: PRNGKeyArray,
     ) -> tuple[RenderedRays, ...]:
-        """Renders with jittered samples, across the measured surface if there is one."""
+        """Renders with jittered samples, across the measured surface where known."""
         num = self.free_samples + self.band_samples
         grid_key, band_key = jax.random.split(key)
         edges = None
@@ -227,9 +230,7 @@ class GridNerf:
         assert grid is not None
         edges = self._proposal(grid, rays, None, num=self.proposal_samples)
         t_mids = sampling.midpoints(edges)
-        x_world = (
-            rays.origins[:, None] + rays.directions[:, None] * t_mids[..., None]
-        )
+        x_world = rays.origins[:, None] + rays.directions[:, None] * t_mids[..., None]
         weights = render.alpha_weights(self.density(params, x_world), edges)
         # A neighbour's share keeps the edge of a surface inside the samples.
         spread = jnp.pad(weights, ((0, 0), (1, 1)))
@@ -237,7 +238,7 @@ class GridNerf:
         fine = sampling.resample_edges(None, edges, spread, num=self.render_samples)
         return render.render_rays(self._bind(params), rays, fine)
 
-    def _bind(self, params: Params):
+    def _bind(self, params: Params) -> Callable[[Array, Array], Any]:
         return lambda x, d: self.field.apply(params, x, d)
 
 
@@ -302,7 +303,8 @@ class PaperNerf:
         self, params: Params, x_world: Float[Array, "*b 3"]
     ) -> Float[Array, "*b"]:
         """Density of the fine network, 1/metre."""
-        return self.field.apply(params["fine"], x_world, method="density")  # pyright: ignore
+        density: Any = self.field.apply(params["fine"], x_world, method="density")
+        return density
 
     def _both(self, params: Params, rays: Rays, key: PRNGKeyArray | None):
         keys = [None] * 4 if key is None else list(jax.random.split(key, 4))
@@ -319,8 +321,10 @@ class PaperNerf:
         fine = render.render_rays(self._bind(params["fine"], keys[3]), rays, union)
         return coarse, fine
 
-    def _bind(self, params: Params, key: PRNGKeyArray | None):
-        def field(x, d):
+    def _bind(
+        self, params: Params, key: PRNGKeyArray | None
+    ) -> Callable[[Array, Array], Any]:
+        def field(x: Array, d: Array) -> Any:
             noise = None
             if key is not None and self.noise > 0:
                 noise = self.noise * jax.random.normal(key, x.shape[:-1])
