@@ -81,6 +81,7 @@ class Run:
                 "seconds_to_queries": seconds_to_queries,
                 "seconds_since_start": since_start(),
             }
+            self.fitter.settle()
             self.log.append_round(row)
             self.log.scalars(
                 row["clicks"],

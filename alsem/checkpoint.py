@@ -3,8 +3,11 @@
 A save is atomic: a kill in the middle of one leaves the one before it.
 """
 
+import contextlib
 import logging
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +31,14 @@ class Checkpoints:
         Raises:
             InputError: The folder cannot be made.
         """
-        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax tells every step
+        logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax tells every step
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(
                 f"{folder}: {error.strerror}; free some space or choose another place"
             ) from None
+        self._folder = folder
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(max_to_keep=keep, create=True),
@@ -47,14 +51,20 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def save(self, step: int, state: Any, meta: dict[str, Any]) -> None:
-        """Saves a pytree of arrays and a JSON-like dict, in the background."""
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state),  # pyright: ignore[reportCallIssue]
-                meta=ocp.args.JsonSave(meta),  # pyright: ignore[reportCallIssue]
-            ),
-        )
+        """Saves a pytree of arrays and a JSON-like dict, in the background.
+
+        Raises:
+            InputError: The disk is full: for this save or for the one before it.
+        """
+        self._require_space(state)
+        with self._writing():
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(state),  # pyright: ignore
+                    meta=ocp.args.JsonSave(meta),  # pyright: ignore
+                ),
+            )
         self._last = time.monotonic()
 
     def save_if_due(self, step: int, state: Any, meta: dict[str, Any]) -> None:
@@ -81,7 +91,46 @@ class Checkpoints:
         )
         return restored["state"]
 
+    def wait(self) -> None:
+        """Waits for the save in progress: from then on no kill can lose it.
+
+        Raises:
+            InputError: The disk is full.
+        """
+        with self._writing():
+            self._manager.wait_until_finished()
+
     def close(self) -> None:
-        """Waits for the save in progress and lets go of the folder."""
-        self._manager.wait_until_finished()
+        """Waits for the save in progress and lets go of the folder.
+
+        Raises:
+            InputError: The disk is full.
+        """
+        self.wait()
         self._manager.close()
+
+    def _require_space(self, state: Any) -> None:
+        """Refuses a save that will not fit, before Orbax leaves half of it."""
+        size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+        needed = 2 * size + 2**20  # written once, then merged into one file
+        if shutil.disk_usage(self._folder).free < needed:
+            raise InputError(
+                f"{self._folder}: No space left on device for {needed / 2**20:.0f} MiB;"
+                " free some and run the same command again"
+            )
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turns what the disk refuses into one line that names the folder."""
+        try:
+            yield
+        except Exception as error:  # tensorstore has no class for it
+            if not isinstance(error, OSError) and "os_error_code" not in str(error):
+                raise
+            cause = "No space left on device"
+            if cause not in str(error):
+                cause = " ".join(str(error).split())
+            raise InputError(
+                f"{self._folder}: {cause}; free some space and run the same command"
+                " again"
+            ) from error

@@ -152,6 +152,10 @@ class RoundFitter:
         self._rounds.save(number, model.state, {"round": round_index})
         return model
 
+    def settle(self) -> None:
+        """Waits until the models of all rounds so far are safe from a kill."""
+        self._rounds.wait()
+
     def close(self) -> None:
         """Waits for checkpoints in flight."""
         self._rounds.close()

@@ -9,6 +9,7 @@ precision of a coordinate only millimetres. ``rays * samples * (9 + 2 f) + rays 
 bytes in all, for descriptions of length f.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -21,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from alsem import cameras, render
-from alsem.types import Intrinsics, Rays, RenderedRays, SurfacePoints
+from alsem.types import InputError, Intrinsics, Rays, RenderedRays, SurfacePoints
 from alsem.typing import Array, Float
 
 COMPLETE = "complete.json"
@@ -132,7 +133,16 @@ def reduce_samples(
         share = weights / jnp.maximum(total, 1e-9)[:, None]
         mean = jax.tree.map(lambda leaf: render.composite(share, leaf), surface)  # noqa: B023
         places.append((mean, total, jnp.sum(share * t_mids, axis=-1)))
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *places)
+    points, weights, t = jax.tree.map(
+        lambda *leaves: jnp.stack(leaves, axis=1), *places
+    )
+    # One sample can outweigh any of a surface that outweighs it as a whole.
+    order = jnp.argsort(-weights, axis=1)
+    points = jax.tree.map(
+        lambda leaf: jnp.take_along_axis(leaf, order[..., None], axis=1), points
+    )
+    weights, t = (jnp.take_along_axis(x, order, axis=1) for x in (weights, t))
+    return points, weights, t
 
 
 def make_encoder(
@@ -196,6 +206,9 @@ def build(
             opened as it is, one that a kill left half-done goes on where it was. None
             keeps the arrays in memory.
         track: Wraps the range of frames, for a progress bar.
+
+    Raises:
+        InputError: The disk is full, or the folder cannot be written.
     """
     frames = len(world_from_cam)
     per_frame = intrinsics.width * intrinsics.height
@@ -232,20 +245,37 @@ def build(
 def _allocate(folder: Path | None, name: str, shape: tuple, dtype: Any) -> np.ndarray:
     if folder is None:
         return np.empty(shape, dtype)
-    folder.mkdir(parents=True, exist_ok=True)
-    return np.lib.format.open_memmap(
-        folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape
-    )
+    path = folder / f"{name}.npy"
+    with _writing(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        # Without blocks of its own a mapped page that finds the disk full is a SIGBUS.
+        if hasattr(os, "posix_fallocate"):
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turns what the disk refuses into one line that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path}: {error.strerror}; free some space and run the same command again"
+        ) from error
 
 
 def _mark(folder: Path, arrays: dict[str, np.ndarray], frames_done: int) -> None:
     """Records, after the data, how many frames a kill cannot take back."""
     state = folder / COMPLETE
     temporary = state.with_suffix(".tmp")
-    temporary.write_text(
-        json.dumps({"frames": frames_done, "arrays": sorted(arrays)}) + "\n"
-    )
-    os.replace(temporary, state)
+    with _writing(state):
+        temporary.write_text(
+            json.dumps({"frames": frames_done, "arrays": sorted(arrays)}) + "\n"
+        )
+        os.replace(temporary, state)
 
 
 def _reopen(folder: Path) -> tuple[dict[str, np.ndarray], int]:

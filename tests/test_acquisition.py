@@ -304,15 +304,18 @@ def test_the_area_of_a_floor_is_about_right():
 
 def test_distance_of_features_joins_position_normal_and_colour():
     candidates = room(50, invalid=0.0)
-    x = features(candidates, np.array([3, 8]), normal_metres=0.4, albedo_metres=2.0)
-    normal = candidates.normal[[3, 8]] / 127.0
-    albedo = candidates.albedo[[3, 8]] / 255.0
-    expected = (
-        np.sum(np.diff(candidates.x_world[[3, 8]], axis=0) ** 2)
-        + 0.4**2 * np.sum(np.diff(normal, axis=0) ** 2)
-        + 2.0**2 * np.sum(np.diff(albedo, axis=0) ** 2)
+    x = features(candidates, np.arange(50), normal_metres=0.4, albedo_metres=2.0)
+
+    def square(values):
+        return np.sum((values[1:] - values[0]) ** 2, axis=-1, dtype=np.float64)
+
+    np.testing.assert_allclose(
+        square(x),
+        square(candidates.x_world)
+        + 0.4**2 * square(candidates.normal / 127.0)
+        + 2.0**2 * square(candidates.albedo / 255.0),
+        rtol=1e-5,
     )
-    np.testing.assert_allclose(np.sum(np.diff(x, axis=0) ** 2), expected, rtol=1e-5)
     assert features(candidates, np.arange(50)).shape == (50, 3)
 
 
@@ -376,8 +379,8 @@ def test_a_pool_without_a_valid_candidate_gives_an_empty_batch(name):
 @each_strategy
 def test_the_same_key_chooses_the_same_batch(name):
     candidates = room()
-    first = choose(name, candidates, [5], num=20)
-    np.testing.assert_array_equal(first, choose(name, candidates, [5], num=20))
+    first = choose(name, candidates, num=20)
+    np.testing.assert_array_equal(first, choose(name, candidates, num=20))
 
 
 @pytest.mark.parametrize("name", ["random", "coverage"])
@@ -429,10 +432,11 @@ def test_scores_that_cannot_be_ranked_are_refused(name):
 
 def test_scores_of_invalid_candidates_do_not_matter():
     candidates = room(300)
-    scores = np.where(candidates.is_valid, np.float32(1.0), np.float32(np.nan))
     for name in STRATEGIES:
-        ids = choose(name, candidates, num=5, scores=scores)
-        assert candidates.is_valid[ids].all()
+        for anything in (np.nan, np.inf, -9.0):
+            scores = np.where(candidates.is_valid, 1.0, anything).astype(np.float32)
+            ids = choose(name, candidates, num=5, scores=scores)
+            assert candidates.is_valid[ids].all()
 
 
 # --- batch rules: definitions
@@ -502,6 +506,29 @@ def test_greedy_spreads_out_what_the_score_thinks_worthless():
     far = np.full(101, np.inf, np.float32)
     picks = select.greedy(points, np.zeros(101, np.float32), far, num=5)
     assert set(picks.tolist()) == {0, 25, 50, 75, 100}
+
+
+def test_greedy_picks_no_point_twice_even_where_all_coincide():
+    here, far = np.zeros((40, 3), np.float32), np.full(40, np.inf, np.float32)
+    picks = select.greedy(here, np.ones(40, np.float32), far, num=40)
+    np.testing.assert_array_equal(np.sort(picks), np.arange(40))
+
+
+def test_spaced_is_greedy_with_the_radius_of_the_labels_to_come():
+    candidates = room(400, voxel_size=0.001, invalid=0.0)  # a voxel for each
+    scores = np.random.default_rng(3).random(400).astype(np.float32)
+    labelled = np.arange(30)
+    area = acquisition.surface_area(candidates)
+    assert area == pytest.approx(400 * 0.001**2)
+    spacing = 0.6 / math.sqrt(area / (30 + 25))  # a radius of 0.6 m
+    ids = select.spaced(
+        KEY, scores, candidates, labelled, num=25, spacing=spacing, power=2.0
+    )
+    x = candidates.x_world
+    near = np.linalg.norm(x[:, None] - x[labelled], axis=-1).min(axis=1)
+    scores[labelled] = 0.0
+    expected = greedy_np(x, scores, near, num=25, radius=0.6, power=2.0)
+    np.testing.assert_array_equal(ids, expected)
 
 
 def farthest_first_np(points, first, num):
@@ -603,4 +630,6 @@ def test_the_row_of_a_round_waits_for_a_model_and_for_trust():
     assert name("geometry", has_model=True, was_trusted=False) == "coverage"
     assert name("geometry", has_model=True, was_trusted=True) == "geometry"
     for model_free in ("random", "coverage"):
-        assert name(model_free, has_model=True, was_trusted=True) == model_free
+        for has_model in (False, True):
+            row = name(model_free, has_model=has_model, was_trusted=has_model)
+            assert row == model_free

@@ -150,10 +150,10 @@ def test_rays_leave_a_box_by_its_nearest_face(shape):
 
 def test_rays_on_the_border_leave_at_once_or_cross():
     low, high = jnp.zeros(3), jnp.ones(3)
-    origins = jnp.array([[0.0, 0.5, 0.5], [0.0, 0.5, 0.5]])
-    directions = jnp.array([[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    origins = jnp.tile(jnp.array([0.0, 0.5, 0.5]), (3, 1))
+    directions = jnp.array([[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     actual = geometry.ray_box_exit(origins, directions, low, high)
-    np.testing.assert_allclose(actual, [0.0, 1.0], atol=1e-6)
+    np.testing.assert_allclose(actual, [0.0, 1.0, 0.5], atol=1e-6)
 
 
 def test_points_share_a_key_exactly_when_they_share_a_voxel():
@@ -182,13 +182,11 @@ def test_voxel_keys_reach_a_million_voxels_and_say_where_they_end():
 
 
 def test_float32_points_fall_into_the_voxel_of_their_own_value():
-    # 0.3 / 0.1 in float32 would round up to 3.
-    point = np.array([[0.3, 0.3, 0.3]], np.float32) - np.float32(3e-8)
-    same = geometry.voxel_keys(point, size=0.1)
-    np.testing.assert_array_equal(
-        same, geometry.voxel_keys(point.astype(float), size=0.1)
-    )
-    assert same[0] == geometry.voxel_keys(np.full((1, 3), 0.25), size=0.1)[0]
+    # 0.7 in float32 is below 0.7; divided by 0.1 in float32 it is 7 all the same.
+    point = np.full((1, 3), 0.7, np.float32)
+    below = np.full((1, 3), 0.65)
+    key = geometry.voxel_keys(point, size=0.1)
+    np.testing.assert_array_equal(key, geometry.voxel_keys(below, size=0.1))
 
 
 def test_compact_renumbers_without_gaps():

@@ -54,9 +54,9 @@ def test_confusion_counts_pixels_row_true_column_predicted():
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32])
 def test_confusion_does_not_overflow_small_integers(dtype):
-    predicted, label = np.array([150, 3], dtype), np.array([150, 140], np.int16)
-    counts = metrics.confusion(predicted, label, num_classes=151)
-    assert counts[150, 150] == 1 and counts[140, 3] == 1 and counts.sum() == 2
+    predicted, label = np.array([249, 3], dtype), np.array([249, 140], np.int16)
+    counts = metrics.confusion(predicted, label, num_classes=250)
+    assert counts[249, 249] == 1 and counts[140, 3] == 1 and counts.sum() == 2
 
 
 def test_confusions_add_up_over_frames():

@@ -198,6 +198,18 @@ def test_the_scene_starts_empty():
     np.testing.assert_allclose(out.density, np.exp(-1.0), rtol=0.02)
 
 
+def test_the_grid_lies_in_its_box():
+    field = FIELDS["hash_field"]
+    x, direction = points_and_directions(100)
+    params = lively(field, x, direction)
+    density = applied(field, "density")(params, x)
+    assert np.std(np.log(density)) > 0.1
+    moved = field.clone(low=(1.0, 1.0, 1.0))  # by 3, 1 and 2 metres
+    shift = jnp.broadcast_to(jnp.array([3.0, 1.0, 2.0]), x.shape)
+    again = applied(moved, "density")(params, x + shift)
+    np.testing.assert_allclose(again, density, rtol=1e-3)
+
+
 def test_a_large_batch_under_jit(field, params):
     x, direction = points_and_directions(LARGE)
     whole = applied(field)(params, x, direction)

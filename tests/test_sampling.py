@@ -58,10 +58,15 @@ def test_jitter_keeps_the_ends_and_fills_the_cells():
     np.testing.assert_allclose(correlation, 0.0, atol=4.5 / np.sqrt(20_000))
 
 
-def test_jitter_of_uneven_edges_keeps_them_sorted():
-    t_edges, weights = random_histograms(0, 3000, 12)
-    edges = sampling.resample_edges(KEY, *_float32(t_edges, weights), num=20)
-    assert (jnp.diff(edges, axis=-1) >= 0).all()
+def test_jitter_of_uneven_edges_stays_within_half_of_either_gap():
+    edges = np.array([0.0, 1.0, 1.1, 5.0], np.float32)
+    moved = sampling._jitter(KEY, jnp.tile(edges, (2000, 1)))
+    assert (jnp.diff(moved, axis=-1) >= 0).all()
+    inner = np.asarray(moved)[:, 1:-1]
+    assert (inner >= [0.5 - 1e-6, 1.05 - 1e-6]).all()
+    assert (inner <= [1.05 + 1e-6, 3.05 + 1e-6]).all()
+    np.testing.assert_allclose(inner.min(axis=0), [0.5, 1.05], atol=0.01)
+    np.testing.assert_allclose(inner.max(axis=0), [1.05, 3.05], atol=0.01)
 
 
 @pytest.mark.parametrize("floor", [0.0, 0.2])
@@ -84,7 +89,7 @@ def test_resampled_edges_equal_the_inverse_of_the_cumulative_mass(num, floor):
 
 def test_draws_follow_the_density():
     t = np.array([0.0, 1.0, 1.5, 4.0, 6.0], np.float32)
-    weights = np.array([0.1, 0.4, 0.2, 0.3], np.float32)
+    weights = np.array([0.15, 0.42, 0.13, 0.3], np.float32)
     num, rays = 5, 25_000
     edges = sampling.resample_edges(
         KEY, jnp.tile(t, (rays, 1)), jnp.tile(weights, (rays, 1)), num=num

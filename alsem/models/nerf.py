@@ -140,7 +140,11 @@ class GridNerf:
         # A stride that shares no factor with the count visits distinct cells.
         stride = _coprime(count)
         first = jax.random.randint(start_key, (), 0, count)
-        cells = (first + jnp.arange(num) * stride % count) % count
+        # Added up modulo the count: the product would overflow 32 bits.
+        hops = jax.lax.associative_scan(
+            lambda a, b: (a + b) % count, jnp.full(num, stride, jnp.int32)
+        )
+        cells = (first + hops) % count
         index = jnp.unravel_index(cells, self.grid_shape)
         corner = jnp.stack(index, axis=-1).astype(jnp.float32)
         inside = jax.random.uniform(point_key, corner.shape)
