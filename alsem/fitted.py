@@ -144,7 +144,7 @@ def _depth_normals(depth_z: np.ndarray, world_from_cam: np.ndarray, scene: Scene
     rays = pixel_rays(
         jnp.asarray(row, jnp.float32),
         jnp.asarray(col, jnp.float32),
-        jnp.asarray(world_from_cam)[None, None],
+        jnp.broadcast_to(jnp.asarray(world_from_cam), (*row.shape, 4, 4)),
         camera,
     )
     distance = jnp.asarray(depth_z) / rays.z_scale

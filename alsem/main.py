@@ -9,7 +9,6 @@ state saved, 1 anything else.
 import difflib
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from absl import app, flags, logging
@@ -27,9 +26,9 @@ def _parse(argv: list[str]) -> list[str]:
     try:
         rest = flags.FLAGS(argv)
         if len(rest) > 1:
-            raise InputError(f"{rest[1]!r} is no flag; write --name=value")
+            raise ValueError(f"{rest[1]!r} is no flag; write --name=value")
         if not _CONFIG.present or not _WORKDIR.value:
-            raise InputError("--config=configs/NAME.py and --workdir=DIR are needed")
+            raise ValueError("--config=configs/NAME.py and --workdir=DIR are needed")
         _CONFIG.value.lock()  # a file that could not be read says so only when used
     except (flags.Error, AttributeError, KeyError, ValueError, TypeError, OSError) as e:
         sys.exit(_fail(_unknown_key(argv) or _last_line(e)))
@@ -42,27 +41,26 @@ def _unknown_key(argv: list[str]) -> str:
     named = re.search(r"^--?config[=\n](.+)$", text, re.MULTILINE)
     try:
         config = flags.FLAGS["config"].parser.parse(named[1] if named else "")
-        known = list(_keys(config.to_dict()))
+        known = _keys(config.to_dict())
     except (ValueError, TypeError, OSError):
         return ""  # the config itself is at fault
-    for wrong in re.findall(r"^--?config\.([^=\n]+)", text, re.MULTILINE):
-        if wrong not in known:
-            (near,) = difflib.get_close_matches(wrong, known, n=1, cutoff=0.0)
-            return f"--config.{wrong}: no such key; did you mean --config.{near}?"
+    given = set(re.findall(r"^--?config\.([^=\n]+)", text, re.MULTILINE))
+    for wrong in sorted(given.difference(known)):
+        (near,) = difflib.get_close_matches(wrong, known, n=1, cutoff=0.0)
+        return f"--config.{wrong}: no such key; did you mean --config.{near}?"
     return ""
 
 
-def _keys(tree: dict, prefix: str = "") -> Iterator[str]:
-    for name, value in tree.items():
-        yield prefix + name
-        yield from _keys(value, f"{prefix}{name}.") if isinstance(value, dict) else ()
+def _keys(tree: dict, prefix: str = "") -> list[str]:
+    here = {prefix + name: value for name, value in tree.items()}
+    below = [_keys(v, f"{key}.") for key, v in here.items() if isinstance(v, dict)]
+    return sum(below, list(here))
 
 
 def _last_line(error: Exception) -> str:
     """The error's own words: config_flags may put a traceback before them."""
-    text = str(error.args[0] if isinstance(error, KeyError) else error).strip()
-    is_last = "Traceback" in text or isinstance(error, OSError)
-    return f"--config: {text.splitlines()[-1].strip()}" if is_last else text
+    text = str(error.args[0] if isinstance(error, KeyError) else error)
+    return text.strip().splitlines()[-1]
 
 
 def _fail(text: str) -> int:
@@ -72,7 +70,6 @@ def _fail(text: str) -> int:
 
 def main(argv: list[str]) -> int:
     """Runs the experiment that the flags name."""
-    del argv
     interrupt.install()
     workdir = Path(str(_WORKDIR.value))
     from alsem import program  # JAX is slow to import; wrong flags are told first

@@ -25,7 +25,7 @@ def make_posterior(
     def posterior(params: Any, ids: Array, compact: Any) -> Posterior:
         surface, weights, t = decode(ids, compact)
         at_samples: Any = heads.apply(params, surface)
-        logits = jnp.sum(weights[..., None] * at_samples, axis=-2)
+        logits = jnp.sum(weights[None, ..., None] * at_samples, axis=-2)
         return Posterior(
             probs=jnp.moveaxis(jax.nn.softmax(logits, axis=-1), 0, 1),
             x_world=surface.x_world[:, 0],

@@ -76,7 +76,7 @@ def render_rays(
 ) -> RenderedRays:
     """Asks a field at the middle of every interval and composites what it says."""
     t_mids = 0.5 * (t_edges[:, 1:] + t_edges[:, :-1])
-    directions = jnp.broadcast_to(rays.directions[:, None], (*t_mids.shape, 3))
+    directions = rays.directions[:, None]
     x_world = rays.origins[:, None] + directions * t_mids[..., None]
     samples = field(x_world, directions)
     weights = alpha_weights(samples.density, t_edges)

@@ -188,7 +188,7 @@ class RoundFitter:
     def _fresh_heads(self, round_index: int) -> list[Any]:
         """Parameters of heads as they are born, one entry a level."""
         key = rng.run_key(self._experiment.seed, "heads", round_index)
-        one_ray = self._scene.pool.take(slice(0, 1))
+        one_ray = jax.tree.map(jnp.asarray, self._scene.pool.take(slice(0, 1)))
         surface, _, _ = self._decode(jnp.zeros(1, jnp.int32), one_ray)
         return [
             head.init(rng.stream(key, "level", level), surface)

@@ -168,8 +168,10 @@ def geometry_loss(
         else:
             distance_now = render.median_distance(finest.weights, finest.t_edges)
             x_world = rays.origins + rays.directions * distance_now[:, None]
-            slope = jax.grad(lambda x: jnp.sum(nerf.density(params, x)))(x_world)
-            wanted = jax.lax.stop_gradient(numerics.safe_normalize(-slope))
+            held = jax.lax.stop_gradient(params)
+            x_world = jax.lax.stop_gradient(x_world)
+            slope = jax.grad(lambda x: jnp.sum(nerf.density(held, x)))(x_world)
+            wanted = numerics.safe_normalize(-slope)
         still = jax.lax.stop_gradient(finest.weights)
         rendered = render.composite(still, finest.samples.surface.normal)
         parts["normal"] = losses.direction_error(rendered, wanted)
@@ -223,7 +225,7 @@ def semantic_loss(
 ) -> Float[Array, ""]:
     """Mean over members of the cross entropy of the composited logits."""
     at_samples: Any = heads.apply(params, surface)
-    logits = jnp.sum(weights[..., None] * at_samples, axis=-2)
+    logits = jnp.sum(weights[None, ..., None] * at_samples, axis=-2)
     return jnp.mean(jax.vmap(losses.cross_entropy, in_axes=(0, None))(logits, label))
 
 
@@ -352,12 +354,18 @@ def make_runner(
         return state, jax.tree.map(jnp.mean, parts)
 
     everywhere = sharding.replicated(mesh)
-    return jax.jit(
+    compiled = jax.jit(
         run,
         in_shardings=everywhere,
         out_shardings=everywhere,
         donate_argnums=0,
     )
+
+    def call(state: TrainState, data, key: PRNGKeyArray):
+        # A state that is not on the mesh yet would be compiled for by itself.
+        return compiled(jax.device_put(state, everywhere), data, key)
+
+    return call
 
 
 def fit(

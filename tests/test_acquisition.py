@@ -292,6 +292,11 @@ def test_candidates_of_different_lengths_are_refused():
         )
 
 
+def test_a_voxel_has_a_size():
+    with pytest.raises(ValueError, match="not positive"):
+        room(5, voxel_size=-0.1)
+
+
 def test_the_area_of_a_floor_is_about_right():
     grid = np.stack(np.meshgrid(np.arange(0.01, 3, 0.02), np.arange(0.01, 2, 0.02)), -1)
     x = np.pad(grid.reshape(-1, 2), ((0, 0), (0, 1)), constant_values=0.05)

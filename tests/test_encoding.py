@@ -39,6 +39,19 @@ def row_np(corner, shape, size):
     return mixed % size
 
 
+def columns(corners):
+    """The three coordinates as vectors of their own."""
+    x, y, z = (jnp.asarray(corners)[..., i] for i in range(3))
+    return x, y, z
+
+
+def simplex(x):
+    """Corners ``[*b 4 3]`` and weights ``[*b 4]``."""
+    corners, weights = encoding.simplex_corners(*columns(x))
+    corners = jnp.stack([jnp.stack(corner, axis=-1) for corner in corners], axis=-2)
+    return corners, jnp.stack(weights, axis=-1)
+
+
 def hash_grid_np(table, x, cells, extent):
     """Level by level, corner by corner, for one point, float64."""
     x = np.clip(x, 0.0, extent)
@@ -101,7 +114,7 @@ def test_cell_sizes_are_a_geometric_progression():
 def test_the_tetrahedron_equals_that_of_a_sort():
     rng = np.random.default_rng(1)
     x = rng.uniform(-5, 5, (300, 3)).astype(np.float32)
-    corners, weights = encoding.simplex_corners(jnp.asarray(x))
+    corners, weights = simplex(jnp.asarray(x))
     expected = [simplex_np(p.astype(float)) for p in x]
     np.testing.assert_array_equal(corners, [c for c, _ in expected])
     np.testing.assert_allclose(weights, [w for _, w in expected], atol=1e-6)
@@ -110,7 +123,7 @@ def test_the_tetrahedron_equals_that_of_a_sort():
 def test_weights_are_a_partition_of_unity_that_reproduces_the_point():
     # A grid of eighths: every tie between fractions, and every cell border, occurs.
     x = np.array(list(itertools.product(np.arange(-8, 9) / 8, repeat=3)), np.float32)
-    corners, weights = encoding.simplex_corners(jnp.asarray(x))
+    corners, weights = simplex(jnp.asarray(x))
     np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-6)
     assert (weights >= 0).all()
     again = np.sum(np.asarray(weights)[..., None] * np.asarray(corners), axis=-2)
@@ -142,10 +155,10 @@ def test_the_grid_is_continuous_across_borders_of_cells_and_tetrahedra(log2_rows
 def test_dense_rows_are_one_to_one_and_clamped():
     shape = (3, 4, 5)
     corners = np.array(list(np.ndindex(shape)), np.int32)
-    rows = encoding.table_index(jnp.asarray(corners), shape=shape, size=64)
+    rows = encoding.table_index(columns(corners), shape=shape, size=64)
     np.testing.assert_array_equal(rows, np.arange(60))
     outside = jnp.array([[-1, 0, 0], [3, 4, 5]])
-    rows = encoding.table_index(outside, shape=shape, size=64)
+    rows = encoding.table_index(columns(outside), shape=shape, size=64)
     np.testing.assert_array_equal(rows, [0, 59])
 
 
@@ -153,16 +166,16 @@ def test_hashed_rows_equal_integer_arithmetic():
     rng = np.random.default_rng(3)
     corners = rng.integers(-(10**5), 10**5, (500, 3), dtype=np.int32)
     shape, size = (10**6,) * 3, 2**14
-    rows = encoding.table_index(jnp.asarray(corners), shape=shape, size=size)
+    rows = encoding.table_index(columns(corners), shape=shape, size=size)
     np.testing.assert_array_equal(rows, [row_np(c, shape, size) for c in corners])
     assert len(np.unique(rows)) > 470  # 500 of 16384 rows: 8 collisions are usual
 
 
 def test_hashing_needs_a_power_of_two():
     corner = jnp.zeros((1, 3), jnp.int32)
-    encoding.table_index(corner, shape=(2, 2, 2), size=10)
+    encoding.table_index(columns(corner), shape=(2, 2, 2), size=10)
     with pytest.raises(ValueError, match="power of two"):
-        encoding.table_index(corner, shape=(9, 9, 9), size=10)
+        encoding.table_index(columns(corner), shape=(9, 9, 9), size=10)
 
 
 def test_grid_features_equal_the_loops():
@@ -188,7 +201,7 @@ def test_a_hashed_level_without_collisions_equals_a_dense_one():
     # The same grid, looked at through a box too large to be stored densely.
     size = 2**18
     large = (100, 100, 100)
-    rows = encoding.table_index(jnp.asarray(corners), shape=large, size=size)
+    rows = encoding.table_index(columns(corners), shape=large, size=size)
     assert len(np.unique(rows)) == 216
     hashed = np.zeros((1, size, 3))
     hashed[0, np.asarray(rows)] = values
@@ -232,7 +245,7 @@ def test_a_large_batch_under_jit():
     cells, extent = (0.9, 0.31, 0.08), (2.0, 1.5, 1.0)
     table = rng.normal(size=(3, 128, 4)).astype(np.float32)
     x = rng.uniform(0.0, 1.0, (LARGE, 3)).astype(np.float32)
-    corners, weights = jax.jit(encoding.simplex_corners)(jnp.asarray(x) * 7.0)
+    corners, weights = jax.jit(simplex)(jnp.asarray(x) * 7.0)
 
     frac = x.astype(float) * 7.0 % 1.0
     order = np.argsort(-frac, axis=-1)
@@ -291,3 +304,29 @@ def test_a_large_batch_multiplied_and_reduced_under_jit():
 
 def _float32(*arrays):
     return [jnp.asarray(a, jnp.float32) for a in arrays]
+
+
+def test_slopes_of_mixed_rows_equal_automatic_ones():
+    rng = np.random.default_rng(11)
+    table = rng.normal(size=(32, 4))
+    rows = [jnp.asarray(rng.integers(0, 32, 200)) for _ in range(3)]
+    table, pull, *weights = _float32(
+        table, rng.normal(size=(200, 8)), *rng.normal(size=(3, 200))
+    )
+
+    def plain(table, weights):
+        first = weights[0][:, None] * table[rows[0]]
+        second = sum(weights[i][:, None] * table[rows[i]] for i in (1, 2))
+        return jnp.concatenate([first, second], axis=-1)
+
+    def ours_of(table, w):
+        levels = [[w[0]], [w[1], w[2]]]
+        return encoding.mix_rows(table, [[rows[0]], [rows[1], rows[2]]], levels)
+
+    def total(mix, table, weights):
+        return jnp.sum(pull * mix(table, weights))
+
+    ours = jax.grad(lambda t, w: total(ours_of, t, w), (0, 1))(table, weights)
+    theirs = jax.grad(lambda t, w: total(plain, t, w), (0, 1))(table, weights)
+    # Sums of about 20 terms of size 1 in another order.
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), ours, theirs)

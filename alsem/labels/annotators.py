@@ -8,7 +8,7 @@ import csv
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -23,6 +23,7 @@ VOID_NAME = "void"  # what a label file may write in place of -1
 _HEADER = ["frame", "row", "col", "label"]
 
 
+@runtime_checkable
 class Annotator(Protocol):
     """Whoever answers queries."""
 

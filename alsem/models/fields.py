@@ -1,7 +1,7 @@
 """Fields: from a point and a direction to density, colour and a description.
 
 Two fields, one interface: ``field(x_world, direction) -> FieldSamples`` and
-``field.density(x_world)``. Neither knows of classes; a semantic head looks at the
+``field.density(x_world)``; the direction may have length-1 axes that broadcast. Neither knows of classes; a semantic head looks at the
 view-independent ``SurfacePoints`` it is given (``heads.py``).
 """
 
@@ -46,6 +46,7 @@ class HashField(nn.Module):
         self.head = nn.Dense(1 + self.feature_dim)
         self.albedo = nn.Dense(3)
         self.shading_hidden = nn.Dense(self.colour_width)
+        self.shading_view = nn.Dense(self.colour_width, use_bias=False)
         self.shading = nn.Dense(3)
         self.normal = nn.Dense(3)
 
@@ -64,13 +65,14 @@ class HashField(nn.Module):
         return self._geometry(x_world)[0]
 
     def __call__(
-        self, x_world: Float[Array, "*b 3"], direction: Float[Array, "*b 3"]
+        self, x_world: Float[Array, "*b 3"], direction: Float[Array, "*#b 3"]
     ) -> FieldSamples:
         """Density and colour at points seen along unit ``direction``."""
         density, feature = self._geometry(x_world)
         albedo_logit = self.albedo(nn.relu(feature))
-        view = encoding.spherical_harmonics(direction)
-        hidden = self.shading_hidden(jnp.concatenate([feature, view], axis=-1))
+        # A layer over both, in two parts: that of the direction costs once a ray.
+        view = self.shading_view(encoding.spherical_harmonics(direction))
+        hidden = self.shading_hidden(feature) + view
         return FieldSamples(
             density=density,
             rgb=nn.sigmoid(albedo_logit + self.shading(nn.relu(hidden))),
@@ -129,7 +131,7 @@ class PaperField(nn.Module):
     def __call__(
         self,
         x_world: Float[Array, "*b 3"],
-        direction: Float[Array, "*b 3"],
+        direction: Float[Array, "*#b 3"],
         noise: Float[Array, "*b"] | None = None,
     ) -> FieldSamples:
         """Density and colour at points seen along unit ``direction``.
@@ -140,6 +142,7 @@ class PaperField(nn.Module):
         raw = self.sigma(feature)[..., 0]
         if noise is not None:  # training only: keeps thin haze from paying
             raw = raw + noise
+        direction = jnp.broadcast_to(direction, x_world.shape)
         view = encoding.sinusoidal(direction, octaves=self.octaves_d)
         hidden = jnp.concatenate([self.bottleneck(feature), view], axis=-1)
         rgb = nn.sigmoid(self.colour(nn.relu(self.colour_hidden(hidden))))

@@ -7,7 +7,7 @@ is NeRF's coarse and fine pair. Both return one `RenderedRays` a level, finest l
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from alsem.typing import Array, Float, PRNGKeyArray
 Params = Any
 
 
+@runtime_checkable
 class Nerf(Protocol):
     """A field with its way of sampling; static, all state is passed in."""
 
@@ -170,7 +171,7 @@ class GridNerf:
 
     def _proposal(
         self, grid: Array, rays: Rays, key: PRNGKeyArray | None, *, num: int
-    ) -> Float[Array, "r num+1"]:
+    ) -> Float[Array, "r {num}+1"]:
         """Edges by the light that the grid's cells would stop."""
         low = jnp.array(self.field.low)
         high = low + jnp.array(self.field.extent)
