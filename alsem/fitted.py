@@ -85,8 +85,10 @@ def address(experiment: Experiment) -> str:
     """Name of the folder that holds the experiment's geometry."""
     scene = experiment.scene
     test_poses = hashlib.sha256(scene.test.world_from_cam.tobytes()).hexdigest()
+    params = jax.eval_shape(experiment.nerf.init, jax.random.key(0))
     decides = {
         "format": FORMAT,
+        "params": str(jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), params)),
         "capture": scene.fingerprint(),
         "test_poses": test_poses,
         "settings": experiment.geometry_config,

@@ -41,7 +41,7 @@ def _unknown_key(argv: list[str]) -> str:
     named = re.search(r"^--?config[=\n](.+)$", text, re.MULTILINE)
     try:
         config = flags.FLAGS["config"].parser.parse(named[1] if named else "")
-        known = _keys(config.to_dict())
+        known = _keys(config.to_dict())  # pyright: ignore[reportOptionalMemberAccess]
     except (ValueError, TypeError, OSError):
         return ""  # the config itself is at fault
     given = set(re.findall(r"^--?config\.([^=\n]+)", text, re.MULTILINE))
@@ -59,8 +59,7 @@ def _keys(tree: dict, prefix: str = "") -> list[str]:
 
 def _last_line(error: Exception) -> str:
     """The error's own words: config_flags may put a traceback before them."""
-    text = str(error.args[0] if isinstance(error, KeyError) else error)
-    return text.strip().splitlines()[-1]
+    return str(error).strip().splitlines()[-1]
 
 
 def _fail(text: str) -> int:

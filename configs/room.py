@@ -75,7 +75,8 @@ def get_config(variant: str = "") -> Any:
         config.train.joint.fit.steps = 20_000  # a round, on top of the geometry fit
         config.train.joint.label_rays = 1024
         loss = config.train.geometry.loss
-        loss.occupancy = loss.depth = loss.distortion = loss.normal = 0.0
+        loss.occupancy = loss.depth = loss.distortion = 0.0
+        loss.normal = loss.shading = 0.0
         config.surface.render_chunk = 2048
     elif variant:
         raise ValueError(f"unknown variant {variant!r}; use smoke, full or paper")
@@ -161,6 +162,7 @@ def _train() -> Any:
     train.geometry.loss.depth = 0.1
     train.geometry.loss.distortion = 0.0
     train.geometry.loss.normal = 0.02
+    train.geometry.loss.shading = 0.5
     train.semantics = ml_collections.ConfigDict()
     train.semantics.fit = _fit(steps=600, batch_rays=1024, learning_rate=5e-3)
     train.semantics.fit.optimiser.weight_decay = 1e-3

@@ -3,15 +3,17 @@
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
 import tiny
 
-from alsem import logs, program, sharding
+from alsem import interrupt, logs, program, sharding, train
+from alsem.checkpoint import Checkpoints
 from alsem.data import open_capture
 from alsem.labels import LabelStore
-from alsem.logs import ROUND_KEYS, STAGES
+from alsem.logs import ROUND_KEYS, STAGES, read_jsonl
 from alsem.rounds import MAX_STEPS
 from alsem.types import InputError
 
@@ -51,11 +53,11 @@ def finished(runs, run):
 
 
 def rows_of(workdir):
-    return [json.loads(line) for line in (workdir / "rounds.jsonl").open()]
+    return read_jsonl(workdir / "rounds.jsonl")
 
 
 def queries_of(workdir):
-    with sqlite3.connect(workdir / "labels.sqlite") as store:
+    with closing(sqlite3.connect(workdir / "labels.sqlite")) as store:
         return store.execute(
             "select round, frame, row, col, unit from queries order by query_id"
         ).fetchall()
@@ -76,7 +78,7 @@ def test_a_run_leaves_all_its_records(finished):
     assert config["active"]["strategy"] == "geometry"
     environment = json.loads((finished / "environment.json").read_text())
     assert environment["seed"] == 0 and environment["devices"]
-    metrics = [json.loads(line) for line in (finished / "metrics.jsonl").open()]
+    metrics = read_jsonl(finished / "metrics.jsonl")
     assert [row["test/miou"] for row in metrics] == [row["miou"] for row in rows]
     assert list((finished / "tensorboard").glob("events.*"))
     assert list((finished / "checkpoints" / "rounds").iterdir())
@@ -95,7 +97,7 @@ def test_clicks_are_those_of_the_store(finished):
 
 
 def test_labels_are_the_true_ones(finished, runs):
-    with sqlite3.connect(finished / "labels.sqlite") as store:
+    with closing(sqlite3.connect(finished / "labels.sqlite")) as store:
         answers = store.execute("select frame, row, col, label from annotations")
         answers = answers.fetchall()
     box = tiny.config(runs / "captures").data.to_dict()
@@ -154,10 +156,12 @@ def test_joint_training_runs_and_makes_its_own_caches(finished, runs, run):
     assert len(list((runs / ".geometry").iterdir())) == 1
 
 
-def test_a_finished_run_goes_on_with_more_rounds(finished, runs, run):
+def test_a_finished_run_goes_on_with_more_rounds(finished, runs, run, monkeypatch):
     shutil.copytree(finished, runs / "longer")
     before = (runs / "longer" / "rounds.jsonl").read_text()
-    assert run("longer")  # nothing left to do
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "fit", None)  # nothing is left to fit
+        assert run("longer")
     assert (runs / "longer" / "rounds.jsonl").read_text() == before
     assert run("longer", active__rounds=4)
     assert (runs / "longer" / "rounds.jsonl").read_text().startswith(before)
@@ -216,6 +220,31 @@ def test_a_model_is_safe_before_its_row_is_written(finished, runs, run, monkeypa
     monkeypatch.setattr(logs.RunLog, "append_round", append_round)
     assert run("safe", active__rounds=2)
     assert found == [True, True]
+
+
+def test_a_fit_that_is_asked_to_end_goes_on_where_it_was(runs, run, monkeypatch):
+    options = {"active__rounds": 1, "train__semantics__fit__steps": 40}
+    assert run("not-asked", **options)
+    plain_fit, started_at = train.fit, []
+
+    def fit(runner, state, *args, **kwargs):
+        started_at.append(int(state.step))
+        return plain_fit(runner, state, *args, **kwargs)
+
+    def request_end(self, *args):
+        monkeypatch.setattr(interrupt, "_requested", True)
+
+    monkeypatch.setattr(train, "fit", fit)
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save_if_due", request_end)
+        with pytest.raises(interrupt.Interrupted):
+            run("asked", **options)
+    monkeypatch.setattr(interrupt, "_requested", False)
+    assert rows_of(runs / "asked") == []
+    assert run("asked", **options)
+    assert started_at == [0, 20]
+    (asked,), (not_asked,) = rows_of(runs / "asked"), rows_of(runs / "not-asked")
+    assert asked["miou"] == not_asked["miou"] and asked["ece"] == not_asked["ece"]
 
 
 def test_a_config_that_makes_no_sense_writes_nothing(runs, run):

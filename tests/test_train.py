@@ -249,9 +249,12 @@ def test_a_semantic_fit_is_the_same_on_eight_devices(experiment, run_semantics):
 
 def joint_step(experiment, *, semantic_gradient, semantic_weight=1.0):
     """One step of plain descent whose colour rays ask for nothing."""
-    nothing = dataclasses.replace(
-        experiment.geometry_loss, colour=0.0, occupancy=0.0, depth=0.0, normal=0.0
-    )
+    weights = {
+        field.name: 0.0
+        for field in dataclasses.fields(train.GeometryLoss)
+        if field.type is float and field.name not in ("thickness", "reach")
+    }
+    nothing = dataclasses.replace(experiment.geometry_loss, **weights)
     step = train.make_joint_step(
         experiment.nerf,
         experiment.heads,

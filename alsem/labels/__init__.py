@@ -7,7 +7,8 @@ from alsem.labels.annotators import (
     SimulatedAnnotator,
 )
 from alsem.labels.costs import point_cost, segments_cost
-from alsem.labels.store import Annotations, LabelStore, Queries, Totals
+from alsem.labels.rows import Annotations, Queries, Totals
+from alsem.labels.store import LabelStore
 
 __all__ = [
     "Annotations",

@@ -1,8 +1,9 @@
 """Fields: from a point and a direction to density, colour and a description.
 
 Two fields, one interface: ``field(x_world, direction) -> FieldSamples`` and
-``field.density(x_world)``; the direction may have length-1 axes that broadcast. Neither knows of classes; a semantic head looks at the
-view-independent ``SurfacePoints`` it is given (``heads.py``).
+``field.density(x_world)``; the direction may have length-1 axes that broadcast.
+Neither knows of classes; a semantic head looks at the view-independent
+``SurfacePoints`` it is given (``heads.py``).
 """
 
 import flax.linen as nn
