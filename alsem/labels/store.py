@@ -9,16 +9,13 @@ Why a rollback journal and not WAL: a run directory often lies on a network file
 system, where WAL's shared memory does not work, and one file is all there is to copy.
 """
 
-import contextlib
 import dataclasses
 import datetime
-import os
 import sqlite3
-from collections.abc import Iterator
 
 import numpy as np
 
-from alsem.labels import schema
+from alsem.labels.database import VALID, Database
 from alsem.labels.rows import (
     DTYPES,
     Annotations,
@@ -30,46 +27,13 @@ from alsem.labels.rows import (
     seconds_list,
     where_clause,
 )
-from alsem.types import InputError
-
-_BUSY_SECONDS = 30.0
 
 
-class LabelStore:
+class LabelStore(Database):
     """Queries and annotations of one run. Every process and thread opens its own.
 
     Any method raises `InputError` when the disk is full, read-only or failing.
     """
-
-    def __init__(self, path: str | os.PathLike[str]):
-        """Opens the store, and creates it where there is none.
-
-        Args:
-            path: The SQLite file; its folder must exist.
-
-        Raises:
-            InputError: The file is something else, or cannot be opened.
-        """
-        self.path = os.fspath(path)
-        # SQLite would take such a file for an empty database and write over it
-        if (
-            os.path.isfile(path)
-            and 0 < os.path.getsize(path) < schema.SMALLEST_DATABASE
-        ):
-            raise InputError(f"{self.path}: {schema.CAUSES[sqlite3.SQLITE_NOTADB]}")
-        with self._input_errors():
-            self._db = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, isolation_level=None
-            )
-        try:
-            with self._input_errors():
-                self._db.execute("PRAGMA journal_mode = DELETE")
-                self._db.execute("PRAGMA synchronous = FULL")
-                self._db.execute("PRAGMA foreign_keys = ON")
-            self._open_format()
-        except BaseException:
-            self._db.close()
-            raise
 
     def __enter__(self) -> "LabelStore":
         """Returns itself."""
@@ -78,10 +42,6 @@ class LabelStore:
     def __exit__(self, *exception: object) -> None:
         """Closes the file."""
         self.close()
-
-    def close(self) -> None:
-        """Closes the file; every finished call is already on the disk."""
-        self._db.close()
 
     def write_queries(
         self,
@@ -239,14 +199,14 @@ class LabelStore:
     def annotations(self, up_to_round: int | None = None) -> Annotations:
         """Reads the answers that stand, of all rounds or up to one (inclusive)."""
         values = [last_round(up_to_round)]
-        return Annotations(*self._read(Annotations, schema.VALID, values))
+        return Annotations(*self._read(Annotations, VALID, values))
 
     def totals(self, up_to_round: int | None = None) -> Totals:
         """Adds up what `annotations` would return."""
         with self._input_errors():
             sums = self._db.execute(
                 "SELECT coalesce(sum(clicks), 0), coalesce(sum(pixels), 0),"
-                f" count(DISTINCT query_id) FROM {schema.VALID}",
+                f" count(DISTINCT query_id) FROM {VALID}",
                 [last_round(up_to_round)],
             ).fetchone()
         return Totals(*sums)
@@ -297,56 +257,6 @@ class LabelStore:
         where, values = where_clause(round=round, status=status)
         sql = f"SELECT count(*) FROM queries {where}"
         return self._db.execute(sql, values).fetchone()[0]
-
-    def _open_format(self) -> None:
-        if self._format() == (0, 0, 0):
-            with self._transaction() as db:
-                if self._format() == (0, 0, 0):  # nobody else was first
-                    for statement in schema.SCHEMA:
-                        db.execute(statement)
-                    db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-                    db.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
-        _, identity, version = self._format()
-        if identity != schema.APPLICATION_ID:
-            raise InputError(f"{self.path}: {schema.CAUSES[sqlite3.SQLITE_NOTADB]}")
-        if version != schema.SCHEMA_VERSION:
-            raise InputError(
-                f"{self.path}: label store of version {version}, this alsem reads"
-                f" version {schema.SCHEMA_VERSION}; use the alsem that wrote it"
-            )
-
-    def _format(self) -> tuple[int, int, int]:
-        """Number of tables and indices, application id, schema version."""
-        with self._input_errors():
-            return self._db.execute(
-                "SELECT (SELECT count(*) FROM sqlite_master), application_id,"
-                " user_version FROM pragma_application_id, pragma_user_version"
-            ).fetchone()
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._input_errors():
-            # IMMEDIATE: what is read inside cannot change before it is written
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-
-    @contextlib.contextmanager
-    def _input_errors(self) -> Iterator[None]:
-        """Turns what a user can mend into an `InputError`."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            # the low byte is the kind, the rest its details
-            cause = schema.CAUSES.get(getattr(error, "sqlite_errorcode", -1) & 0xFF)
-            if cause is None:
-                raise
-            raise InputError(f"{self.path}: {error}; {cause}") from error
 
 
 def _now() -> str:
