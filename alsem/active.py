@@ -44,11 +44,16 @@ class Run:
             None if full else acquisition.find_strategy(experiment.active.strategy)
         )
 
-    def rounds(self, since_start: Callable[[], float]) -> Model | None:
+    def rounds(
+        self,
+        since_start: Callable[[], float],
+        tell: Callable[[dict], None] = lambda row: None,
+    ) -> Model | None:
         """Runs what is left; returns the last model, None if answers are missing.
 
         Args:
-            since_start: Wall seconds this command has run for.
+            since_start: Wall seconds that the run has taken so far.
+            tell: Called with the row of every round that this command finishes.
         """
         done = len(self.log.rounds())
         watch = logs.Stopwatch(*logs.STAGES)
@@ -83,6 +88,7 @@ class Run:
             }
             self.fitter.settle()
             self.log.append_round(row)
+            tell(row)
             self.log.scalars(
                 row["clicks"],
                 {k: row[k] for k in ("miou", "total_acc", "mean_acc", "ece", "psnr")},

@@ -34,7 +34,7 @@ def run(config: ml_collections.ConfigDict, workdir: Path) -> bool:
     with LabelStore(workdir / "labels.sqlite") as store:
         log = logs.RunLog(workdir)
         run = Run(experiment, scene, store, annotator, log)
-        model = run.rounds(lambda: earlier + time.monotonic() - begun)
+        model = run.rounds(lambda: earlier + time.monotonic() - begun, _tell)
         wall_seconds = earlier + time.monotonic() - begun
         rows = log.rounds()
         if rows:
@@ -51,6 +51,15 @@ def run(config: ml_collections.ConfigDict, workdir: Path) -> bool:
         run.fitter.close()
         log.close()
     return model is not None
+
+
+def _tell(row: dict) -> None:
+    """One line a round, for whoever watches or reads a log."""
+    print(
+        f"round {row['round']}: {row['clicks']} clicks, mIoU {row['miou']:.3f},"
+        f" {row['total_acc']:.1%} of pixels right, {row['seconds_since_start']:.0f} s",
+        flush=True,
+    )
 
 
 def _use_compilation_cache() -> None:

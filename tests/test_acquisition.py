@@ -612,16 +612,6 @@ def test_a_mistyped_strategy_is_told_the_nearest():
         acquisition.find_strategy("zzz")
 
 
-def test_trust_counts_only_labels_that_are_classes():
-    label, predicted = np.array([0, 1, 2, 3, -1]), np.array([0, 1, 2, 0, 4])
-    assert acquisition.is_trusted(predicted, label, threshold=0.75)
-    assert not acquisition.is_trusted(predicted, label, threshold=0.76)
-    empty = np.zeros(0, np.int64)
-    assert not acquisition.is_trusted(empty, empty, threshold=0.1)
-    assert not acquisition.is_trusted(empty, empty - 1, threshold=0.1)
-    assert acquisition.is_trusted(empty, empty, threshold=0.0)
-
-
 def test_the_row_of_a_round_waits_for_a_model_and_for_trust():
     def name(strategy, *, has_model, was_trusted):
         row = acquisition.for_round(

@@ -14,7 +14,6 @@ from alsem.acquisition.strategies import (
     Strategy,
     find_strategy,
     for_round,
-    is_trusted,
 )
 
 __all__ = [
@@ -27,7 +26,6 @@ __all__ = [
     "Strategy",
     "find_strategy",
     "for_round",
-    "is_trusted",
     "make_candidates",
     "make_scorer",
     "spaced",

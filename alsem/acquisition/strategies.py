@@ -5,8 +5,6 @@ import difflib
 import functools
 import math
 
-import numpy as np
-
 from alsem.acquisition import scores, select
 from alsem.acquisition.scores import ScoreFn
 from alsem.acquisition.select import SelectFn
@@ -65,28 +63,14 @@ def find_strategy(name: str) -> Strategy:
     raise InputError(f"active.strategy={name!r} is not known; {hint}")
 
 
-def is_trusted(predicted: np.ndarray, label: np.ndarray, *, threshold: float) -> bool:
-    """Whether a model was right on at least this share of labels it had not seen.
-
-    Args:
-        predicted: int ``[m]``, what it predicted before it learned them.
-        label: int ``[m]``, what the annotator said; -1 (void) does not count.
-        threshold: Share in [0, 1]; at 0 any model is trusted, even on no label.
-    """
-    counts = np.asarray(label) >= 0
-    right = int(np.count_nonzero((np.asarray(predicted) == label) & counts))
-    total = int(np.count_nonzero(counts))
-    return threshold <= 0 or 0 < threshold * total <= right
-
-
 def for_round(strategy: Strategy, *, has_model: bool, was_trusted: bool) -> Strategy:
     """The row that chooses this round's queries on a strategy's behalf.
 
     Args:
         strategy: What the run was asked to use.
         has_model: Whether a model was fitted to labels yet; False in round 0.
-        was_trusted: Whether after any round so far the model was trusted
-            (`is_trusted` at ``coverage_until``).
+        was_trusted: Whether in any round so far the model had at least the share
+            ``coverage_until`` of the new labels right before it learnt them.
     """
     if not strategy.needs_model:
         return strategy
