@@ -600,6 +600,33 @@ def test_batches_of_a_large_pool_come_from_a_shortlist(monkeypatch):
     assert len(np.unique(even)) == 64 and 1000 < even.mean() < 2000
 
 
+def test_a_mixed_batch_explores_its_share_and_exploits_the_rest():
+    candidates = room(2000)
+    scores = np.linspace(0.0, 1.0, len(candidates), dtype=np.float32)
+    labelled = np.flatnonzero(candidates.is_valid)[-3:]
+    seen = []
+
+    def explore(key, scores, candidates, labelled_ids, *, num):
+        seen.append(scores)
+        return np.flatnonzero(candidates.is_valid)[:num]
+
+    ids = select.mixed(
+        KEY,
+        scores,
+        candidates,
+        labelled,
+        num=20,
+        explore=explore,
+        exploit=select.top_k,
+        share=0.25,
+    )
+    assert len(np.unique(ids)) == 20 and not np.isin(ids, labelled).any()
+    valid = np.flatnonzero(candidates.is_valid)
+    np.testing.assert_array_equal(ids[:5], valid[:5])
+    np.testing.assert_array_equal(ids[5:], valid[:-3][::-1][:15])
+    assert np.ptp(seen[0]) == 0.0  # exploring sees no score
+
+
 # --- strategies
 
 

@@ -112,6 +112,40 @@ def spaced(
     return short[picks]
 
 
+def mixed(
+    key: PRNGKeyArray,
+    scores: np.ndarray,
+    candidates: Candidates,
+    labelled_ids: np.ndarray,
+    *,
+    num: int,
+    explore: SelectFn,
+    exploit: SelectFn,
+    share: float,
+) -> np.ndarray:
+    """A share of the batch explores, whatever the scores; the rest goes by them.
+
+    A model is sure of a class it has never met, so uncertainty alone may never ask
+    about it; exploring goes on in every round.
+
+    Args:
+        key: Randomness of both rules.
+        scores: ``[n]``, for ``exploit``.
+        candidates: The pool.
+        labelled_ids: Asked before.
+        num: Size of the batch.
+        explore: Rule that is given equal scores.
+        exploit: Rule that is given the scores, and the explored picks as asked.
+        share: Of the batch that explores, in [0, 1].
+    """
+    keys = jax.random.split(key)
+    equal = np.ones(len(candidates), np.float32)
+    first = explore(keys[0], equal, candidates, labelled_ids, num=round(share * num))
+    asked = np.concatenate([np.asarray(labelled_ids, np.int64), first])
+    rest = exploit(keys[1], scores, candidates, asked, num=num - len(first))
+    return np.concatenate([first, rest])
+
+
 def _checked(scores: np.ndarray, candidates: Candidates) -> np.ndarray:
     """Scores as they are, or ValueError if they cannot be ranked."""
     scores = np.asarray(scores, np.float32)

@@ -42,7 +42,12 @@ STRATEGIES: dict[str, Strategy] = {
     "entropy": Strategy(scores.entropy, select.top_k, needs_model=True),
     "margin": Strategy(scores.margin, select.top_k, needs_model=True),
     "geometry": Strategy(
-        scores.geometry, select.spaced, needs_model=True, coverage_until=0.8
+        scores.geometry,
+        functools.partial(
+            select.mixed, explore=_farthest_first, exploit=select.spaced, share=0.25
+        ),
+        needs_model=True,
+        coverage_until=0.75,
     ),
     "coverage": Strategy(scores.coverage, _farthest_first, needs_model=False),
 }
