@@ -6,7 +6,8 @@ length, so the distance along a ray is metres; ``z_scale`` turns it into ``depth
 
 Why columns of the rotation are added up, and no vector is stacked and then reduced:
 XLA's CPU compiler of jaxlib 0.10 miscompiles a stack fused into a broadcast and a
-reduction once it holds more than 32768 numbers (a test guards it).
+reduction once it holds more than 32768 numbers and all rays share one pose (a test
+guards it).
 """
 
 import jax.numpy as jnp
@@ -18,10 +19,10 @@ from alsem.typing import Array, Bool, Float, Int
 def pixel_rays(
     row: Float[Array, "*b"],
     col: Float[Array, "*b"],
-    world_from_cam: Float[Array, "*b 4 4"],
+    world_from_cam: Float[Array, "*#b 4 4"],
     intrinsics: Intrinsics,
 ) -> Rays:
-    """Rays through (possibly fractional) pixel positions."""
+    """Rays through (possibly fractional) pixel positions; poses may broadcast."""
     x = (col - intrinsics.cx) / intrinsics.fx
     y = (row - intrinsics.cy) / intrinsics.fy
     length = jnp.sqrt(x * x + y * y + 1.0)

@@ -122,6 +122,19 @@ def test_a_pixel_reaches_half_a_pixel_around_its_centre():
     np.testing.assert_array_equal(cameras.in_image(row, col, CAMERA), expected)
 
 
+def test_all_rays_of_a_frame_share_one_pose():
+    # One pose and more than 10922 rays: what the compiler got wrong of a stacked form.
+    pose = random_poses(np.random.default_rng(5), 1)
+    row, col = (v.ravel() for v in np.mgrid[:120, :160].astype(np.float32))
+    rays = jax.jit(lambda r, c, p: cameras.pixel_rays(r, c, p, CAMERA))(
+        *_float32(row, col, pose)
+    )
+    x, y = (col - CAMERA.cx) / CAMERA.fx, (row - CAMERA.cy) / CAMERA.fy
+    in_cam = np.stack([x, y, np.ones_like(x)], axis=-1)
+    in_cam /= np.linalg.norm(in_cam, axis=-1, keepdims=True)
+    np.testing.assert_allclose(rays.directions, in_cam @ pose[0, :3, :3].T, atol=1e-6)
+
+
 def test_rays_of_a_large_batch_under_jit():
     rng = np.random.default_rng(3)
     poses = random_poses(rng, 40)
