@@ -34,7 +34,9 @@ MAY_CHANGE = (("active", "rounds"), ("active", "budget"))
 
 
 def build(config: Any, workdir: Path) -> Experiment:
-    """Reads the capture and makes all that a run is made of; writes nothing here.
+    """Reads the capture and makes all that a run is made of.
+
+    Writes nothing but the built-in room, where the config asks for it.
 
     Raises:
         InputError: The config or the capture cannot be used.

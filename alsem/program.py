@@ -21,7 +21,8 @@ def run(config: ml_collections.ConfigDict, workdir: Path) -> bool:
     """Runs or resumes a run; False if it waits for its annotator.
 
     Raises:
-        InputError: Bad config or input; nothing was written to ``workdir``.
+        InputError: Bad config or input, found before ``workdir`` is made; or later a
+            full disk, or labels that are missing.
         Interrupted: Asked to end; the state is saved.
     """
     begun = time.monotonic()

@@ -64,6 +64,7 @@ def get_config(variant: str = "") -> Any:
         config.model.members = 1
         config.model.head.inputs = ("feature",)
         config.model.head.width, config.model.head.depth = 128, 1
+        config.model.head.feature_scale = 1.0
         config.train.mode = "joint"
         config.active.start = "warm"
         for fit in (config.train.geometry.fit, config.train.joint.fit):
@@ -154,7 +155,7 @@ def _train() -> Any:
     train.mode = "staged"  # or "joint": everything every round
     train.geometry = ml_collections.ConfigDict()
     train.geometry.seed = 0  # its own, so that runs of all seeds share one fit
-    train.geometry.grid_share = 0.05  # of the proposal grid, after each call
+    train.geometry.grid_share = 0.05  # of the grid, each call; unless all has depth
     train.geometry.fit = _fit(steps=600, batch_rays=4096, learning_rate=1e-2)
     train.geometry.loss = ml_collections.ConfigDict()
     train.geometry.loss.colour = 1.0
