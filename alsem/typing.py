@@ -2,8 +2,9 @@
 
 Axis letters, one meaning each: ``*b`` leading axes, ``r`` rays, ``s`` samples,
 ``s+1`` sample edges, ``c`` classes, ``k`` posterior members, ``n`` candidates,
-``p`` pixels of one view, ``e`` edges or encoded values, ``f`` features, ``v`` voxels. Where several occur the
-slowest question comes first and the vector last: ``n k r s c``.
+``p`` pixels of one view, ``e`` edges or encoded values, ``f`` features, ``v`` voxels.
+Where several occur the slowest question comes first and the vector last:
+``n k r s c``.
 
 Why aliases of our own: jaxtyping checks shapes in the tests, and stays out of the
 run-time requirements. Without it every alias is a plain ``Array``.
