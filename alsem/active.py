@@ -195,7 +195,7 @@ class Run:
         """All labelled pixels up to a round; void answers teach nothing."""
         answers = self.store.annotations(round_index)
         if self.strategy is None:
-            truth = _train_labels(self.experiment).reshape(-1)
+            truth = train_labels(self.experiment).reshape(-1)
             pixel = np.flatnonzero(truth >= 0)
             return LabelledRays(pixel.astype(np.int32), truth[pixel].astype(np.int32))
         known = answers.label >= 0
@@ -257,8 +257,12 @@ def _pixel(answers: Annotations, experiment: Experiment) -> np.ndarray:
     )
 
 
-def _train_labels(experiment: Experiment) -> np.ndarray:
-    """True labels of the pool, for the simulated annotator."""
+def train_labels(experiment: Experiment) -> np.ndarray:
+    """True labels of the pool, for the simulated annotator alone.
+
+    Raises:
+        InputError: The capture has none.
+    """
     labels = experiment.truth.train_labels
     if labels is None:
         raise InputError(
@@ -272,7 +276,7 @@ def _ask_every_frame(
     store: LabelStore, round_index: int, experiment: Experiment
 ) -> None:
     """Full supervision: every frame asked, and answered exactly."""
-    labels = _train_labels(experiment)
+    labels = train_labels(experiment)
     frames = np.arange(len(labels))
     if not store.has_queries(round_index):
         store.write_queries(

@@ -9,10 +9,10 @@ that was killed goes on where it was; two runs that want the same one wait in tu
 import contextlib
 import dataclasses
 import fcntl
+import functools
 import hashlib
 import json
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,13 @@ import numpy as np
 from alsem import geometry, interrupt, logs, rng, surface, train
 from alsem.cameras import pixel_rays
 from alsem.checkpoint import Checkpoints
-from alsem.data import Frames, Scene
+from alsem.data import Scene
 from alsem.experiment import Experiment
+from alsem.models import Nerf
 from alsem.surface import SurfaceCache
 from alsem.types import InputError
+
+Encoder = Callable[..., dict[str, jax.Array]]
 
 FORMAT = 1  # raise it when what a fit holds changes its meaning
 
@@ -40,18 +43,14 @@ class FittedScene:
         grid: The renderer's proposal grid, None where there is none.
         pool: Surface cache of the training frames.
         test: Surface cache of the test frames.
-        data: The pool's pixels on the device.
-        seconds: What fitting and caching cost this run; about zero when reused.
-        rays_per_second: Training rays a second, NaN when reused.
+        seconds: What fitting and caching cost this run; little when reused.
     """
 
     params: Any
     grid: Any
     pool: SurfaceCache
     test: SurfaceCache
-    data: train.PixelData
     seconds: dict[str, float]
-    rays_per_second: float
 
 
 def fit_scene(experiment: Experiment) -> FittedScene:
@@ -59,25 +58,18 @@ def fit_scene(experiment: Experiment) -> FittedScene:
     folder = experiment.cache_dir / address(experiment)
     watch = logs.Stopwatch("fit_geometry", "cache")
     with _lock(folder):
-        data = pixel_data(experiment.scene)
         with watch.measure("fit_geometry"):
-            state, rate = _fit_geometry(experiment, data, folder / "checkpoints")
+            state = _fit_geometry(experiment, folder / "checkpoints")
         with watch.measure("cache"):
-            pool, test = (
-                build_surface(experiment, state, frames, folder / name)
-                for name, frames in (
-                    ("train", experiment.scene.train),
-                    ("test", experiment.scene.test),
-                )
+            pool, test = build_surfaces(
+                experiment, make_encoder(experiment), state, folder
             )
     return FittedScene(
         params=state.params,
         grid=state.grid,
         pool=pool,
         test=test,
-        data=data,
         seconds=dict(watch.seconds),
-        rays_per_second=rate,
     )
 
 
@@ -159,10 +151,8 @@ def _depth_normals(depth_z: np.ndarray, world_from_cam: np.ndarray, scene: Scene
     return np.round(127.0 * np.where(known[..., None], normal, 0.0)).astype(np.int8)
 
 
-def _fit_geometry(
-    experiment: Experiment, data: train.PixelData, folder: Path
-) -> tuple[train.TrainState, float]:
-    """The fitted state and the training rays a second."""
+def _fit_geometry(experiment: Experiment, folder: Path) -> train.TrainState:
+    """The fitted state, opened or fitted from wherever a kill left it."""
     fit, nerf = experiment.geometry, experiment.nerf
     key = rng.run_key(experiment.geometry_seed, "geometry")
     tx = fit.optimiser.build(fit.steps)
@@ -174,7 +164,7 @@ def _fit_geometry(
         state = checkpoints.restore(latest, state)
         if checkpoints.meta(latest)["complete"]:
             checkpoints.close()
-            return state, float("nan")
+            return state
     step = train.make_geometry_step(
         nerf,
         tx,
@@ -190,10 +180,8 @@ def _fit_geometry(
         mesh=experiment.mesh,
         refresh=refresher(experiment),
     )
-    first = int(state.step)
-    begun = time.monotonic()
     with logs.progress(fit.steps, "geometry") as bar:
-        bar.update(first)
+        bar.update(int(state.step))
 
         def after_call(state: train.TrainState, parts: dict) -> None:
             bar.update(fit.steps_per_call)
@@ -206,20 +194,17 @@ def _fit_geometry(
         state = train.fit(
             run,
             state,
-            data,
+            pixel_data(experiment.scene),
             key,
             num_steps=fit.steps,
             steps_per_call=fit.steps_per_call,
             after_call=after_call,
         )
-    jax.block_until_ready(state.params)
-    done = (int(state.step) - first) * fit.batch_rays
-    rate = done / max(time.monotonic() - begun, 1e-9)
     state = refresh_whole_grid(experiment, state, key)
     # One past the last step: a checkpoint saved on the last step itself may exist.
     checkpoints.save(int(state.step) + 1, state, {"complete": True})
     checkpoints.close()
-    return state, rate
+    return state
 
 
 def refresher(experiment: Experiment):
@@ -242,24 +227,22 @@ def refresh_whole_grid(
     """Looks at every cell of an emptied proposal grid several times."""
     if state.grid is None:
         return state
-    refresh = jax.jit(
-        lambda params, grid, key: experiment.nerf.refresh(params, grid, key, share=1.0)
-    )
     grid = experiment.nerf.init_grid()
     for i in range(passes):
-        grid = refresh(state.params, grid, rng.stream(key, "grid", i))
+        pass_key = rng.stream(key, "grid", i)
+        grid = _refresh_all(experiment.nerf, state.params, grid, pass_key)
     return state.replace(grid=grid)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def build_surface(
-    experiment: Experiment,
-    state: train.TrainState,
-    frames: Frames,
-    folder: Path | None,
-) -> SurfaceCache:
-    """Surface cache of some frames through the field as it stands."""
+@functools.partial(jax.jit, static_argnums=0)
+def _refresh_all(nerf: Nerf, params: Any, grid: Any, key: Any):
+    return nerf.refresh(params, grid, key, share=1.0)
+
+
+def make_encoder(experiment: Experiment) -> Encoder:
+    """The compiled encoder of the experiment's surface caches; make it once."""
     options, scene = experiment.surface, experiment.scene
-    encode = surface.make_encoder(
+    return surface.make_encoder(
         lambda held, rays: experiment.nerf.render(held[0], held[1], rays),
         intrinsics=scene.intrinsics,
         pixel_offset=scene.pixel_offset,
@@ -268,21 +251,31 @@ def build_surface(
         t_max=options.t_max,
     )
 
+
+def build_surfaces(
+    experiment: Experiment, encode: Encoder, state: train.TrainState, folder: Path
+) -> tuple[SurfaceCache, SurfaceCache]:
+    """Caches of the training and the test frames through the field as it stands."""
+    options, scene = experiment.surface, experiment.scene
+    camera = scene.intrinsics
+
     def track(todo: range) -> Iterator[int]:
         for frame in logs.progress(todo, "surface cache"):
             interrupt.check()
             yield frame
 
-    return surface.build(
-        encode,
-        (state.params, state.grid),
-        frames.world_from_cam,
-        intrinsics=scene.intrinsics,
-        pixel_offset=scene.pixel_offset,
-        t_max=options.t_max,
-        chunk=min(
-            options.render_chunk, scene.intrinsics.width * scene.intrinsics.height
-        ),
-        folder=folder,
-        track=track,
+    pool, test = (
+        surface.build(
+            encode,
+            (state.params, state.grid),
+            frames.world_from_cam,
+            intrinsics=camera,
+            pixel_offset=scene.pixel_offset,
+            t_max=options.t_max,
+            chunk=min(options.render_chunk, camera.width * camera.height),
+            folder=folder / name,
+            track=track,
+        )
+        for name, frames in (("train", scene.train), ("test", scene.test))
     )
+    return pool, test

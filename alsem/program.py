@@ -10,7 +10,7 @@ import ml_collections
 
 from alsem import build, fitted, interrupt, logs, present
 from alsem.acquisition import STRATEGIES
-from alsem.active import Run
+from alsem.active import Run, train_labels
 from alsem.experiment import Experiment
 from alsem.labels import Annotator, FileAnnotator, LabelStore, SimulatedAnnotator
 from alsem.logs import write_json
@@ -76,12 +76,7 @@ def _annotator(experiment: Experiment) -> Annotator:
     options, scene = experiment.active, experiment.scene
     if options.annotator == "file":
         return FileAnnotator(options.answers, scene.class_names)
-    labels = experiment.truth.train_labels
-    if labels is None:
-        raise InputError(
-            f"{scene.name}: the training frames have no labels to simulate an annotator"
-            " with; set active.annotator='file'"
-        )
+    labels = train_labels(experiment)
     return SimulatedAnnotator(
         lambda frame, row, col: labels[frame, row, col],
         num_classes=len(scene.class_names),

@@ -67,6 +67,9 @@ class RoundFitter:
         self._predict_pool = evaluate.make_predictor(self._posterior)
         self._predict_test = evaluate.make_predictor(test_posterior)
         self._scorers: dict[Any, Any] = {}
+        if joint is not None:
+            self._pixels = fitted.pixel_data(experiment.scene)
+            self._encode = fitted.make_encoder(experiment)
         self._run = train.make_runner(
             self._make_step(),
             steps_per_call=self._fit.steps_per_call,
@@ -264,7 +267,7 @@ class RoundFitter:
         labels = train.LabelledPixels(
             pixel=jnp.asarray(pixel), label=jnp.asarray(label), count=jnp.int32(count)
         )
-        return self._scene.data, labels
+        return self._pixels, labels
 
     def _look(
         self, state: train.TrainState, round_index: int, watch: logs.Stopwatch
@@ -279,13 +282,7 @@ class RoundFitter:
             key = rng.run_key(experiment.seed, "grid", round_index)
             seen = state.replace(params=state.params["field"])  # pyright: ignore
             seen = fitted.refresh_whole_grid(experiment, seen, key)
-            pool, test = (
-                fitted.build_surface(experiment, seen, frames, folder / name)
-                for name, frames in (
-                    ("train", experiment.scene.train),
-                    ("test", experiment.scene.test),
-                )
-            )
+            pool, test = fitted.build_surfaces(experiment, self._encode, seen, folder)
             for old in root.iterdir():
                 if old != folder:
                     shutil.rmtree(old)
