@@ -31,7 +31,7 @@ from alsem.types import InputError
 
 Encoder = Callable[..., dict[str, jax.Array]]
 
-FORMAT = 1  # raise it when what a fit holds changes its meaning
+FORMAT = 2  # raise it when what a fit holds changes its meaning
 
 
 @dataclasses.dataclass(frozen=True)

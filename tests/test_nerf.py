@@ -152,3 +152,17 @@ def test_a_thin_slab_is_found_through_the_grid():
     # Without the grid's hint half the rays would step over it.
     blind = jax.jit(nerf.render)(params, nerf.init_grid(), rays)
     assert float(jnp.mean(jnp.sum(blind.weights, axis=-1))) < 0.7
+
+
+class Haze(Slab):
+    """White, and thin enough that most of a ray's light comes through."""
+
+    def density(self, x_world):
+        return jnp.full_like(x_world[..., 0], 0.01)
+
+
+def test_a_ray_that_hardly_meets_anything_has_its_colour_all_the_same():
+    nerf = GridNerf(field=Haze(**BOX, cells=(0.5,), log2_rows=4), **SMALL)
+    seen = jax.jit(nerf.render)(nerf.init(KEY), nerf.init_grid(), some_rays())
+    assert float(jnp.max(jnp.sum(seen.weights, axis=-1))) < 0.05
+    np.testing.assert_allclose(seen.rgb, 1.0, rtol=1e-4)

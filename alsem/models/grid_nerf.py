@@ -19,6 +19,8 @@ from alsem.models.nerf import Params
 from alsem.types import FieldSamples, Rays, RenderedRays
 from alsem.typing import Array, Float, PRNGKeyArray
 
+MIN_OPACITY = 1e-4  # less of a ray's light says nothing of its colour
+
 
 @dataclasses.dataclass(frozen=True)
 class GridNerf:
@@ -191,7 +193,11 @@ class GridNerf:
         return (render.render_rays(self._bind(params), rays, edges),)
 
     def render(self, params: Params, grid: Array | None, rays: Rays) -> RenderedRays:
-        """Renders through the grid, then through the field's own densities."""
+        """Renders through the grid, then through the field's own densities.
+
+        A ray that slips through a thin surface between two samples gets the colour
+        of what little it met, not black: in a photograph every ray ends somewhere.
+        """
         assert grid is not None
         edges = self._proposal(grid, rays, None, num=self.proposal_samples)
         t_mids = sampling.midpoints(edges)
@@ -201,7 +207,10 @@ class GridNerf:
         spread = jnp.pad(weights, ((0, 0), (1, 1)))
         spread = jnp.maximum(jnp.maximum(spread[:, :-2], spread[:, 2:]), weights)
         fine = sampling.resample_edges(None, edges, spread, num=self.render_samples)
-        return render.render_rays(self._bind(params), rays, fine)
+        rendered = render.render_rays(self._bind(params), rays, fine)
+        opacity = jnp.sum(rendered.weights, axis=-1, keepdims=True)
+        rgb = rendered.rgb / jnp.maximum(opacity, MIN_OPACITY)
+        return rendered.replace(rgb=rgb)  # pyright: ignore[reportAttributeAccessIssue]
 
     def _bind(self, params: Params) -> Callable[[Array, Array], Any]:
         return lambda x, d: self.field.apply(params, x, d)
