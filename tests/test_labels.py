@@ -1,4 +1,4 @@
-"""The label store survives kills and readers; annotators and costs do as they say."""
+"""The label store keeps what it is told, and survives kills and readers."""
 
 import itertools
 import os
@@ -10,17 +10,8 @@ import threading
 import numpy as np
 import pytest
 
-from alsem.labels import (
-    FileAnnotator,
-    LabelStore,
-    SimulatedAnnotator,
-    Totals,
-    point_cost,
-    segments_cost,
-)
+from alsem.labels import LabelStore, Totals, point_cost
 from alsem.types import InputError
-
-NAMES = ("wall", "floor", "chair")
 
 
 @pytest.fixture
@@ -69,7 +60,7 @@ def test_columns_are_those_of_the_published_tables(store):
     }.items():
         found = [row[1] for row in rows(store, f"PRAGMA table_info({table})")]
         assert found == columns.split()
-    assert rows(store, "PRAGMA user_version") == [(1,)]
+    assert rows(store, "PRAGMA user_version") == [(2,)]
 
 
 def test_commits_wait_for_the_disk(store):
@@ -162,18 +153,21 @@ def test_answers_come_back_in_order_with_their_place(store):
     assert found.row.tolist() == [2, 0] and found.col.tolist() == [3, 1]
     assert found.label.tolist() == [1, -1] and found.label.dtype == np.int32
     assert found.kind.tolist() == ["point", "point"]
-    assert store.totals() == Totals(clicks=2, pixels=1, queries=2)
-    assert (
-        rows(store, "SELECT annotator, seconds FROM annotations") == [("test", 1.5)] * 2
-    )
+    assert store.totals() == Totals(clicks=2, pixels=1, queries=2, seconds=3.0)
+    assert found.unit.tolist() == [2, 0] and found.unit.dtype == np.int64
+    assert found.seconds.tolist() == [1.5, 1.5] and found.seconds.dtype == np.float64
+    assert rows(store, "SELECT annotator FROM annotations") == [("test",)] * 2
 
 
 def test_answers_of_later_rounds_can_be_left_out(store):
     for i in range(3):
         reply(store, ask(store, i, n=2, first=2 * i).query_id, [i, i])
     assert store.annotations(up_to_round=1).label.tolist() == [0, 0, 1, 1]
-    assert store.totals(up_to_round=0) == Totals(2, 2, 2)
-    assert store.totals(up_to_round=-1) == Totals(0, 0, 0)
+    assert store.totals(up_to_round=0) == Totals(2, 2, 2, 3.0)
+    assert store.totals(2, from_round=1) == Totals(4, 4, 4, 6.0)
+    assert store.totals(from_round=2) == store.totals(2, from_round=2)
+    assert store.totals(from_round=2) == Totals(2, 2, 2, 3.0)
+    assert store.totals(up_to_round=-1) == Totals(0, 0, 0, 0.0)
     assert store.annotations(up_to_round=-1).kind.shape == (0,)
 
 
@@ -199,6 +193,8 @@ def test_a_wrong_answer_call_leaves_nothing_behind(store, bad, error):
         {"seconds": np.inf},
         {"kind": "undo"},
         {"kind": ""},
+        {"kind": ["point", "undo"]},
+        {"kind": ["point"]},
         {"query_ids": [1, 1]},
         {"row": [1, 2]},
     ],
@@ -231,9 +227,9 @@ def test_one_query_may_be_answered_pixel_by_pixel(store):
         (5, 8),
         (6, 7),
     ]
-    assert store.totals() == Totals(clicks=2, pixels=3, queries=1)
+    assert store.totals() == Totals(clicks=2, pixels=3, queries=1, seconds=0.0)
     store.undo(query_id, annotator="test")
-    assert store.totals() == Totals(0, 0, 0)
+    assert store.totals() == Totals(0, 0, 0, 0.0)
 
 
 def test_undo_reopens_and_is_a_row_of_its_own(store):
@@ -243,7 +239,7 @@ def test_undo_reopens_and_is_a_row_of_its_own(store):
     store.undo(ids[1], annotator="person", seconds=2.0)
     assert store.queries(0, "open").query_id.tolist() == [2]
     assert store.annotations().query_id.tolist() == [1, 3, 4]
-    assert store.totals() == Totals(3, 3, 3)
+    assert store.totals() == Totals(3, 3, 3, 4.5)
     reply(store, ids[[1]], [2])
     assert store.annotations().query_id.tolist() == [1, 3, 4, 2]
     assert store.annotations().label.tolist() == [0, 2, 0, 2]
@@ -264,6 +260,67 @@ def test_only_an_answer_can_be_undone(store):
     with pytest.raises(ValueError, match="twice"):
         store.undo([1, 1], annotator="test")
     assert store.totals().queries == 1
+
+
+@pytest.mark.parametrize("rows", [slice(1, 3), [1, 2], [False, True, True, False]])
+def test_rows_can_be_taken(store, rows):
+    rows = rows if isinstance(rows, slice) else np.array(rows)
+    queries = ask(store)
+    reply(store, queries.query_id, [0, 1, -1, 2])
+    for whole, label in ((queries, None), (store.annotations(), [1, -1])):
+        part = whole.take(rows)
+        assert type(part) is type(whole)
+        assert part.query_id.tolist() == [2, 3] and part.unit.tolist() == [1, 2]
+        assert label is None or part.label.tolist() == label
+
+
+def test_answers_of_one_call_may_be_of_several_kinds(store):
+    reply(store, ask(store, n=2).query_id, [0, -1], kind=["dominant", "mixed"])
+    assert store.annotations().kind.tolist() == ["dominant", "mixed"]
+
+
+def test_a_withdrawn_unit_may_be_asked_again_and_no_other(store):
+    ids = ask(store, 0).query_id
+    reply(store, ids[:1], [0])
+    store.withdraw(ids[2:])
+    assert store.queries(0, "withdrawn").query_id.tolist() == [3, 4]
+    assert [store.queries(0, s).query_id.tolist() for s in ("answered", "open")] == [
+        [1],
+        [2],
+    ]
+    assert store.count_open() == 1
+    assert store.asked_units().tolist() == [0, 1]
+    assert store.asked_units().dtype == np.int64
+    again = ask(store, 1, n=2, first=2).query_id
+    assert again.tolist() == [5, 6]
+    assert store.asked_units().tolist() == [0, 1, 2, 3]
+    for first in (1, 3):  # open, and asked again
+        with pytest.raises(RuntimeError, match="asked before"):
+            ask(store, 2, n=1, first=first)
+    store.withdraw(again)  # a unit may be withdrawn twice
+    assert ask(store, 2, n=2, first=2).unit.tolist() == [2, 3]
+    assert store.queries().unit.tolist() == [0, 1, 2, 3, 2, 3, 2, 3]
+
+
+def test_no_unit_was_asked_in_a_new_store(store):
+    assert store.asked_units().shape == (0,)
+    assert store.asked_units().dtype == np.int64
+
+
+def test_only_an_open_query_can_be_withdrawn_or_answered(store):
+    ids = ask(store).query_id
+    reply(store, ids[:1], [0])
+    with pytest.raises(RuntimeError, match="query 1 is answered"):
+        store.withdraw(ids)
+    with pytest.raises(KeyError, match="99"):
+        store.withdraw([2, 99])
+    assert store.count_open() == 3
+    store.withdraw(ids[1])
+    with pytest.raises(RuntimeError, match="query 2 is withdrawn"):
+        reply(store, ids[1:], [0, 1, 2])
+    with pytest.raises(RuntimeError, match="query 2 is withdrawn"):
+        store.undo(ids[1], annotator="test")
+    assert store.count_open() == 2 and store.totals().queries == 1
 
 
 def test_a_second_process_sees_what_the_first_wrote(store):
@@ -469,254 +526,3 @@ def test_a_locked_store_is_the_users_error(store):
         store._db.execute("BEGIN IMMEDIATE")
         with pytest.raises(InputError, match="locked"):
             ask(other)
-
-
-# --- annotators ---
-
-
-def truth(frame, row, col):
-    """Labels -1, 0, 1, 2 in turn, by column."""
-    assert frame.dtype == row.dtype == col.dtype == np.int32
-    return (col + row) // 2 % 4 - 1
-
-
-def test_the_simulated_annotator_answers_what_is_open(store):
-    ids = ask(store, 0, n=8).query_id
-    ask(store, 1, n=3, first=8)
-    reply(store, ids[:1], [1])
-    annotator = SimulatedAnnotator(truth, num_classes=3, seed=0, seconds_per_click=2.5)
-    assert annotator.annotate(store, 0)
-    found = store.annotations()
-    assert found.query_id.tolist() == ids.tolist()
-    assert found.label.tolist() == [1, 0, 1, 2, -1, 0, 1, 2]
-    assert store.totals() == Totals(clicks=8, pixels=7, queries=8)
-    assert rows(store, "SELECT DISTINCT annotator, seconds FROM annotations") == [
-        ("test", 1.5),
-        ("simulated", 2.5),
-    ]
-    assert store.count_open(1) == 3  # nobody asked it for round 1
-    assert annotator.annotate(store, 0)  # nothing left to do is no error
-    assert store.totals().queries == 8
-
-
-def noisy_labels(tmp_path, name, batches, noise_rate=0.3, seed=5, n=6000, classes=5):
-    """Labels by unit when the pool is asked in the given batches of units."""
-    annotator = SimulatedAnnotator(
-        lambda frame, row, col: np.where(col % 10 == 0, -1, col % classes),
-        num_classes=classes,
-        seed=seed,
-        noise_rate=noise_rate,
-    )
-    labels = np.full(n, -9)
-    with LabelStore(tmp_path / name) as store:
-        for i, units in enumerate(batches):
-            store.write_queries(
-                i,
-                "point",
-                frame=units % 7,
-                row=units // 100,
-                col=units % 100,
-                unit=units,
-                score=0.0,
-            )
-            annotator.annotate(store, i)
-        units = store.queries().unit
-        found = store.annotations()
-        labels[units[found.query_id - 1]] = found.label
-    return labels
-
-
-def test_label_noise_depends_on_the_pixel_and_the_seed_alone(tmp_path):
-    units = np.arange(6000)
-    shuffled = np.random.default_rng(0).permutation(units)
-    whole = noisy_labels(tmp_path, "a", [units])
-    parts = noisy_labels(tmp_path, "b", np.split(shuffled, [10, 2500]))
-    other = noisy_labels(tmp_path, "c", [units], seed=6)
-    np.testing.assert_array_equal(whole, parts)
-    assert (whole != other).mean() > 0.3  # about 2 * .3 * .7 of nine tenths
-
-
-def test_label_noise_has_its_rate_and_hits_every_other_class_alike(tmp_path):
-    n, rate, classes = 6000, 0.3, 5
-    units = np.arange(n)
-    labels = noisy_labels(tmp_path, "a", [units])
-    true = np.where(units % 100 % 10 == 0, -1, units % 100 % classes)
-    np.testing.assert_array_equal(labels[true == -1], -1)
-    labels, true = labels[true >= 0], true[true >= 0]
-    assert labels.min() >= 0 and labels.max() < classes
-    is_wrong = labels != true
-    # four standard errors of a binomial: one seed in 16,000 fails by chance
-    bound = 4 * np.sqrt(rate * (1 - rate) / true.size)
-    assert abs(is_wrong.mean() - rate) < bound
-    shifts = np.bincount((labels - true)[is_wrong] % classes, minlength=classes)[1:]
-    share = 1 / (classes - 1)
-    bound = 4 * np.sqrt(share * (1 - share) / is_wrong.sum())
-    np.testing.assert_allclose(shifts / is_wrong.sum(), share, atol=bound)
-
-
-def test_noise_of_one_is_always_wrong_and_of_zero_never(tmp_path):
-    units = np.arange(1, 10)
-    for rate, wrong in ((1.0, True), (0.0, False)):
-        labels = noisy_labels(tmp_path, str(rate), [units], rate)[units]
-        np.testing.assert_array_equal(labels != units % 5, [wrong] * 9)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"noise_rate": 1.5},
-        {"noise_rate": -0.1},
-        {"noise_rate": 0.1, "num_classes": 1},
-        {"seconds_per_click": -1.0},
-    ],
-)
-def test_impossible_simulated_annotators_are_refused(change):
-    with pytest.raises(ValueError):
-        SimulatedAnnotator(truth, **(dict(num_classes=3, seed=0) | change))
-
-
-def test_a_capture_of_one_class_needs_no_noise(store):
-    ask(store)
-    one = SimulatedAnnotator(lambda frame, *_: 0 * frame, num_classes=1, seed=0)
-    assert one.annotate(store, 0)
-
-
-@pytest.mark.parametrize("wrong", [[0, 1, 2, 3], [0, -2, 0, 0], [0]])
-def test_a_broken_answer_callable_is_found(store, wrong):
-    ask(store)
-    annotator = SimulatedAnnotator(lambda *_: np.array(wrong), num_classes=3, seed=0)
-    with pytest.raises(ValueError):
-        annotator.annotate(store, 0)
-    assert store.count_open() == 4
-
-
-def test_point_annotators_refuse_other_granularities(store, tmp_path):
-    ask(store, granularity="patch")
-    path = tmp_path / "labels.csv"
-    path.write_text("frame,row,col,label\n2,0,1,wall\n")
-    for annotator in (
-        SimulatedAnnotator(truth, num_classes=3, seed=0),
-        FileAnnotator(path, NAMES),
-    ):
-        with pytest.raises(InputError, match="patch"):
-            annotator.annotate(store, 0)
-
-
-def test_the_file_annotator_takes_what_the_file_holds(store, tmp_path):
-    ask(store, n=5)
-    path = tmp_path / "labels.csv"
-    path.write_bytes(
-        b"\xef\xbb\xbfframe,row,col,label\r\n2,0,1,chair\r\n2,1,2, 1\r\n\r\n"
-        b"2,3,4,void\r\n9,9,9,wall\r\n2,0,1,chair\r\n"
-    )
-    annotator = FileAnnotator(path, NAMES)
-    assert not annotator.annotate(store, 0)
-    found = store.annotations()
-    assert dict(zip(found.row.tolist(), found.label.tolist(), strict=True)) == {
-        0: 2,
-        1: 1,
-        3: -1,
-    }
-    assert store.totals() == Totals(clicks=3, pixels=2, queries=3)
-    with open(path, "a") as file:
-        file.write("2,2,3,wall\n2,4,5,-1\n")
-    assert annotator.annotate(store, 0)
-    assert store.annotations().label.tolist()[-2:] == [0, -1]
-    assert annotator.annotate(store, 0)
-
-
-@pytest.mark.parametrize(
-    "text, where",
-    [
-        ("2,0,1,sofa\n", "line 3: 'sofa'"),
-        ("2,0,1,3\n", "line 3: '3'"),
-        ("2,0,1.5,wall\n", "line 3: .*integers"),
-        ("2,-1,1,wall\n", "line 3: .*count from 0"),
-        ("2,0,wall\n", "line 3: 3 cells"),
-        ("5,5,5,floor\n", "line 3: another label"),
-    ],
-)
-def test_a_bad_row_is_named_with_its_line(store, tmp_path, text, where):
-    ask(store)
-    path = tmp_path / "labels.csv"
-    path.write_text("frame,row,col,label\n5,5,5,wall\n" + text)
-    with pytest.raises(InputError, match=rf"labels\.csv, {where}"):
-        FileAnnotator(path, NAMES).annotate(store, 0)
-    assert store.count_open() == 4
-
-
-@pytest.mark.parametrize(
-    "content, words",
-    [
-        (None, "No such file"),
-        (b"", "line 1: the header"),
-        (b"frame;row;col;label\n", "line 1: the header"),
-        (b"frame,row,col,label\n2,0,1,\xff\n", "UTF-8"),
-        (b'frame,row,col,label\n2,0,1,"wall\n', "save it as CSV"),
-    ],
-)
-def test_an_unreadable_label_file_is_the_users_error(store, tmp_path, content, words):
-    ask(store)
-    path = tmp_path / "labels.csv"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(InputError, match=rf"labels\.csv.*{words}") as raised:
-        FileAnnotator(path, NAMES).annotate(store, 0)
-    assert "\n" not in str(raised.value)
-
-
-def test_a_class_named_like_a_number_or_void_is_meant_by_its_name(store, tmp_path):
-    ask(store)
-    path = tmp_path / "labels.csv"
-    path.write_text("frame,row,col,label\n2,0,1,1\n2,1,2,void\n")
-    FileAnnotator(path, ("1", "wall", "void")).annotate(store, 0)
-    assert store.annotations().label.tolist() == [0, 2]
-
-
-# --- costs ---
-
-
-def test_a_point_costs_a_click_and_labels_a_pixel_unless_void():
-    clicks, pixels = point_cost(np.array([4, -1, 0], np.int16))
-    assert clicks.tolist() == [1, 1, 1] and pixels.tolist() == [1, 0, 1]
-    assert clicks.dtype == pixels.dtype == np.int64
-
-
-def segments_by_flood(labels, mask):
-    """Definition: flood one pixel at a time through equal neighbours."""
-    left = {tuple(p) for p in np.argwhere(mask & (labels >= 0)).tolist()}
-    segments = 0
-    while left:
-        segments += 1
-        front = [left.pop()]
-        while front:
-            row, col = front.pop()
-            for step in ((0, 1), (1, 0), (0, -1), (-1, 0)):
-                beside = (row + step[0], col + step[1])
-                if beside in left and labels[beside] == labels[row, col]:
-                    left.remove(beside)
-                    front.append(beside)
-    return segments
-
-
-def test_segments_are_counted_as_a_flood_fill_finds_them():
-    generator = np.random.default_rng(1)
-    for _ in range(30):
-        labels = generator.integers(-1, 3, (9, 11)).astype(np.int16)
-        mask = generator.random((9, 11)) < 0.8
-        clicks, pixels = segments_cost(labels, mask)
-        assert clicks == segments_by_flood(labels, mask)
-        assert pixels == (mask & (labels >= 0)).sum()
-
-
-def test_one_click_for_a_pure_or_a_void_unit():
-    mask = np.ones((4, 4), bool)
-    assert segments_cost(np.full((4, 4), 2), mask) == (1, 16)
-    assert segments_cost(np.full((4, 4), -1), mask) == (1, 0)
-
-
-def test_segments_need_a_unit_with_pixels():
-    with pytest.raises(ValueError, match="empty"):
-        segments_cost(np.zeros((2, 2), int), np.zeros((2, 2), bool))
-    with pytest.raises(ValueError, match="must be one"):
-        segments_cost(np.zeros((2, 2), int), np.ones((2, 3), bool))

@@ -1,24 +1,27 @@
 """Labels: the store of queries and answers, who answers, and what it costs."""
 
-from alsem.labels.annotators import (
-    Annotator,
-    AnswerFn,
-    FileAnnotator,
-    SimulatedAnnotator,
-)
-from alsem.labels.costs import point_cost, segments_cost
+from alsem.labels.annotator import Annotator, Members
+from alsem.labels.answer_file import FileAnnotator
+from alsem.labels.answers import MODES
+from alsem.labels.costs import CostModel, point_cost, segments_cost
+from alsem.labels.expand import expand
 from alsem.labels.rows import Annotations, Queries, Totals
+from alsem.labels.simulated import AnswerFn, SimulatedAnnotator
 from alsem.labels.store import LabelStore
 
 __all__ = [
+    "MODES",
     "Annotations",
     "Annotator",
     "AnswerFn",
+    "CostModel",
     "FileAnnotator",
     "LabelStore",
+    "Members",
     "Queries",
     "SimulatedAnnotator",
     "Totals",
+    "expand",
     "point_cost",
     "segments_cost",
 ]

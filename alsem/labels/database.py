@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from alsem.types import InputError
 
 APPLICATION_ID = 0x616C736D  # "alsm": tells our files from other databases
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 knew no withdrawn queries
 SMALLEST_DATABASE = 512  # bytes: one page of the smallest size
 SCHEMA = (
     """CREATE TABLE queries(
         query_id INTEGER PRIMARY KEY, round INTEGER NOT NULL,
         granularity TEXT NOT NULL, frame INTEGER NOT NULL, row INTEGER NOT NULL,
         col INTEGER NOT NULL, unit INTEGER NOT NULL, score REAL NOT NULL,
-        status TEXT NOT NULL CHECK(status IN ('open', 'answered')),
-        created_at TEXT NOT NULL, UNIQUE(granularity, unit))""",
+        status TEXT NOT NULL CHECK(status IN ('open', 'answered', 'withdrawn')),
+        created_at TEXT NOT NULL)""",
     """CREATE TABLE annotations(
         annotation_id INTEGER PRIMARY KEY,
         query_id INTEGER NOT NULL REFERENCES queries(query_id),
@@ -24,6 +24,8 @@ SCHEMA = (
         col INTEGER NOT NULL, label INTEGER NOT NULL CHECK(label >= -1),
         kind TEXT NOT NULL, clicks INTEGER NOT NULL, pixels INTEGER NOT NULL,
         annotator TEXT NOT NULL, seconds REAL NOT NULL, created_at TEXT NOT NULL)""",
+    "CREATE UNIQUE INDEX queries_unit ON queries(granularity, unit)"
+    " WHERE status != 'withdrawn'",
     "CREATE INDEX queries_round ON queries(round, status)",
     "CREATE INDEX annotations_undo ON annotations(query_id) WHERE kind = 'undo'",
 )
@@ -36,9 +38,10 @@ CAUSES = {
     sqlite3.SQLITE_CANTOPEN: "check that its folder exists and can be written",
     sqlite3.SQLITE_BUSY: "another process keeps it locked; stop that one first",
 }
-VALID = """annotations AS a WHERE kind != 'undo' AND round <= ? AND NOT EXISTS (
+VALID = """(SELECT a.*, q.unit FROM annotations AS a JOIN queries AS q USING (query_id)
+    WHERE a.kind != 'undo' AND a.round BETWEEN ? AND ? AND NOT EXISTS (
     SELECT 1 FROM annotations AS u WHERE u.kind = 'undo'
-    AND u.query_id = a.query_id AND u.annotation_id > a.annotation_id)"""
+    AND u.query_id = a.query_id AND u.annotation_id > a.annotation_id))"""
 BUSY_SECONDS = 30.0
 
 

@@ -23,9 +23,11 @@ DTYPES = {  # of the columns that are not int32
     "clicks": np.int64,
     "pixels": np.int64,
     "score": np.float64,
+    "seconds": np.float64,
     "granularity": np.str_,
     "kind": np.str_,
 }
+STATUSES = ("open", "answered", "withdrawn")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,22 +54,29 @@ class Queries:
     unit: np.ndarray
     score: np.ndarray
 
+    def take(self, rows: slice | np.ndarray) -> "Queries":
+        """The queries at the rows that indices, a mask or a slice name."""
+        return Queries(**{name: column[rows] for name, column in vars(self).items()})
+
 
 @dataclasses.dataclass(frozen=True)
 class Annotations:
     """Answers that stand, in the order they were given.
 
     Attributes:
-        annotation_id: ``[n]`` int64, as the other id and the costs; the rest int32.
+        annotation_id: ``[n]`` int64, as the other id, the unit and the costs; the
+            other integers are int32.
         query_id: ``[n]``.
         round: ``[n]`` the query's.
         frame: ``[n]`` index of the training frame.
         row: ``[n]`` pixel row, -1 where the unit has none.
         col: ``[n]`` pixel column, -1 where the unit has none.
-        label: ``[n]`` label index, -1 = void or cannot tell.
-        kind: ``[n]`` str, how it was answered, for example "point".
+        unit: ``[n]`` the query's.
+        label: ``[n]`` label index, -1 = void, mixed or cannot tell.
+        kind: ``[n]`` str, how it was answered: see `alsem.labels.answers`.
         clicks: ``[n]``.
         pixels: ``[n]``.
+        seconds: ``[n]`` float64.
     """
 
     annotation_id: np.ndarray
@@ -76,19 +85,28 @@ class Annotations:
     frame: np.ndarray
     row: np.ndarray
     col: np.ndarray
+    unit: np.ndarray
     label: np.ndarray
     kind: np.ndarray
     clicks: np.ndarray
     pixels: np.ndarray
+    seconds: np.ndarray
+
+    def take(self, rows: slice | np.ndarray) -> "Annotations":
+        """The answers at the rows that indices, a mask or a slice name."""
+        return Annotations(
+            **{name: column[rows] for name, column in vars(self).items()}
+        )
 
 
 @dataclasses.dataclass(frozen=True)
 class Totals:
-    """What the standing answers cost: clicks, labelled pixels, answered queries."""
+    """What the standing answers cost: clicks, labelled pixels, queries, seconds."""
 
     clicks: int
     pixels: int
     queries: int
+    seconds: float
 
 
 def integers(
@@ -116,8 +134,8 @@ def seconds_list(value: Numbers, n: int) -> list[float]:
 def where_clause(**conditions: int | str | None) -> tuple[str, list]:
     """SQL for equality with all that is not None, and its values."""
     given = {name: value for name, value in conditions.items() if value is not None}
-    if given.get("status", "open") not in ("open", "answered"):
-        raise ValueError(f"status {given['status']!r} is not 'open' or 'answered'")
+    if given.get("status", "open") not in STATUSES:
+        raise ValueError(f"status {given['status']!r} is none of {STATUSES}")
     if "round" in given:
         given["round"] = int(given["round"])
     clause = " AND ".join(f"{name} = ?" for name in given)

@@ -12,6 +12,7 @@ system, where WAL's shared memory does not work, and one file is all there is to
 import dataclasses
 import datetime
 import sqlite3
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -106,9 +107,23 @@ class LabelStore(Database):
         return self.queries(round)
 
     def queries(self, round: int | None = None, status: str | None = None) -> Queries:
-        """Reads queries, of one round and one status ("open", "answered") or all."""
+        """Reads queries of one round or all, and of one status or all.
+
+        Args:
+            round: The round.
+            status: "open", "answered" or "withdrawn".
+
+        Returns:
+            In the order they were written.
+        """
         where, values = where_clause(round=round, status=status)
         return Queries(*self._read(Queries, f"queries {where}", values))
+
+    def asked_units(self) -> np.ndarray:
+        """Units ``[n]`` int64 of all queries but the withdrawn, in their order."""
+        sql = "SELECT unit FROM queries WHERE status != 'withdrawn' ORDER BY query_id"
+        with self._input_errors():
+            return np.array([unit for (unit,) in self._db.execute(sql)], np.int64)
 
     def has_queries(self, round: int) -> bool:
         """Tells whether the round's queries are written."""
@@ -129,7 +144,7 @@ class LabelStore(Database):
         pixels: Numbers,
         annotator: str,
         seconds: Numbers,
-        kind: str = "point",
+        kind: str | Sequence[str] = "point",
         row: Numbers | None = None,
         col: Numbers | None = None,
     ) -> None:
@@ -145,7 +160,7 @@ class LabelStore(Database):
             pixels: ``[n]`` or one number.
             annotator: Who answers.
             seconds: ``[n]`` or one number, the time each answer took.
-            kind: How it was answered; anything but "undo".
+            kind: ``[n]`` or one, how it was answered; anything but "undo".
             row: ``[n]`` pixel rows where they are not the queries' own.
             col: ``[n]`` pixel columns where they are not the queries' own.
 
@@ -155,25 +170,42 @@ class LabelStore(Database):
             ValueError: Arrays of wrong shape, type or range.
         """
         ids = integers("query_ids", query_ids, np.size(query_ids), np.int64, least=1)
-        if kind == "undo" or not kind:
-            raise ValueError(f"an answer cannot be of kind {kind!r}")
         if (row is None) != (col is None):
             raise ValueError("row and col go together")
         if row is None and len(set(ids)) < len(ids):
             raise ValueError("a query stands twice in one call")
         n = len(ids)
+        kinds = [kind] * n if isinstance(kind, str) else list(kind)
+        if len(kinds) != n or not {"undo", ""}.isdisjoint(kinds):
+            raise ValueError(f"{n} answers cannot be of kinds {sorted(set(kinds))}")
         here = [None] * n
         columns = [
             here if row is None else integers("row", row, n, np.int32, least=0),
             here if col is None else integers("col", col, n, np.int32, least=0),
             integers("labels", labels, n, np.int32),
-            [kind] * n,
+            kinds,
             integers("clicks", clicks, n, np.int64, least=0),
             integers("pixels", pixels, n, np.int64, least=0),
             [annotator] * n,
             seconds_list(seconds, n),
         ]
-        self._append(ids, columns, before="open", after="answered")
+        with self._transaction():
+            self._move(ids, before="open", after="answered")
+            self._append(ids, columns)
+
+    def withdraw(self, query_ids: Numbers) -> None:
+        """Gives open queries up, all or none; their units may be asked again later.
+
+        Args:
+            query_ids: ``[n]`` or one open query.
+
+        Raises:
+            KeyError: There is no such query.
+            RuntimeError: A query is not open.
+        """
+        ids = integers("query_ids", query_ids, np.size(query_ids), np.int64, least=1)
+        with self._transaction():
+            self._move(ids, before="open", after="withdrawn")
 
     def undo(self, query_ids: Numbers, *, annotator: str, seconds: float = 0.0) -> None:
         """Takes the answers of queries back and opens them again, all or none.
@@ -194,51 +226,53 @@ class LabelStore(Database):
         (spent,) = seconds_list(seconds, 1)
         row = (None, None, -1, "undo", 0, 0, annotator, spent)
         columns = [[value] * len(ids) for value in row]
-        self._append(ids, columns, before="answered", after="open")
+        with self._transaction():
+            self._move(ids, before="answered", after="open")
+            self._append(ids, columns)
 
     def annotations(self, up_to_round: int | None = None) -> Annotations:
         """Reads the answers that stand, of all rounds or up to one (inclusive)."""
-        values = [last_round(up_to_round)]
+        values = [0, last_round(up_to_round)]
         return Annotations(*self._read(Annotations, VALID, values))
 
-    def totals(self, up_to_round: int | None = None) -> Totals:
-        """Adds up what `annotations` would return."""
+    def totals(self, up_to_round: int | None = None, *, from_round: int = 0) -> Totals:
+        """Adds up the answers that stand, of all rounds or of some (both inclusive)."""
         with self._input_errors():
             sums = self._db.execute(
                 "SELECT coalesce(sum(clicks), 0), coalesce(sum(pixels), 0),"
-                f" count(DISTINCT query_id) FROM {VALID}",
-                [last_round(up_to_round)],
+                f" count(DISTINCT query_id), total(seconds) FROM {VALID}",
+                [int(from_round), last_round(up_to_round)],
             ).fetchone()
         return Totals(*sums)
 
-    def _append(
-        self, ids: list[int], columns: list[list], *, before: str, after: str
-    ) -> None:
-        """Moves queries from one status to another and adds a row for each id."""
+    def _move(self, ids: list[int], *, before: str, after: str) -> None:
+        """Moves queries from one status to another, inside a transaction."""
         unique = sorted(set(ids))
+        for query_id in unique:
+            found = self._db.execute(
+                "SELECT status FROM queries WHERE query_id = ?", [query_id]
+            ).fetchone()
+            if found is None:
+                raise KeyError(f"no query {query_id} in {self.path}")
+            if found[0] != before:
+                raise RuntimeError(f"query {query_id} is {found[0]}, not {before}")
+        self._db.executemany(
+            "UPDATE queries SET status = ? WHERE query_id = ?",
+            ((after, query_id) for query_id in unique),
+        )
+
+    def _append(self, ids: list[int], columns: list[list]) -> None:
+        """Adds an annotation for each id, inside a transaction."""
         now = _now()
-        with self._transaction() as db:
-            for query_id in unique:
-                found = db.execute(
-                    "SELECT status FROM queries WHERE query_id = ?", [query_id]
-                ).fetchone()
-                if found is None:
-                    raise KeyError(f"no query {query_id} in {self.path}")
-                if found[0] != before:
-                    raise RuntimeError(f"query {query_id} is {found[0]}, not {before}")
-            db.executemany(
-                "UPDATE queries SET status = ? WHERE query_id = ?",
-                ((after, query_id) for query_id in unique),
-            )
-            db.executemany(
-                "INSERT INTO annotations SELECT NULL, query_id, round, frame,"
-                " coalesce(?, row), coalesce(?, col), ?, ?, ?, ?, ?, ?, ?"
-                " FROM queries WHERE query_id = ?",
-                (
-                    (*values, now, query_id)
-                    for query_id, *values in zip(ids, *columns, strict=True)
-                ),
-            )
+        self._db.executemany(
+            "INSERT INTO annotations SELECT NULL, query_id, round, frame,"
+            " coalesce(?, row), coalesce(?, col), ?, ?, ?, ?, ?, ?, ?"
+            " FROM queries WHERE query_id = ?",
+            (
+                (*values, now, query_id)
+                for query_id, *values in zip(ids, *columns, strict=True)
+            ),
+        )
 
     def _read(self, record: type, source: str, values: list) -> list[np.ndarray]:
         names = [field.name for field in dataclasses.fields(record)]
