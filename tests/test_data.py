@@ -149,6 +149,77 @@ def test_fingerprint_names_what_geometry_is_fitted_to(room):
     assert len(others - {first}) == 8
 
 
+# The user's own regions
+
+
+@pytest.fixture
+def masked(room):
+    """A room whose training frames have regions; the ids its files hold."""
+    ids = np.random.default_rng(5).integers(0, 4000, (12, HEIGHT, WIDTH), np.uint16)
+    for i in range(12):
+        save_png(room / TRAIN / "regions" / f"regions_{i}.png", ids[i])
+    return ids
+
+
+def save_palette(path, ids, colours):
+    """Encoders pack the indices of few colours into 1, 2 or 4 bits."""
+    image = Image.frombytes("P", ids.shape[::-1], ids.tobytes())
+    image.putpalette(np.random.default_rng(0).integers(0, 256, 3 * colours).tolist())
+    image.save(path)
+    return path.read_bytes()[24:26]  # bits and colour type
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 6])
+def test_regions_are_what_the_files_hold(tmp_path, factor):
+    write_capture(tmp_path, size=(24, 12))
+    ids = np.random.default_rng(5).integers(0, 4000, (12, 12, 24), np.uint16)
+    for i in range(12):
+        save_png(tmp_path / TRAIN / "regions" / f"regions_{i}.png", ids[i])
+    scene, _ = open_room(tmp_path, regions=True, downscale=factor)
+    assert scene.train.regions is not None
+    assert scene.train.regions.dtype == np.int32
+    first = (factor - 1) // 2
+    sampled = ids[::3, first::factor, first::factor]
+    np.testing.assert_array_equal(scene.train.regions, sampled)
+    assert scene.test.regions is None
+
+
+@pytest.mark.parametrize("colours", [2, 4, 16, 256])
+def test_regions_in_a_palette_are_its_indices(room, masked, colours):
+    ids = (masked[3] % colours).astype(np.uint8)
+    path = room / TRAIN / "regions" / "regions_3.png"
+    bits, colour = save_palette(path, ids, colours)
+    assert (1 << bits, colour) == (colours, 3)
+    regions = open_room(room, regions=True)[0].train.regions
+    np.testing.assert_array_equal(regions[1], ids)
+    np.testing.assert_array_equal(regions[2], masked[6])  # each file in its own way
+
+
+def test_regions_of_8_bits(room, masked):
+    ids = (masked[0] % 256).astype(np.uint8)
+    save_png(room / TRAIN / "regions" / "regions_0.png", ids)
+    regions = open_room(room, regions=True)[0].train.regions
+    np.testing.assert_array_equal(regions[0], ids)
+
+
+def test_regions_are_opened_only_on_request_and_for_training(room, masked):
+    plain = open_room(room)[0]
+    asked = open_room(room, regions=True)[0]
+    assert asked.fingerprint() == plain.fingerprint()
+    (room / TEST / "regions").mkdir()
+    (room / TRAIN / "regions" / "regions_1.png").write_bytes(b"rubbish")
+    open_room(room, regions=True)
+    (room / TRAIN / "regions" / "regions_3.png").write_bytes(b"rubbish")
+    assert open_room(room)[0].train.regions is None
+    assert "regions_3.png" in message(room, regions=True)
+
+
+def test_regions_that_are_not_there(room):
+    found = message(room, regions=True)
+    assert found.startswith(f"{room / TRAIN / 'regions'}: missing; write one regions_")
+    assert found.endswith("active.superpixels='slic'")
+
+
 # Downscaling
 
 
@@ -472,6 +543,16 @@ def test_damaged_image(room, kind, damage):
     assert trouble in found
 
 
+@pytest.mark.parametrize("damage", [d for d in DAMAGE if d != "palette"])
+def test_damaged_regions(room, masked, damage):
+    path = room / TRAIN / "regions" / "regions_3.png"
+    spoil, trouble = DAMAGE[damage]
+    spoil(path)
+    found = message(room, regions=True)
+    assert found.startswith(f"{path}: ")
+    assert trouble in found
+
+
 @pytest.mark.parametrize(
     ("kind", "mode", "trouble"),
     [
@@ -489,6 +570,21 @@ def test_image_of_another_kind(room, kind, mode, trouble):
     found = message(room)
     assert found.startswith(f"{path}: ")
     assert trouble in found
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "1", "LA"])
+def test_regions_of_another_kind(room, masked, mode):
+    path = room / TRAIN / "regions" / "regions_6.png"
+    Image.new(mode, (WIDTH, HEIGHT)).save(path)
+    found = message(room, regions=True)
+    assert found.startswith(f"{path}: ")
+    assert found.endswith("pixels; write 8- or 16-bit single channel region ids PNG")
+
+
+def test_regions_of_another_size(room, masked):
+    path = room / TRAIN / "regions" / "regions_9.png"
+    Image.new("L", (WIDTH + 1, HEIGHT)).save(path)
+    assert message(room, regions=True).startswith(f"{path}: {WIDTH + 1} x {HEIGHT} ")
 
 
 @pytest.mark.parametrize("kind", ["rgb", "depth", "semantic_class"])
@@ -673,6 +769,8 @@ def test_types_refuse_what_does_not_fit(pristine):
         {"rgb": train.rgb.astype(np.float32)},
         {"world_from_cam": train.world_from_cam[:, :3]},
         {"depth_z": train.depth_z[:, 1:]},
+        {"regions": np.zeros(train.depth_z.shape, np.int64)},
+        {"regions": np.zeros((1, HEIGHT, WIDTH), np.int32)},
     ):
         with pytest.raises(ValueError):
             dataclasses.replace(train, **changes)

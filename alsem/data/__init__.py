@@ -29,6 +29,7 @@ def open_capture(
     train_split: str,
     test_split: str,
     use_depth: bool = True,
+    regions: bool = False,
     classes: Sequence[str] = (),
 ) -> tuple[Scene, GroundTruth]:
     """Reads a capture.
@@ -38,10 +39,12 @@ def open_capture(
         scene: Name of the scene.
         source: Layout on disk, a row of `READERS`.
         downscale: Whole factor that divides the images' width and height. Colour is
-            averaged; depth and labels are taken at one pixel of each block.
+            averaged; depth, labels and regions are taken at one pixel of each block.
         train_split: Sequence and slice of the pool, like ``"Sequence_1[::5]"``.
         test_split: Sequence and slice of the frames scored; none may be in both.
         use_depth: Whether training frames get their depth, if the capture has any.
+        regions: Whether training frames get the user's own regions, which must then
+            be there.
         classes: Lines ``"id name"``, or names for ids from 1, in place of the class
             list in the capture.
 
@@ -65,7 +68,12 @@ def open_capture(
     try:
         capture = READERS[source](Path(dir).expanduser(), scene, classes)
         return load(
-            capture, downscale=downscale, train=train, test=test, use_depth=use_depth
+            capture,
+            downscale=downscale,
+            train=train,
+            test=test,
+            use_depth=use_depth,
+            use_regions=regions,
         )
     except OSError as error:
         raise InputError(

@@ -26,6 +26,7 @@ class FrameFiles:
         rgb: Colour image.
         depth: Depth image, None if the sequence has no depth.
         label: Label image, None if the sequence has no labels.
+        regions: Image of the user's own regions, None if the sequence has none.
         world_from_cam: ``[4 4]`` float32, metres.
     """
 
@@ -33,6 +34,7 @@ class FrameFiles:
     rgb: Path
     depth: Path | None
     label: Path | None
+    regions: Path | None
     world_from_cam: np.ndarray
 
 
@@ -58,7 +60,13 @@ class Capture:
 
 
 def load(
-    capture: Capture, *, downscale: int, train: Split, test: Split, use_depth: bool
+    capture: Capture,
+    *,
+    downscale: int,
+    train: Split,
+    test: Split,
+    use_depth: bool,
+    use_regions: bool,
 ) -> tuple[Scene, GroundTruth]:
     """Decodes the frames of two splits.
 
@@ -68,6 +76,7 @@ def load(
         train: Frames of the pool.
         test: Frames to score.
         use_depth: Whether training frames get their depth.
+        use_regions: Whether training frames get the user's own regions.
 
     Returns:
         The scene, and apart from it the ground truth.
@@ -88,6 +97,14 @@ def load(
         )
     if not use_depth:
         train_files = [dataclasses.replace(f, depth=None) for f in train_files]
+    test_files = [dataclasses.replace(f, regions=None) for f in test_files]
+    if not use_regions:
+        train_files = [dataclasses.replace(f, regions=None) for f in train_files]
+    elif train_files[0].regions is None:
+        raise InputError(
+            f"{train_files[0].rgb.parents[1] / 'regions'}: missing; write one "
+            "regions_<number>.png an image, or set active.superpixels='slic'"
+        )
     width, height = check_frames([*train_files, *test_files])
     camera = capture.camera(width, height)
     if downscale < 1 or width % downscale or height % downscale:
@@ -129,7 +146,11 @@ def check_frames(frames: list[FrameFiles]) -> tuple[int, int]:
     size = images.check_header(first, images.RGB)
     for files in frames:
         _check_size(files.rgb, images.RGB, size, first)
-        for path, kind in ((files.depth, images.DEPTH), (files.label, images.LABEL)):
+        for path, kind in (
+            (files.depth, images.DEPTH),
+            (files.label, images.LABEL),
+            (files.regions, images.REGIONS),
+        ):
             if path is None:
                 continue
             if not path.exists():
@@ -186,6 +207,7 @@ def _decode(
     rgb = np.empty((*shape, 3), np.uint8)
     depth_z = None if files[0].depth is None else np.empty(shape, np.float32)
     labels = None if files[0].label is None else np.empty(shape, np.int16)
+    regions = None if files[0].regions is None else np.empty(shape, np.int32)
 
     def decode_frame(i: int) -> None:
         frame = files[i]
@@ -197,13 +219,17 @@ def _decode(
         if labels is not None and frame.label is not None:
             full = read_labels(frame.label, capture.classes[1])
             labels[i] = images.point_sample(full, factor)
+        if regions is not None and frame.regions is not None:
+            ids = images.decode(frame.regions, images.REGIONS)
+            regions[i] = images.point_sample(ids, factor)
 
     # Threads, not processes: Pillow and zlib let go of the interpreter.
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for _ in pool.map(decode_frame, range(len(files))):
             pass
     poses = np.stack([f.world_from_cam for f in files])
-    return Frames(tuple(f.name for f in files), rgb, poses, depth_z), labels
+    names = tuple(f.name for f in files)
+    return Frames(names, rgb, poses, depth_z, regions), labels
 
 
 def _check_size(

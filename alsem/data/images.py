@@ -27,18 +27,22 @@ class PngKind:
 
     Attributes:
         what: Words for messages.
-        bits: Bits per channel.
-        colour: Colour type of the PNG standard: 0 grey, 2 RGB.
+        accepts: Pairs of bits per channel and colour type of the PNG standard: 0 grey,
+            2 RGB, 3 palette.
     """
 
     what: str
-    bits: int
-    colour: int
+    accepts: tuple[tuple[int, int], ...]
 
 
-RGB = PngKind("8-bit RGB", 8, 2)
-DEPTH = PngKind("16-bit single channel", 16, 0)
-LABEL = PngKind("8-bit single channel class ids", 8, 0)
+RGB = PngKind("8-bit RGB", ((8, 2),))
+DEPTH = PngKind("16-bit single channel", ((16, 0),))
+LABEL = PngKind("8-bit single channel class ids", ((8, 0),))
+# Encoders pack palettes of few colours; fewer bits of grey would come out scaled.
+REGIONS = PngKind(
+    "8- or 16-bit single channel region ids",
+    ((8, 0), (16, 0), (8, 3), (4, 3), (2, 3), (1, 3)),
+)
 
 
 def check_header(path: Path, kind: PngKind) -> tuple[int, int]:
@@ -70,7 +74,7 @@ def check_header(path: Path, kind: PngKind) -> tuple[int, int]:
     length, tag, width, height, bits, colour = struct.unpack(">I4sIIBB", head[8:26])
     if (length, tag) != (13, b"IHDR") or colour not in _COLOURS:
         raise InputError(f"{path}: damaged PNG header; write the file again")
-    if (bits, colour) != (kind.bits, kind.colour):
+    if (bits, colour) not in kind.accepts:
         raise InputError(
             f"{path}: {bits}-bit {_COLOURS[colour]} pixels; write {kind.what} PNG"
         )
@@ -81,7 +85,7 @@ def check_header(path: Path, kind: PngKind) -> tuple[int, int]:
             f"{path}: claims {width} x {height} pixels, at most {_MAX_PIXELS} are "
             "read; write a smaller image"
         )
-    if _raw_bytes(width, height, kind) > _DEFLATE_RATIO * size:
+    if _raw_bytes(head) > _DEFLATE_RATIO * size:
         raise InputError(
             f"{path}: claims {width} x {height} pixels but has only {size} bytes; "
             "truncated or damaged, write the file again"
@@ -97,15 +101,15 @@ def decode(path: Path, kind: PngKind) -> np.ndarray:
         kind: What its pixels must be.
 
     Returns:
-        ``[h w 3]`` uint8 for `RGB`, ``[h w]`` uint16 for `DEPTH`, ``[h w]`` uint8 for
-        `LABEL`.
+        ``[h w 3]`` uint8 for `RGB`, else ``[h w]``: uint16 where the file has 16 bits,
+        uint8 where it has fewer; of a palette the indices, not the colours.
 
     Raises:
         InputError: As `check_header`; also if the file is cut short or damaged.
     """
     width, height = check_header(path, kind)
     data = path.read_bytes()
-    _check_pixels(path, _check_chunks(path, data), _raw_bytes(width, height, kind))
+    _check_pixels(path, _check_chunks(path, data), _raw_bytes(data))
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             pixels = np.asarray(image)
@@ -114,7 +118,7 @@ def decode(path: Path, kind: PngKind) -> np.ndarray:
         raise InputError(
             f"{path}: damaged PNG ({trouble}); write the file again"
         ) from None
-    pixels = pixels.astype(np.uint16 if kind.bits == 16 else np.uint8, copy=False)
+    pixels = pixels.astype(np.uint16 if data[24] == 16 else np.uint8, copy=False)
     expected = (height, width, 3) if kind is RGB else (height, width)
     if pixels.shape != expected:
         raise InputError(f"{path}: damaged PNG header; write the file again")
@@ -161,10 +165,10 @@ def point_sample_offset(factor: int) -> float:
     return ((factor - 1) // 2 - (factor - 1) / 2) / factor
 
 
-def _raw_bytes(width: int, height: int, kind: PngKind) -> int:
+def _raw_bytes(head: bytes) -> int:
     """Bytes before compression: one of filter type, then the pixels, each row."""
-    channels = 3 if kind is RGB else 1
-    return height * (1 + width * channels * kind.bits // 8)
+    width, height, bits, colour = struct.unpack(">IIBB", head[16:26])
+    return height * (1 + -(-width * bits * (3 if colour == 2 else 1) // 8))
 
 
 def _check_chunks(path: Path, data: bytes) -> bytes:

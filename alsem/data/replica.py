@@ -3,8 +3,10 @@
 ``<scene>/<sequence>/rgb/rgb_<i>.png``, ``depth/depth_<i>.png`` (16-bit, millimetres
 along the optical axis), ``semantic_class/semantic_class_<i>.png`` (8-bit class id,
 0 void) and ``traj_w_c.txt`` (one camera-to-world matrix a line). Depth and labels may
-be absent, each as a whole folder. ``<scene>/info.json`` may give the camera
-(``fx fy cx cy`` or ``hfov_deg``; 90 degrees without it), ``depth_scale`` and classes.
+be absent, each as a whole folder. ``regions/regions_<i>.png`` (8 or 16 bits, grey or
+palette: ids that hold within one image, 0 no region) are read on request only.
+``<scene>/info.json`` may give the camera (``fx fy cx cy`` or ``hfov_deg``; 90 degrees
+without it), ``depth_scale`` and classes.
 """
 
 import math
@@ -109,6 +111,7 @@ def _read_sequence(folder: Path, name: str) -> list[FrameFiles]:
             rgb=sequence / "rgb" / f"rgb_{tokens[number]}.png",
             depth=beside("depth", number),
             label=beside("semantic_class", number),
+            regions=beside("regions", number),
             world_from_cam=pose,
         )
         for number, pose in zip(numbers, poses, strict=True)

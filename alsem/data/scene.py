@@ -23,12 +23,15 @@ class Frames:
             z forward).
         depth_z: ``[n h w]`` float32, metres along the optical axis, 0 = unknown;
             None without depth.
+        regions: ``[n h w]`` int32, the user's own regions: ids that hold within one
+            image, 0 = in no region; None unless asked for.
     """
 
     names: tuple[str, ...]
     rgb: np.ndarray
     world_from_cam: np.ndarray
     depth_z: np.ndarray | None
+    regions: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Checks shapes and dtypes."""
@@ -38,6 +41,7 @@ class Frames:
         _check("rgb", self.rgb, (n, h, w, 3), np.uint8)
         _check("world_from_cam", self.world_from_cam, (n, 4, 4), np.float32)
         _check("depth_z", self.depth_z, (n, h, w), np.float32)
+        _check("regions", self.regions, (n, h, w), np.int32)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
