@@ -1,0 +1,72 @@
+"""Candidates: what is packed, what is refused, and how far apart two of them are."""
+
+import numpy as np
+import pytest
+from pools import room, rows
+
+from alsem import acquisition
+from alsem.acquisition.candidates import features
+
+
+def test_candidates_say_where_no_surface_is():
+    x = np.array([[0.01, 0, 0], [0.02, 0, 0], [np.nan, 0, 0], [0.5, 0, 0]], np.float32)
+    candidates = acquisition.make_candidates(
+        x,
+        np.tile(np.float32([0, 0, -1]), (4, 1)),
+        np.full((4, 3), 0.5, np.float32),
+        np.arange(4),
+        np.array([1.0, 0.4, 1.0, 0.8]),
+        voxel_size=0.1,
+        min_purity=0.5,
+    )
+    np.testing.assert_array_equal(candidates.is_valid, [True, False, False, True])
+    np.testing.assert_array_equal(candidates.voxel, [0, -1, -1, 1])
+    np.testing.assert_array_equal(candidates.normal[0], [0, 0, -127])
+    np.testing.assert_array_equal(candidates.albedo[0], [128, 128, 128])
+    np.testing.assert_array_equal(candidates.purity, [255, 102, 255, 204])
+    assert candidates.num_voxels == 2 and len(candidates) == 4
+    again = rows(candidates, np.arange(4))
+    np.testing.assert_array_equal(again.purity, candidates.purity)
+    np.testing.assert_array_equal(again.normal, candidates.normal)
+
+
+def test_candidates_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match="different lengths"):
+        acquisition.make_candidates(
+            *(np.zeros((n, 3), np.float32) for n in (4, 4, 3)),
+            *(np.zeros(4), np.ones(4)),
+            voxel_size=0.1,
+            min_purity=0.5,
+        )
+
+
+def test_a_voxel_has_a_size():
+    with pytest.raises(ValueError, match="not positive"):
+        room(5, voxel_size=-0.1)
+
+
+def test_the_area_of_a_floor_is_about_right():
+    grid = np.stack(np.meshgrid(np.arange(0.01, 3, 0.02), np.arange(0.01, 2, 0.02)), -1)
+    x = np.pad(grid.reshape(-1, 2), ((0, 0), (0, 1)), constant_values=0.05)
+    up, n = np.tile(np.float32([0, 0, 1]), (len(x), 1)), len(x)
+    floor = acquisition.make_candidates(
+        x, up, up, np.zeros(n), np.ones(n), voxel_size=0.1, min_purity=0.5
+    )
+    assert acquisition.surface_area(floor) == pytest.approx(6.0, rel=0.01)
+
+
+def test_distance_of_features_joins_position_normal_and_colour():
+    candidates = room(50, invalid=0.0)
+    x = features(candidates, np.arange(50), normal_metres=0.4, albedo_metres=2.0)
+
+    def square(values):
+        return np.sum((values[1:] - values[0]) ** 2, axis=-1, dtype=np.float64)
+
+    np.testing.assert_allclose(
+        square(x),
+        square(candidates.x_world)
+        + 0.4**2 * square(candidates.normal / 127.0)
+        + 2.0**2 * square(candidates.albedo / 255.0),
+        rtol=1e-5,
+    )
+    assert features(candidates, np.arange(50)).shape == (50, 3)
