@@ -4,32 +4,86 @@ Sees arrays only, never a model and never ground truth. A new score is one funct
 and a row of `SCORES`; a new strategy is a row of `STRATEGIES`.
 """
 
+from alsem.acquisition.batch import Batch, BeliefsFn, Running, Step
 from alsem.acquisition.candidates import Candidates, make_candidates, surface_area
-from alsem.acquisition.cues import Cues, voxel_cues
+from alsem.acquisition.cues import Cues, VoxelTables, cues_at, voxel_cues
+from alsem.acquisition.exact import exact_views
+from alsem.acquisition.labels import label_distances, likeness
+from alsem.acquisition.mixture import Mixture, mix
+from alsem.acquisition.policy import policy_cues, policy_names
 from alsem.acquisition.pool import make_scorer
+from alsem.acquisition.regions import (
+    Units,
+    frame_units,
+    make_units,
+    patch_units,
+    point_units,
+    pool_scores,
+    region_units,
+    unit_candidates,
+    voxel_units,
+)
 from alsem.acquisition.scores import SCORES, ScoreFn
-from alsem.acquisition.select import SelectFn, spaced, top_k
+from alsem.acquisition.segments import superpixel_units, supervoxel_units
+from alsem.acquisition.select import STEPS, choose
 from alsem.acquisition.strategies import (
     STRATEGIES,
     Strategy,
     find_strategy,
     for_round,
+    mixture_strategy,
+    parse_strategy,
+    with_steps,
 )
+from alsem.acquisition.views import accumulate, finish, fresh_sums
+from alsem.acquisition.views import belief as own_view_belief
+from alsem.acquisition.visibility import Cameras
 
 __all__ = [
     "SCORES",
+    "STEPS",
     "STRATEGIES",
+    "Batch",
+    "BeliefsFn",
+    "Cameras",
     "Candidates",
     "Cues",
+    "Mixture",
+    "Running",
     "ScoreFn",
-    "SelectFn",
+    "Step",
     "Strategy",
+    "Units",
+    "VoxelTables",
+    "accumulate",
+    "choose",
+    "cues_at",
+    "exact_views",
     "find_strategy",
+    "finish",
     "for_round",
+    "frame_units",
+    "fresh_sums",
+    "label_distances",
+    "likeness",
     "make_candidates",
     "make_scorer",
-    "spaced",
+    "make_units",
+    "mix",
+    "mixture_strategy",
+    "own_view_belief",
+    "parse_strategy",
+    "patch_units",
+    "point_units",
+    "policy_cues",
+    "policy_names",
+    "pool_scores",
+    "region_units",
+    "superpixel_units",
+    "supervoxel_units",
     "surface_area",
-    "top_k",
+    "unit_candidates",
     "voxel_cues",
+    "voxel_units",
+    "with_steps",
 ]

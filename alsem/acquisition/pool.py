@@ -12,29 +12,39 @@ from alsem.types import Posterior
 from alsem.typing import Array, Float, Int, PRNGKeyArray
 
 PosteriorFn = Callable[[Any, Any], Posterior]
-ScorerFn = Callable[[Any, PRNGKeyArray, Array, Any, Cues], Array]
+CuesFn = Callable[[Any], Cues]
+ScorerFn = Callable[[Any, PRNGKeyArray, Array, Any, Any], Array]
 
 
-def make_scorer(score: ScoreFn, posterior_of: PosteriorFn) -> ScorerFn:
+def _as_given(cues: Cues) -> Cues:
+    return cues
+
+
+def make_scorer(
+    score: ScoreFn, posterior_of: PosteriorFn, cues_of: CuesFn = _as_given
+) -> ScorerFn:
     """Compiles a score of one candidate into one of a chunk of them.
 
     Args:
-        score: A row of `SCORES`.
+        score: A row of `SCORES`, or several by `scores.stacked`.
         posterior_of: ``(params, chunk) -> Posterior`` with leading axis ``r``; pure.
+        cues_of: From what the scorer is given as cues to `Cues` with leading axis
+            ``r``; pure. So that tables of voxels can be gathered from where they
+            are, in the same program.
 
     Returns:
-        ``(params, key, ids [r], chunk, cues) -> scores [r]``; the leaves of ``chunk``
-        and ``cues`` have the leading axis ``r``. The draws of a candidate follow its
-        id, so chunking, padding and order change nothing. ``ids``, ``chunk`` and
-        ``cues`` may be sharded over ``r``: the scores stay where their candidates
-        are. What the score does not look at is not computed.
+        ``(params, key, ids [r], chunk, cues) -> scores [r]``, or ``[r parts]`` if the
+        score has parts. The draws of a candidate follow its id, so chunking, padding
+        and order change nothing. ``ids``, ``chunk`` and ``cues`` may be sharded over
+        ``r``: the scores stay where their candidates are. What the score does not
+        look at is not computed.
     """
 
     @jax.jit
     def score_chunk(
-        params: Any, key: PRNGKeyArray, ids: Int[Array, "r"], chunk: Any, cues: Cues
-    ) -> Float[Array, "r"]:
+        params: Any, key: PRNGKeyArray, ids: Int[Array, "r"], chunk: Any, cues: Any
+    ) -> Float[Array, "r *parts"]:
         keys = jax.vmap(partial(jax.random.fold_in, key))(ids)
-        return jax.vmap(score)(keys, posterior_of(params, chunk), cues)
+        return jax.vmap(score)(keys, posterior_of(params, chunk), cues_of(cues))
 
     return score_chunk

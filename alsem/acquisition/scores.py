@@ -1,9 +1,12 @@
 """Scores: one candidate in, one scalar out; the larger, the sooner it is asked.
 
 A score takes a key that is the candidate's own, what the model believes of it and
-its geometric cues, each without leading axes. Vectorising is `pool.make_scorer`'s
-work; what a score does not use is never computed. Scores are finite and never
-negative, so that batch rules may weigh them.
+its cues, each without leading axes. Vectorising is `pool.make_scorer`'s work; what a
+score does not use is never computed, and a score that reads a cue its strategy did
+not ask for (the cue is None) fails when it is compiled. Scores are finite and never
+negative, so that batch rules and mixtures may weigh them.
+
+``p`` is the members' mean belief unless a score says otherwise.
 """
 
 from collections.abc import Callable
@@ -11,8 +14,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from alsem.acquisition import views
 from alsem.acquisition.cues import Cues
-from alsem.numerics import safe_log
 from alsem.types import Posterior
 from alsem.typing import Array, Float, PRNGKeyArray
 
@@ -20,6 +23,7 @@ ScoreFn = Callable[[PRNGKeyArray, Posterior, Cues], Array]
 
 MIN_WEIGHT = 0.1  # no single cue may silence a candidate altogether
 HALF_TRUST_VIEWS = 2.0  # a place seen by this many frames counts half
+REDAL_WEIGHTS = (1.0, 0.1, 0.05)  # entropy, colour gradient, surface variation
 
 
 def uniform(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
@@ -29,45 +33,207 @@ def uniform(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array,
 
 
 def coverage(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
-    """One, whatever the candidate: leaves the choice to the batch rule's distances."""
+    """One, whatever the candidate: leaves the choice to the steps of the batch."""
     del key, posterior, cues
     return jnp.ones(())
 
 
+# --- what the model believes of the candidate
+
+
 def entropy(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
-    """Entropy in nats of the members' mean belief, from 0 to log c."""
+    """Entropy of ``p`` in nats, from 0 to log c."""
     del key, cues
-    probs = jnp.mean(posterior.probs, axis=0)
-    return jnp.maximum(-jnp.sum(probs * safe_log(probs)), 0.0)
+    return views.entropy(jnp.mean(posterior.probs, axis=0))
 
 
 def margin(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
     """One minus the lead of the best class over the second, in [0, 1].
 
-    The usual margin ``p1 - p2`` of the members' mean belief, turned round so that
-    larger means less decided: 1 for a tie, 0 for certainty (Scheffer et al. 2001).
+    The usual margin ``p1 - p2``, turned round so that larger means less decided: 1
+    for a tie, 0 for certainty (Scheffer et al. 2001).
     """
     del key, cues
-    probs = jnp.mean(posterior.probs, axis=0)
-    best = jnp.argmax(probs)
-    is_best = jnp.arange(probs.shape[-1]) == best
-    second = jnp.max(jnp.where(is_best, 0.0, probs))
-    return jnp.clip(1.0 - (jnp.max(probs) - second), 0.0, 1.0)
+    best, second = _best_two(jnp.mean(posterior.probs, axis=0))
+    return jnp.clip(1.0 - (best - second), 0.0, 1.0)
+
+
+def least_confidence(
+    key: PRNGKeyArray, posterior: Posterior, cues: Cues
+) -> Float[Array, ""]:
+    """One minus the greatest probability, in [0, 1 - 1/c]."""
+    del key, cues
+    return jnp.clip(1.0 - jnp.max(jnp.mean(posterior.probs, axis=0)), 0.0, 1.0)
+
+
+def bvsb(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
+    """Second-best over best probability, in [0, 1] (Joshi et al., CVPR 2009)."""
+    del key, cues
+    best, second = _best_two(jnp.mean(posterior.probs, axis=0))
+    return jnp.clip(second / best, 0.0, 1.0)  # the best is at least 1/c
+
+
+def bald(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
+    """Mutual information of label and member, nats (Houlsby et al. 2011).
+
+    Entropy of the mean minus mean of the entropies: from 0, where the members say
+    the same, to log k, where each is certain of a class of its own.
+    """
+    del key, cues
+    expected = jnp.mean(views.entropy(posterior.probs))
+    total = views.entropy(jnp.mean(posterior.probs, axis=0))
+    return jnp.maximum(total - expected, 0.0)
+
+
+def vote_entropy(
+    key: PRNGKeyArray, posterior: Posterior, cues: Cues
+) -> Float[Array, ""]:
+    """Entropy of the classes that the members vote for, nats (Engelson & Dagan 1999).
+
+    One vote a member, for its most probable class. Takes few values, so that most
+    candidates tie.
+    """
+    del key, cues
+    num_classes = posterior.probs.shape[-1]
+    votes = jax.nn.one_hot(jnp.argmax(posterior.probs, axis=-1), num_classes)
+    return views.entropy(jnp.mean(votes, axis=0))
+
+
+# --- what all views of its place say
+
+
+def view_entropy(
+    key: PRNGKeyArray, posterior: Posterior, cues: Cues
+) -> Float[Array, ""]:
+    """Entropy of the mean belief over all views of the voxel (ViewAL, eq. 2), nats."""
+    del key, posterior
+    return jnp.maximum(cues.view_entropy, 0.0)
+
+
+def view_divergence(
+    key: PRNGKeyArray, posterior: Posterior, cues: Cues
+) -> Float[Array, ""]:
+    """Mean over the voxel's views ``Q`` of ``KL(P || Q)`` (ViewAL, eq. 4), nats.
+
+    ``P`` is what the candidate's own view believes: the member that learns from its
+    group of frames, or ``p`` where there are no such members. Linear in ``log Q``, so
+    that the voxel's mean log belief is all it takes.
+    """
+    del key
+    groups = posterior.view_probs.shape[0]
+    if groups:
+        own = jax.nn.one_hot(cues.frame % groups, groups) @ posterior.view_probs
+    else:
+        own = jnp.mean(posterior.probs, axis=0)
+    return views.divergence(own, cues.view_mean_log)
+
+
+# --- beliefs and cues together
+
+
+def balanced(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
+    """Margin, times ``exp(-share)`` of the predicted class (Cai et al., CVPR 2021).
+
+    The share is that of the pool which is predicted as that class.
+    """
+    share = cues.class_shares[jnp.argmax(jnp.mean(posterior.probs, axis=0))]
+    return margin(key, posterior, cues) * jnp.exp(-share)
+
+
+def redal(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
+    """Uncertainty, colour gradient and surface variation (ReDAL, eq. 4).
+
+    As in its program the entropy is the mean over classes of ``-p log2 p``.
+    """
+    alpha, beta, gamma = REDAL_WEIGHTS
+    bits = entropy(key, posterior, cues) / jnp.log(2.0)
+    uncertainty = bits / posterior.probs.shape[-1]
+    score = alpha * uncertainty + beta * cues.gradient + gamma * cues.variation
+    return jnp.maximum(score, 0.0)
 
 
 def geometry(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
     """Margin, weighed down where geometry says that a label would teach little.
 
-    A place that few frames see informs few pixels; at an edge, a crease or a
-    silhouette a click is often mislabelled. Each of the three weights stays in
-    [`MIN_WEIGHT`, 1].
+    A place that few frames see informs few pixels; at an edge, a crease, a silhouette
+    or where the views' depths disagree a click is often mislabelled. Each of the four
+    weights stays in [`MIN_WEIGHT`, 1].
     """
-    views = cues.num_views.astype(jnp.float32)
-    visibility = views / (views + HALF_TRUST_VIEWS)
-    weight = 1.0
-    for cue in (visibility, cues.coherence, cues.purity):
+    weight = margin(key, posterior, cues)
+    seen = visibility(key, posterior, cues)
+    for cue in (seen, cues.coherence, cues.purity, cues.consistency):
         weight = weight * jnp.clip(cue, MIN_WEIGHT, 1.0)
-    return weight * margin(key, posterior, cues)
+    return weight
+
+
+def policy(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
+    """What the learned policy expects to gain by asking, made positive (softplus)."""
+    del key, cues
+    return jax.nn.softplus(posterior.gain)
+
+
+# --- cues alone
+
+
+def normal_spread(
+    key: PRNGKeyArray, posterior: Posterior, cues: Cues
+) -> Float[Array, ""]:
+    """One minus the length of the voxel's mean normal: 0 on a flat surface."""
+    del key, posterior
+    return jnp.clip(1.0 - cues.coherence, 0.0, 1.0)
+
+
+def inconsistency(
+    key: PRNGKeyArray, posterior: Posterior, cues: Cues
+) -> Float[Array, ""]:
+    """Share of the views that could see the place whose depth says otherwise."""
+    del key, posterior
+    return jnp.clip(1.0 - cues.consistency, 0.0, 1.0)
+
+
+def visibility(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
+    """How many frames see the place, from 0 for none towards 1 for many."""
+    del key, posterior
+    views = cues.num_views.astype(jnp.float32)
+    return views / (views + HALF_TRUST_VIEWS)
+
+
+def label_distance(
+    key: PRNGKeyArray, posterior: Posterior, cues: Cues
+) -> Float[Array, ""]:
+    """How far the nearest asked candidate lies, from 0 towards 1 for very far."""
+    del key, posterior
+    return _squeezed(cues.label_distance)
+
+
+def label_feature_distance(
+    key: PRNGKeyArray, posterior: Posterior, cues: Cues
+) -> Float[Array, ""]:
+    """The same, where another normal or colour is a distance too."""
+    del key, posterior
+    return _squeezed(cues.label_feature_distance)
+
+
+def stacked(parts: tuple[ScoreFn, ...]) -> ScoreFn:
+    """Several scores as one with values ``[m]``: one pass over the pool for all."""
+
+    def scores(
+        key: PRNGKeyArray, posterior: Posterior, cues: Cues
+    ) -> Float[Array, "m"]:
+        return jnp.stack([part(key, posterior, cues) for part in parts])
+
+    return scores
+
+
+def _squeezed(distance: Float[Array, ""]) -> Float[Array, ""]:
+    """A distance in the same order in [0, 1]; 1 where there is nothing to be near."""
+    return 1.0 - 1.0 / (1.0 + jnp.maximum(distance, 0.0))
+
+
+def _best_two(probs: Float[Array, "c"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The two greatest probabilities; the second is zero if there is one class."""
+    is_best = jnp.arange(probs.shape[-1]) == jnp.argmax(probs)
+    return jnp.max(probs), jnp.max(jnp.where(is_best, 0.0, probs))
 
 
 SCORES: dict[str, ScoreFn] = {
@@ -75,5 +241,19 @@ SCORES: dict[str, ScoreFn] = {
     "coverage": coverage,
     "entropy": entropy,
     "margin": margin,
+    "least_confidence": least_confidence,
+    "bvsb": bvsb,
+    "bald": bald,
+    "vote_entropy": vote_entropy,
+    "view_entropy": view_entropy,
+    "view_divergence": view_divergence,
+    "balanced": balanced,
+    "redal": redal,
     "geometry": geometry,
+    "policy": policy,
+    "normal_spread": normal_spread,
+    "inconsistency": inconsistency,
+    "visibility": visibility,
+    "label_distance": label_distance,
+    "label_feature_distance": label_feature_distance,
 }

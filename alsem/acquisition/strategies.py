@@ -1,14 +1,26 @@
-"""Strategies: a score and a batch rule, by name."""
+"""Strategies: a score and a rule for the batch, by name.
+
+A new strategy is a score and a row of `STRATEGIES`; the contract tests take it from
+there.
+"""
 
 import dataclasses
 import difflib
 import functools
-import math
+from collections.abc import Iterable, Mapping
 
-from alsem.acquisition import scores, select
+import numpy as np
+
+from alsem.acquisition import scores, select, steps
+from alsem.acquisition.batch import BeliefsFn, Step
+from alsem.acquisition.candidates import Candidates
+from alsem.acquisition.mixture import SCALES, Mixture, mix
 from alsem.acquisition.scores import ScoreFn
-from alsem.acquisition.select import SelectFn
+from alsem.acquisition.select import NEED_BELIEFS, STEPS
 from alsem.types import InputError
+from alsem.typing import PRNGKeyArray
+
+MODEL = frozenset({"model"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,40 +28,91 @@ class Strategy:
     """How a round's queries are chosen.
 
     Attributes:
-        score: What one candidate is worth.
-        select: How a batch is made of the scores.
-        needs_model: Whether the score looks at what the model believes.
+        score: What one candidate is worth; several values if there is a mixture.
+        rule: Steps that make a batch of the scores.
+        needs: What must be computed first: ``model``, beliefs of a model; ``views``,
+            ``classes``, ``labels``, those groups of cues.
         coverage_until: Queries are spread evenly until the model predicts this share
             of a round's labels before it learns them; 0 for no such phase. Once
             reached it stays reached: later picks are chosen to be hard, and the
             model may well be wrong about most of them.
+        mixture: How several scores become one; None for one score.
     """
 
     score: ScoreFn
-    select: SelectFn
-    needs_model: bool
+    rule: tuple[Step, ...] = (steps.top_k,)
+    needs: frozenset[str] = MODEL
     coverage_until: float = 0.0
+    mixture: Mixture | None = None
+
+    def select(
+        self,
+        key: PRNGKeyArray,
+        scores: np.ndarray,
+        candidates: Candidates,
+        asked: np.ndarray,
+        *,
+        num: int,
+        allowed: np.ndarray | None = None,
+        beliefs: BeliefsFn | None = None,
+    ) -> np.ndarray:
+        """`select.choose` by this strategy's rule, of scores as its scorer made them.
+
+        ``scores`` are float32 ``[n]``, or ``[n parts]`` if there is a mixture.
+        """
+        return select.choose(
+            key,
+            self.worth(scores, candidates),
+            candidates,
+            asked,
+            num=num,
+            rule=self.rule,
+            allowed=allowed,
+            beliefs=beliefs,
+        )
+
+    def worth(self, scores: np.ndarray, candidates: Candidates) -> np.ndarray:
+        """One score per candidate, float32 ``[n]``; what is mixed already stays."""
+        if self.mixture is None or scores.ndim == 1:
+            return scores
+        return mix(scores, self.mixture, candidates.is_valid)
 
 
-# Metres that the opposite normal (2 units) or the step from black to white (1.7
-# units) are away: both matter about as much as the next piece of furniture.
-_farthest_first = functools.partial(
-    select.spaced, spacing=math.inf, normal_metres=0.3, albedo_metres=1.0
+_explore_and_exploit = functools.partial(
+    select.mixed, explore=(steps.k_centre,), exploit=(steps.spaced,), share=0.25
 )
 
 STRATEGIES: dict[str, Strategy] = {
-    "random": Strategy(scores.uniform, select.top_k, needs_model=False),
-    "entropy": Strategy(scores.entropy, select.top_k, needs_model=True),
-    "margin": Strategy(scores.margin, select.top_k, needs_model=True),
-    "geometry": Strategy(
-        scores.geometry,
-        functools.partial(
-            select.mixed, explore=_farthest_first, exploit=select.spaced, share=0.25
-        ),
-        needs_model=True,
+    "random": Strategy(scores.uniform, needs=frozenset()),
+    "coverage": Strategy(scores.coverage, (steps.k_centre,), needs=frozenset()),
+    "voxel_coverage": Strategy(
+        scores.coverage, (steps.least_labelled,), needs=frozenset()
+    ),
+    "entropy": Strategy(scores.entropy),
+    "margin": Strategy(scores.margin),
+    "least_confidence": Strategy(scores.least_confidence),
+    "bvsb": Strategy(scores.bvsb),
+    "bald": Strategy(scores.bald),
+    "vote_entropy": Strategy(scores.vote_entropy),
+    "view_entropy": Strategy(scores.view_entropy, needs=MODEL | {"views"}),
+    "view_divergence": Strategy(scores.view_divergence, needs=MODEL | {"views"}),
+    "coreset": Strategy(scores.coverage, (STEPS["coreset"],)),
+    "badge": Strategy(scores.coverage, (STEPS["badge"],)),
+    "fisher": Strategy(scores.coverage, (STEPS["fisher"],)),
+    "balanced": Strategy(scores.balanced, needs=MODEL | {"classes"}),
+    "redal": Strategy(scores.redal, (steps.cluster_decay,)),
+    "geometry": Strategy(scores.geometry, (_explore_and_exploit,), coverage_until=0.75),
+    "policy": Strategy(
+        scores.policy,
+        (_explore_and_exploit,),
+        needs=MODEL | {"classes", "labels"},
         coverage_until=0.75,
     ),
-    "coverage": Strategy(scores.coverage, _farthest_first, needs_model=False),
+}
+
+# Coverage as a score: the less like all that was asked, the better.
+IN_MIXTURES: dict[str, Strategy] = {
+    "coverage": Strategy(scores.label_feature_distance, needs=frozenset({"labels"})),
 }
 
 
@@ -59,13 +122,82 @@ def find_strategy(name: str) -> Strategy:
     Raises:
         InputError: If there is none.
     """
-    if name in STRATEGIES:
-        return STRATEGIES[name]
-    near = difflib.get_close_matches(name, STRATEGIES, n=1)
-    hint = (
-        f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(STRATEGIES)}"
+    if name not in STRATEGIES:
+        raise InputError(_unknown("active.strategy", name, STRATEGIES))
+    return STRATEGIES[name]
+
+
+def with_steps(strategy: Strategy, names: Iterable[str]) -> Strategy:
+    """The strategy with the rule that a config asks for; its own if it names no step.
+
+    Raises:
+        InputError: If one of the names is no row of `STEPS`.
+    """
+    names = tuple(names)
+    for name in names:
+        if name not in STEPS:
+            raise InputError(_unknown("active.diversity", name, STEPS))
+    if not names:
+        return strategy
+    needs = strategy.needs | (MODEL if NEED_BELIEFS & set(names) else frozenset())
+    return dataclasses.replace(
+        strategy, rule=tuple(STEPS[name] for name in names), needs=needs
     )
-    raise InputError(f"active.strategy={name!r} is not known; {hint}")
+
+
+def parse_strategy(text: str, *, mix_by: str = "rank") -> Strategy:
+    """A row by its name, or a mixture of rows such as ``0.7*margin+0.3*coverage``.
+
+    Raises:
+        InputError: If it is neither, or a name is not known.
+    """
+    if "+" not in text and "*" not in text:
+        return find_strategy(text)
+    weights: dict[str, float] = {}
+    for term in text.split("+"):
+        weight, star, name = (part.strip() for part in term.rpartition("*"))
+        try:
+            value = float(weight) if star else 1.0
+        except ValueError:
+            raise InputError(
+                f"active.strategy={text!r}: {weight!r} is no weight; write a mixture"
+                " as '0.7*margin+0.3*coverage'"
+            ) from None
+        if name in weights:
+            raise InputError(f"active.strategy={text!r} names {name!r} twice")
+        weights[name] = value
+    return mixture_strategy(weights, mix_by)
+
+
+def mixture_strategy(weights: Mapping[str, float], by: str = "rank") -> Strategy:
+    """Strategy that mixes the scores of some rows and takes the best.
+
+    Their rules are left aside, as is the phase of even spreading; a rule is given
+    with `with_steps`. Where a row is all rule and no score, `IN_MIXTURES` says what
+    it brings.
+
+    Args:
+        weights: Name of a row to its weight, not negative.
+        by: Scale on which scores are compared: ``rank`` or ``minmax``.
+
+    Raises:
+        InputError: If a name is not known, a row has nothing to bring, a weight
+            cannot be used, or the scale is none of the two.
+    """
+    rows = [IN_MIXTURES.get(name) or find_strategy(name) for name in weights]
+    for name, row in zip(weights, rows, strict=True):
+        if row.score is scores.coverage:
+            raise InputError(f"{name!r} cannot be mixed: all its scores are equal")
+    values = tuple(float(weight) for weight in weights.values())
+    if not np.isfinite(values).all() or min(values, default=0.0) < 0 or not sum(values):
+        raise InputError(f"weights {dict(weights)} of a mixture: use positive numbers")
+    if by not in SCALES:
+        raise InputError(_unknown("active.mix_by", by, SCALES))
+    return Strategy(
+        scores.stacked(tuple(row.score for row in rows)),
+        needs=frozenset[str]().union(*(row.needs for row in rows)),
+        mixture=Mixture(values, by),
+    )
 
 
 def for_round(strategy: Strategy, *, has_model: bool, was_trusted: bool) -> Strategy:
@@ -77,8 +209,15 @@ def for_round(strategy: Strategy, *, has_model: bool, was_trusted: bool) -> Stra
         was_trusted: Whether in any round so far the model had at least the share
             ``coverage_until`` of the new labels right before it learnt them.
     """
-    if not strategy.needs_model:
+    if "model" not in strategy.needs:
         return strategy
     if strategy.coverage_until > 0:
         return strategy if has_model and was_trusted else STRATEGIES["coverage"]
     return strategy if has_model else STRATEGIES["random"]
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """One line that names the nearest, or all that there are."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(known)}"
+    return f"{what}={name!r} is not known; {hint}"
