@@ -6,17 +6,22 @@ answers them, its model is saved before its row is written, and every draw comes
 from the files what is done, and does the rest as if nothing had happened.
 """
 
+import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from alsem import acquisition, evaluate, interrupt, logs, rng, surface
+from alsem import acquisition, evaluate, interrupt, logs, rng
+from alsem.acquisition import STRATEGIES, Strategy
+from alsem.beliefs import Beliefs
 from alsem.experiment import Experiment
-from alsem.fitted import FittedScene
-from alsem.labels import Annotations, Annotator, LabelStore, segments_cost
-from alsem.rounds import LabelledRays, Model, RoundFitter
-from alsem.surface import SurfaceCache
+from alsem.fitted import FittedScene, Model
+from alsem.hindsight import Answers, Hindsight
+from alsem.labels import Annotator, LabelStore
+from alsem.observations import Asked
+from alsem.pool import Pool, open_pool
+from alsem.rounds import RoundFitter
+from alsem.scoring import PoolScorer
 from alsem.types import InputError
 
 
@@ -27,29 +32,30 @@ class Run:
         self,
         experiment: Experiment,
         scene: FittedScene,
+        fitter: RoundFitter,
         store: LabelStore,
         annotator: Annotator,
         log: logs.RunLog,
     ):
-        """Looks at what is there; nothing is computed yet."""
+        """Looks at what is there; opens the pool and makes its units."""
         self.experiment = experiment
         self.scene = scene
         self.store = store
         self.annotator = annotator
         self.log = log
-        self.fitter = RoundFitter(experiment, scene)
-        self._known: Any = None  # (pool, its candidates, their cues)
-        full = experiment.active.strategy == "full"
-        self.strategy = (
-            None if full else acquisition.find_strategy(experiment.active.strategy)
-        )
+        self.pool = open_pool(experiment, scene.pool)
+        self.fitter = fitter
+        self.beliefs = Beliefs(experiment, scene)
+        self.scorer = PoolScorer(experiment, self.beliefs)
+        self.answers = Answers(experiment, self.pool.units, store)
+        self.hindsight = Hindsight(experiment, self.pool, self.answers, self.fitter)
 
     def rounds(
         self,
         since_start: Callable[[], float],
         tell: Callable[[dict], None] = lambda row: None,
     ) -> Model | None:
-        """Runs what is left; returns the last model, None if answers are missing.
+        """Runs what is left, or until answers are missing; returns the last model.
 
         Args:
             since_start: Wall seconds that the run has taken so far.
@@ -59,27 +65,31 @@ class Run:
         watch = logs.Stopwatch(*logs.STAGES)
         model = self.fitter.restore(done - 1, watch) if done else None
         for round_index in range(done, self.experiment.active.rounds):
-            if self._clicks(round_index) <= 0 and not self.store.has_queries(
-                round_index
-            ):
-                break  # the budget is spent
+            limit = self._limit(round_index)
+            if self._is_spent(round_index, limit):
+                break
             watch = logs.Stopwatch(*logs.STAGES)
             if round_index == 0:
                 watch.seconds |= self.scene.seconds
-            chosen_by = self._ask(round_index, model, watch)
+            chosen_by = self._ask(round_index, model, limit, watch)
             if chosen_by is None:
+                if round_index == 0:
+                    raise InputError(
+                        f"{self.experiment.scene.name}: no ray ends on a surface that"
+                        " may be asked about; lower active.min_purity"
+                    )
                 break  # there is no candidate left
             seconds_to_queries = since_start()
             interrupt.check()
-            if not self.annotator.annotate(self.store, round_index):
-                return None
+            if not self.annotator.annotate(self.store, round_index, limit=limit):
+                break
+            labelled = self.answers.labelled(round_index)
             prequential = self._prequential(round_index, model)
             interrupt.check()
-            model = self.fitter.fit(
-                round_index, model, self._labelled(round_index), watch
-            )
+            outcomes = self.hindsight.outcomes(round_index)
+            model = self.fitter.fit(round_index, model, labelled, outcomes, watch)
             interrupt.check()
-            row = self._evaluate(round_index, model, watch)
+            row = self._evaluate(round_index, model, watch, chosen_by)
             row |= {
                 "prequential_acc": prequential,
                 "chosen_by": chosen_by,
@@ -97,82 +107,144 @@ class Run:
             interrupt.check()
         return model
 
-    def _clicks(self, round_index: int) -> int:
-        """Clicks this round may still ask for."""
+    def _is_spent(self, round_index: int, limit: int | None) -> bool:
+        """Whether there is nothing left to ask for."""
+        if self.store.has_queries(round_index):
+            return False
+        return round_index > 0 if limit is None else limit <= 0
+
+    def _limit(self, round_index: int) -> int | None:
+        """What this round may still spend; None for full supervision."""
         options = self.experiment.active
+        if self.experiment.strategy is None:
+            return None
         wanted = options.clicks(round_index)
         if options.budget:
-            spent = self.store.totals(round_index - 1).clicks
-            wanted = min(wanted, options.budget - spent)
+            spent = self.store.totals(round_index - 1)
+            wanted = min(wanted, options.budget - int(getattr(spent, options.cost)))
         return wanted
 
     def _ask(
-        self, round_index: int, model: Model | None, watch: logs.Stopwatch
+        self,
+        round_index: int,
+        model: Model | None,
+        limit: int | None,
+        watch: logs.Stopwatch,
     ) -> str | None:
         """Makes sure the round's queries are in the store; who chose them."""
-        if self.strategy is None:
-            _ask_every_frame(self.store, round_index, self.experiment)
-            return "full"
-        strategy = acquisition.for_round(
-            self.strategy,
-            has_model=model is not None,
-            was_trusted=self._was_trusted(self.strategy),
-        )
-        name = next(n for n, s in acquisition.STRATEGIES.items() if s == strategy)
         if self.store.has_queries(round_index):
+            return self._chooser(round_index, model)[0]
+        name, strategy = self._chooser(round_index, model)
+        if strategy is None:
+            frames = np.arange(self.pool.units.num_units)
+            self._write(round_index, frames, np.zeros(len(frames)))
             return name
-        cache = self.scene.pool if model is None else model.pool
-        with watch.measure("select"):
-            candidates, cues = self._candidates(cache)
         key = rng.run_key(self.experiment.seed, "acquire", round_index)
         with watch.measure("score"):
-            scores = self.fitter.score(strategy.score, key, model, cues)
+            pool = self.open_pool(model)
+            labels = self.answers.summary()
+            needs = strategy.needs
+            if self.experiment.policy is not None:  # it learns from any round
+                needs = needs | STRATEGIES["policy"].needs
+            seen = self.scorer.look(needs, model, pool, labels)
+            scores = self.scorer.score(strategy, key, model, pool, seen)
         with watch.measure("select"):
-            asked = self.store.queries().unit
-            ids = strategy.select(
+            worth = strategy.worth(scores, pool.candidates)
+            worth = self._of_units(worth, pool, strategy)
+            units = strategy.select(
                 rng.stream(key, "select"),
-                scores,
-                candidates,
-                asked,
-                num=self._clicks(round_index),
+                worth,
+                pool.table,
+                self.store.asked_units(),
+                num=self._most_queries(pool, limit),
+                beliefs=self._beliefs_of(model, pool),
             )
-            if not len(ids):
+            if not len(units):
                 return None
-            camera = self.experiment.scene.intrinsics
-            frame, pixel = np.divmod(ids, camera.width * camera.height)
-            row, col = np.divmod(pixel, camera.width)
-            self.store.write_queries(
-                round_index,
-                "point",
-                frame=frame,
-                row=row,
-                col=col,
-                unit=ids,
-                score=scores[ids],
-            )
+            if self.experiment.policy is not None and model is not None:
+                pixel = pool.units.anchor[units]
+                cues = self.scorer.policy_cues(model, pool, seen, pixel)
+                assert seen.predicted is not None
+                asked = Asked(pixel, cues, seen.predicted)
+                self.hindsight.diary.write(round_index, asked)
+            self._write(round_index, units, worth[units])
         return name
 
-    def _candidates(
-        self, cache: SurfaceCache
-    ) -> tuple[acquisition.Candidates, acquisition.Cues]:
-        """The pool's candidates and cues; staged rounds share one pool."""
-        if self._known is None or self._known[0] is not cache:
-            arrays, active = cache.arrays, self.experiment.active
-            frames = np.arange(len(cache.world_from_cam), dtype=np.int32)
-            opaque = arrays["depth_z"] > 0
-            candidates = acquisition.make_candidates(
-                surface.end_points(cache),
-                np.asarray(arrays["normal"][:, 0]),
-                np.asarray(arrays["albedo"][:, 0]),
-                np.repeat(frames, cache.rays_per_frame),
-                np.where(opaque, arrays["weight"][:, 0], 0).astype(np.uint8),
-                voxel_size=active.voxel_size,
-                min_purity=active.min_purity,
-            )
-            self._known = cache, candidates, acquisition.voxel_cues(candidates)
-        return self._known[1:]
+    def _chooser(
+        self, round_index: int, model: Model | None
+    ) -> tuple[str, Strategy | None]:
+        """Who chooses the round's queries on the strategy's behalf, and its name."""
+        asked_for, policy = self.experiment.strategy, self.experiment.policy
+        if asked_for is None:
+            return "full", None
+        if policy is not None and policy.start is None:
+            outcomes = self.hindsight.outcomes(round_index - 1)
+            if len(outcomes) < policy.least:
+                asked_for = STRATEGIES["geometry"]
+        chosen = acquisition.for_round(
+            asked_for,
+            has_model=model is not None,
+            was_trusted=self._was_trusted(asked_for),
+        )
+        named = (name for name, row in STRATEGIES.items() if row is chosen)
+        return next(named, self.experiment.active.strategy), chosen
 
-    def _was_trusted(self, strategy: acquisition.Strategy) -> bool:
+    def open_pool(self, model: Model | None) -> Pool:
+        """The pool as the model sees it; staged rounds share one."""
+        if model is not None and model.pool is not self.pool.cache:
+            self.pool = open_pool(self.experiment, model.pool, self.pool.units)
+        return self.pool
+
+    def _write(self, round_index: int, units: np.ndarray, score: np.ndarray) -> None:
+        """Leaves queries in the store, each pointing at its unit's anchor."""
+        camera = self.experiment.scene.intrinsics
+        # A unit without a surface has no anchor, and is never asked unless all are.
+        anchor = self.pool.units.anchor[units]
+        frame, pixel = np.divmod(anchor, camera.width * camera.height)
+        row, col = np.divmod(pixel, camera.width)
+        self.store.write_queries(
+            round_index,
+            self.experiment.active.granularity,
+            frame=np.where(anchor < 0, 0, frame),
+            row=np.where(anchor < 0, -1, row),
+            col=np.where(anchor < 0, -1, col),
+            unit=units,
+            score=score,
+        )
+
+    @staticmethod
+    def _of_units(worth: np.ndarray, pool: Pool, strategy: Strategy) -> np.ndarray:
+        """Score of every unit; that of its anchor where no model is asked.
+
+        The mean of many random draws would say how small a unit is.
+        """
+        if "model" in strategy.needs:
+            return acquisition.pool_scores(worth, pool.units, pool.candidates)
+        anchor = pool.units.anchor
+        return np.where(anchor >= 0, worth[anchor], 0.0).astype(np.float32)
+
+    def _most_queries(self, pool: Pool, limit: int | None) -> int:
+        """Queries that are enough to spend a limit; what is over is withdrawn."""
+        active = self.experiment.active
+        if limit is None or active.cost == "clicks":
+            return pool.units.num_units if limit is None else limit
+        if active.cost == "pixels":
+            price = 0.5 * float(np.mean(pool.units.sizes))
+        else:
+            exact = active.answer == "exact" and active.granularity != "point"
+            kind = "segment" if exact else active.answer
+            price = active.seconds["point" if active.granularity == "point" else kind]
+        return min(pool.units.num_units, math.ceil(limit / max(price, 1e-9)))
+
+    def _beliefs_of(
+        self, model: Model | None, pool: Pool
+    ) -> acquisition.BeliefsFn | None:
+        """What the model believes of units, by their anchors."""
+        if model is None:
+            return None
+        return lambda units: self.beliefs.of(model, pool.units.anchor[units])
+
+    def _was_trusted(self, strategy: Strategy) -> bool:
         """Whether a round so far has shown the model right before it learnt."""
         return any(
             (row["prequential_acc"] or 0.0) >= strategy.coverage_until
@@ -181,39 +253,24 @@ class Run:
 
     def _prequential(self, round_index: int, model: Model | None) -> float | None:
         """Share of this round's labels that the model before had right."""
-        if model is None or self.strategy is None:
+        if model is None or self.experiment.strategy is None:
             return None
-        answers = self.store.annotations(round_index)
-        new = (answers.round == round_index) & (answers.label >= 0)
-        if not new.any():
+        new = self.answers.of_round(round_index)
+        if not len(new.label):
             return None
-        units = _pixel(answers, self.experiment)[new]
-        predicted = self.fitter.predict_pool(model, units)
-        return float(np.mean(predicted == answers.label[new]))
+        predicted = self.beliefs.labels(model, new.pixel)
+        return float(np.mean(predicted == new.label))
 
-    def _labelled(self, round_index: int) -> LabelledRays:
-        """All labelled pixels up to a round; void answers teach nothing."""
-        answers = self.store.annotations(round_index)
-        if self.strategy is None:
-            truth = train_labels(self.experiment).reshape(-1)
-            pixel = np.flatnonzero(truth >= 0)
-            return LabelledRays(pixel.astype(np.int32), truth[pixel].astype(np.int32))
-        known = answers.label >= 0
-        return LabelledRays(
-            _pixel(answers, self.experiment)[known].astype(np.int32),
-            answers.label[known].astype(np.int32),
-        )
-
-    def _evaluate(self, round_index: int, model: Model, watch: logs.Stopwatch) -> dict:
+    def _evaluate(
+        self, round_index: int, model: Model, watch: logs.Stopwatch, chosen_by: str
+    ) -> dict:
         """The round's row."""
+        chooser = STRATEGIES.get(chosen_by, self.experiment.strategy)
+        by_model = chooser is not None and "model" in chooser.needs
         scene, truth = self.experiment.scene, self.experiment.truth
         options = self.experiment.active
         with watch.measure("evaluate"):
-            if truth.test_labels is None:
-                raise InputError(
-                    f"{scene.name}: the test frames have no labels to evaluate on"
-                )
-            prediction = self.fitter.predict_test(model)
+            prediction = self.beliefs.test(model)
             row = evaluate.semantic_metrics(
                 prediction, truth.test_labels, scene.class_names
             )
@@ -234,65 +291,13 @@ class Run:
         return row | {
             "round": round_index,
             "strategy": options.strategy,
-            "granularity": "frame" if self.strategy is None else options.granularity,
+            "granularity": options.granularity,
             "clicks": totals.clicks,
             "pixels": totals.pixels,
             "seconds": seconds,
             "candidates": candidates,
-            "candidates_per_second": rate(candidates, "score"),
+            "candidates_per_second": rate(candidates, "score") if by_model else None,
             "train_rays_per_second": rate(self.fitter.rays_per_fit, "fit_semantics"),
             "peak_rss_mb": logs.peak_rss_mb(),
             "peak_device_mb": logs.peak_device_mb(),
         }
-
-
-def _pixel(answers: Annotations, experiment: Experiment) -> np.ndarray:
-    """Flat pool numbers of answered points."""
-    camera = experiment.scene.intrinsics
-    per_frame = camera.width * camera.height
-    return (
-        answers.frame.astype(np.int64) * per_frame
-        + answers.row * camera.width
-        + answers.col
-    )
-
-
-def train_labels(experiment: Experiment) -> np.ndarray:
-    """True labels of the pool, for the simulated annotator alone.
-
-    Raises:
-        InputError: The capture has none.
-    """
-    labels = experiment.truth.train_labels
-    if labels is None:
-        raise InputError(
-            f"{experiment.scene.name}: the training frames have no labels to simulate"
-            " an annotator with; set active.annotator='file'"
-        )
-    return labels
-
-
-def _ask_every_frame(
-    store: LabelStore, round_index: int, experiment: Experiment
-) -> None:
-    """Full supervision: every frame asked, and answered exactly."""
-    labels = train_labels(experiment)
-    frames = np.arange(len(labels))
-    if not store.has_queries(round_index):
-        store.write_queries(
-            round_index, "frame", frame=frames, row=-1, col=-1, unit=frames, score=0.0
-        )
-    queries = store.queries(round_index, status="open")
-    if not len(queries.query_id):
-        return
-    everywhere = np.ones(labels.shape[1:], bool)
-    costs = np.array([segments_cost(image, everywhere) for image in labels])
-    store.answer(
-        queries.query_id,
-        np.full(len(frames), -1),
-        kind="exact",
-        clicks=costs[:, 0],
-        pixels=costs[:, 1],
-        annotator="simulated",
-        seconds=experiment.active.seconds_per_click * costs[:, 0],
-    )

@@ -1,12 +1,13 @@
 """From a config to an experiment: the only library file that sees a ConfigDict."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from alsem import acquisition, encoding, sharding
+from alsem import acquisition, checks, encoding, policies, sharding
 from alsem.data import Scene, open_capture, room
 from alsem.experiment import (
     ActiveOptions,
@@ -14,6 +15,7 @@ from alsem.experiment import (
     Fit,
     Joint,
     Optimiser,
+    Policy,
     SurfaceOptions,
 )
 from alsem.geometry import bounding_box
@@ -23,14 +25,11 @@ from alsem.models import (
     Nerf,
     PaperField,
     PaperNerf,
+    PolicyHead,
     SemanticHead,
     SemanticMembers,
 )
-from alsem.train import GeometryLoss
-from alsem.types import InputError
-
-# What may differ between a run and its continuation.
-MAY_CHANGE = (("active", "rounds"), ("active", "budget"))
+from alsem.train import GeometryLoss, PolicyTerm
 
 
 def build(config: Any, workdir: Path) -> Experiment:
@@ -42,14 +41,22 @@ def build(config: Any, workdir: Path) -> Experiment:
         InputError: The config or the capture cannot be used.
     """
     plain = json.loads(config.to_json_best_effort())
-    _check(config)
+    checks.check(config)
     data = config.data.to_dict()
     room_options = data.pop("room", None)
     if data.pop("make_room", False):
-        data["dir"] = data["dir"] or str(workdir.parent / "rooms")
+        # Rooms of one seed but another size are other rooms.
+        size = "{width}x{height}_{train_frames}+{test_frames}".format(**room_options)
+        data["dir"] = data["dir"] or str(workdir.parent / "rooms" / size)
         path = room.write_room(data["dir"], **room_options)
         data["scene"] = path.name
-    scene, truth = open_capture(**data)
+    active = _active(config)
+    wants_files = active.granularity == "superpixel" and active.superpixels == "files"
+    scene, truth = open_capture(**data, regions=wants_files)
+    strategy = _strategy(active)
+    groups = 0
+    if strategy is not None and "views" in strategy.needs:
+        groups = config.model.view_members
     sensor = _sensor(scene)
     nerf = _nerf(config, scene, sensor)
     heads = tuple(
@@ -57,7 +64,8 @@ def build(config: Any, workdir: Path) -> Experiment:
             head=SemanticHead(
                 num_classes=len(scene.class_names), **_tuples(config.model.head)
             ),
-            members=config.model.members,
+            members=config.model.members + groups,
+            view_groups=groups,
         )
         for _ in range(nerf.levels)
     )
@@ -75,7 +83,7 @@ def build(config: Any, workdir: Path) -> Experiment:
         "field": plain["model"]["field"],
         "render": plain["model"][plain["model"]["field"]],
         "geometry": plain["train"]["geometry"],
-        "surface": plain["surface"],
+        "surface": {key: plain["surface"][key] for key in ("samples", "gap")},
     }
     return Experiment(
         scene=scene,
@@ -91,8 +99,10 @@ def build(config: Any, workdir: Path) -> Experiment:
         grid_share=train.geometry.grid_share if sensor != "all" else 0.0,
         semantics=_fit(train.semantics.fit),
         joint=joint,
+        policy=_policy(train.policy) if active.strategy == "policy" else None,
+        strategy=strategy,
         surface=SurfaceOptions(**config.surface.to_dict(), t_max=_longest_ray(nerf)),
-        active=ActiveOptions(**config.active.to_dict()),
+        active=active,
         seed=config.seed,
         config=plain,
         geometry_config=geometry_config,
@@ -101,80 +111,37 @@ def build(config: Any, workdir: Path) -> Experiment:
     )
 
 
-def check_continues(old: dict[str, Any], new: dict[str, Any], workdir: Path) -> None:
-    """Refuses a work directory that another config has written.
-
-    Raises:
-        InputError: Something other than `MAY_CHANGE` differs; names the first keys.
-    """
-    allowed = {".".join(path) for path in MAY_CHANGE}
-    before, after = _flat(old), _flat(new)
-    different = sorted(
-        key
-        for key in before.keys() | after.keys()
-        if before.get(key) != after.get(key) and key not in allowed
-    )
-    if different:
-        key = different[0]
-        more = f" (and {len(different) - 1} more)" if len(different) > 1 else ""
-        raise InputError(
-            f"{workdir}: belongs to a run with {key}={before.get(key)!r}, not"
-            f" {after.get(key)!r}{more}; give another --workdir or the run's config"
+def _active(config: Any) -> ActiveOptions:
+    active = ActiveOptions(**_tuples(config.active))
+    if active.strategy == "full":  # the ceiling: every pixel of every frame
+        active = dataclasses.replace(
+            active, granularity="frame", answer="exact", budget=0
         )
+    return active
 
 
-def _check(config: Any) -> None:
-    """Values that would only fail much later, or mean nothing."""
-    active, train = config.active, config.train
+def _strategy(active: ActiveOptions) -> acquisition.Strategy | None:
+    """The strategy that is asked for; None for full supervision."""
+    if active.strategy == "full":
+        return None
+    strategy = acquisition.parse_strategy(active.strategy, mix_by=active.mix_by)
+    if active.diversity:
+        strategy = acquisition.with_steps(strategy, active.diversity)
+    return strategy
 
-    def require(is_fine: bool, key: str, value: Any, wanted: str) -> None:
-        if not is_fine:
-            raise InputError(f"{key}={value!r}: must be {wanted}")
 
-    def one_of(key: str, value: str, *choices: str) -> None:
-        require(value in choices, key, value, "one of " + ", ".join(choices))
-
-    one_of("model.field", config.model.field, "hash", "paper")
-    one_of("train.mode", train.mode, "staged", "joint")
-    one_of("active.start", active.start, "cold", "warm")
-    one_of("active.granularity", active.granularity, "point")
-    one_of("active.annotator", active.annotator, "simulated", "file")
-    if active.strategy != "full":
-        acquisition.find_strategy(active.strategy)
-    require(active.rounds >= 1, "active.rounds", active.rounds, "at least 1")
-    for key in ("initial_clicks", "clicks_per_round"):
-        require(active[key] >= 1, f"active.{key}", active[key], "at least 1")
-    require(active.growth > 0, "active.growth", active.growth, "positive")
-    require(active.budget >= 0, "active.budget", active.budget, "0 or more")
-    require(
-        0 <= active.noise_rate <= 1, "active.noise_rate", active.noise_rate, "in [0, 1]"
+def _policy(options: Any) -> Policy:
+    head = PolicyHead(width=options.width, depth=options.depth)
+    start = None
+    if options.start:
+        path = policies.SHIPPED if options.start == "shipped" else Path(options.start)
+        start = policies.load(path, head)
+    return Policy(
+        term=PolicyTerm(head=head, weight=options.weight, batch=options.batch),
+        start=start,
+        prior=options.prior,
+        least=options.least,
     )
-    require(
-        active.annotator != "file" or bool(active.answers),
-        "active.answers",
-        active.answers,
-        "the CSV file that active.annotator='file' reads",
-    )
-    require(
-        config.model.members >= 1, "model.members", config.model.members, "1 or more"
-    )
-    for name, fit in (
-        ("geometry", train.geometry.fit),
-        ("semantics", train.semantics.fit),
-        ("joint", train.joint.fit),
-    ):
-        require(
-            fit.steps_per_call >= 1 and fit.steps % fit.steps_per_call == 0,
-            f"train.{name}.fit.steps",
-            fit.steps,
-            f"a multiple of steps_per_call={fit.steps_per_call}",
-        )
-        one_of(
-            f"train.{name}.fit.optimiser.schedule",
-            fit.optimiser.schedule,
-            "cosine",
-            "exponential",
-        )
 
 
 def _sensor(scene: Scene) -> str:
@@ -258,13 +225,3 @@ def _tuples(section: Any) -> dict[str, Any]:
         key: tuple(value) if isinstance(value, list | tuple) else value
         for key, value in section.to_dict().items()
     }
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

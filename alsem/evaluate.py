@@ -1,4 +1,4 @@
-"""Scoring a model on the test frames. With the annotator, the only reader of truth."""
+"""Scoring a model on the test frames, against ground truth where there is any."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -64,9 +64,12 @@ def predict(
 
 
 def semantic_metrics(
-    prediction: Prediction, label: np.ndarray, class_names: tuple[str, ...]
+    prediction: Prediction, label: np.ndarray | None, class_names: tuple[str, ...]
 ) -> dict[str, Any]:
-    """The label figures of a row of ``rounds.jsonl``."""
+    """The label figures of a row of ``rounds.jsonl``; None without true labels."""
+    if label is None:
+        names = ("miou", "miou_present", "total_acc", "mean_acc", "ece")
+        return dict.fromkeys(names) | {"iou_per_class": dict.fromkeys(class_names)}
     label = label.reshape(-1)
     counts = metrics.confusion(prediction.label, label, num_classes=len(class_names))
     scores = metrics.segmentation_scores(counts)

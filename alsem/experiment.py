@@ -11,9 +11,10 @@ from typing import Any
 import jax
 import optax
 
+from alsem.acquisition import Strategy
 from alsem.data import GroundTruth, Scene
 from alsem.models import Nerf, SemanticMembers
-from alsem.train import GeometryLoss
+from alsem.train import GeometryLoss, PolicyTerm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +87,23 @@ class Joint:
 
 
 @dataclasses.dataclass(frozen=True)
+class Policy:
+    """The learned query policy.
+
+    Attributes:
+        term: Its head and its loss term.
+        start: Parameters learnt in other scenes; None if it starts from nothing.
+        prior: How many observations such a start counts for.
+        least: Observations that are needed before it is used, without a start.
+    """
+
+    term: PolicyTerm
+    start: Any
+    prior: float
+    least: int
+
+
+@dataclasses.dataclass(frozen=True)
 class SurfaceOptions:
     """The surface cache and the chunks it is worked through in.
 
@@ -109,8 +127,17 @@ class ActiveOptions:
     """The loop.
 
     Attributes:
-        strategy: Row of `acquisition.STRATEGIES`, or ``full`` (every label at once).
+        strategy: Row of `acquisition.STRATEGIES`, a mixture of rows such as
+            ``0.7*margin+0.3*coverage``, or ``full`` (every label at once).
+        mix_by: How a mixture compares scores: ``rank`` or ``minmax``.
+        diversity: Names of batch steps in place of the strategy's own; () keeps them.
+        exact_views: Compare every view with every other in place of voxels.
         granularity: What one query covers.
+        patch_size: Pixels along the side of a patch.
+        superpixels: ``slic``, or ``files`` for the capture's own region images.
+        superpixel_pixels: Pixels of a SLIC superpixel, about.
+        volumes: ``supervoxels`` or ``voxels``.
+        volume_size: Metres across either.
         rounds: Rounds in all, round 0 included.
         initial_clicks: Clicks of round 0.
         clicks_per_round: Clicks of round 1.
@@ -118,15 +145,26 @@ class ActiveOptions:
         budget: Clicks allowed in all, 0 for no bound.
         annotator: ``simulated`` or ``file``.
         answers: CSV of the ``file`` annotator.
+        answer: How a unit is answered: ``dominant``, ``click`` or ``exact``.
+        mixed_below: Units whose commonest class has a smaller share are "mixed".
         noise_rate: Share of wrong answers of the simulated annotator.
-        seconds_per_click: What an answer of it is said to take.
+        cost: What clicks here count: ``clicks``, ``pixels`` or ``seconds``.
+        seconds: What an answer is said to take, by its kind.
         start: ``cold`` (fresh heads every round) or ``warm``.
         voxel_size: Metres; one candidate a voxel in spaced selection.
         min_purity: Rays with less of their weight on one surface are never asked.
     """
 
     strategy: str
+    mix_by: str
+    diversity: tuple[str, ...]
+    exact_views: bool
     granularity: str
+    patch_size: int
+    superpixels: str
+    superpixel_pixels: int
+    volumes: str
+    volume_size: float
     rounds: int
     initial_clicks: int
     clicks_per_round: int
@@ -134,8 +172,11 @@ class ActiveOptions:
     budget: int
     annotator: str
     answers: str
+    answer: str
+    mixed_below: float
     noise_rate: float
-    seconds_per_click: float
+    cost: str
+    seconds: dict[str, float]
     start: str
     voxel_size: float
     min_purity: float
@@ -161,6 +202,8 @@ class Experiment:
         geometry_seed: Its seed, apart from the run's so that runs share it.
         geometry_loss: Its loss.
         grid_share: Share of the proposal grid refreshed after each compiled call.
+        policy: The learned policy, None if the strategy has none.
+        strategy: How queries are chosen, None for full supervision.
         semantics: The semantic fit of a staged round.
         joint: The joint stage, None in staged training.
         surface: The surface cache.
@@ -183,6 +226,8 @@ class Experiment:
     grid_share: float
     semantics: Fit
     joint: Joint | None
+    policy: Policy | None
+    strategy: Strategy | None
     surface: SurfaceOptions
     active: ActiveOptions
     seed: int

@@ -53,6 +53,25 @@ class FittedScene:
     seconds: dict[str, float]
 
 
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """What a round has learnt, and the caches it looks through.
+
+    Attributes:
+        state: The train state; kept for warm starts and checkpoints.
+        heads: Parameters of the semantic members of the finest level.
+        policy: Parameters of the query policy, None where there is none.
+        pool: Surface cache of the training frames.
+        test: Surface cache of the test frames.
+    """
+
+    state: train.TrainState
+    heads: Any
+    policy: Any
+    pool: SurfaceCache
+    test: SurfaceCache
+
+
 def fit_scene(experiment: Experiment) -> FittedScene:
     """Fits geometry and colour and builds the surface caches, or opens them."""
     folder = experiment.cache_dir / address(experiment)

@@ -2,21 +2,17 @@
 
 Every JSON written here is strict (a number that is not finite becomes ``null``),
 and nothing is half there: whole files are replaced in one step, and a line torn by
-a kill is dropped when its file is opened again. Only host 0 of a run opens a log.
+a kill is dropped when its file is opened again.
 """
 
 import contextlib
 import errno
-import importlib.metadata
 import json
 import math
 import os
-import platform
 import resource
-import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,10 +29,6 @@ ROUND_KEYS = (
     "round strategy granularity clicks pixels miou miou_present total_acc mean_acc "
     "iou_per_class psnr depth_l1_m ece seconds candidates candidates_per_second "
     "train_rays_per_second peak_rss_mb peak_device_mb"
-).split()
-PACKAGES = (
-    "jax jaxlib flax optax orbax-checkpoint numpy ml_collections tensorboardX "
-    "matplotlib pillow tqdm"
 ).split()
 
 
@@ -231,45 +223,6 @@ def write_summary(
     }
     write_json(Path(workdir) / "summary.json", summary)
     return summary
-
-
-def environment(seed: int, repo_dir: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a run depends on besides its config; None for what is not there.
-
-    ``repo_dir`` is the top folder of the checkout: a copy that lies inside another
-    project's checkout has no commit.
-    """
-
-    def git(*command: str) -> str | None:
-        # In a git hook these name another repository than the folder does.
-        env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-        call = ["git", "--no-optional-locks", "-C", os.fspath(repo_dir), *command]
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            done = subprocess.run(call, env=env, capture_output=True, timeout=20)
-            return done.stdout.decode().strip() if done.returncode == 0 else None
-
-    def version(package: str) -> str | None:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            return importlib.metadata.version(package)
-
-    top = git("rev-parse", "--show-toplevel")
-    is_ours = top is not None and Path(top).resolve() == Path(repo_dir).resolve()
-    commit = git("rev-parse", "HEAD") if is_ours else None
-    status = git("status", "--porcelain") if is_ours else None
-    kinds = Counter((d.platform, d.device_kind) for d in jax.devices())
-    return {
-        "git_commit": commit,
-        "git_dirty": None if status is None else bool(status),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": {name: version(name) for name in PACKAGES},
-        "devices": [
-            {"platform": p, "kind": k, "count": n} for (p, k), n in kinds.items()
-        ],
-        "hosts": jax.process_count(),
-        "cpu_count": os.cpu_count(),
-        "seed": int(seed),
-    }
 
 
 def progress(iterable_or_total: Iterable[Any] | int, description: str) -> tqdm:

@@ -74,13 +74,11 @@ def main(argv: list[str]) -> int:
     from alsem import program  # JAX is slow to import; wrong flags are told first
 
     try:
-        if not program.run(_CONFIG.value, workdir):
-            print("waiting for answers; give them and run the same command again")
+        program.run(_CONFIG.value, workdir)
     except InputError as error:
         return _fail(str(error))
     except interrupt.Interrupted:
         return interrupt.EXIT_STATUS
-    print(f"report: {workdir / 'report' / 'index.html'}")
     return 0
 
 

@@ -18,16 +18,22 @@ def make_posterior(
 ) -> Callable[[Any, Array, Any], Posterior]:
     """Function of (head parameters, ray numbers [r], compact samples) to beliefs [r].
 
-    Logits are composited over a ray's samples and turned into probabilities after, as
-    in training; point, normal and colour are those of the heaviest sample.
+    Embeddings are composited over a ray's samples, classified and turned into
+    probabilities after, as in training; point, normal and colour are those of the
+    heaviest sample.
     """
 
     def posterior(params: Any, ids: Array, compact: Any) -> Posterior:
         surface, weights, t = decode(ids, compact)
-        at_samples: Any = heads.apply(params, surface)
-        logits = jnp.sum(weights[None, ..., None] * at_samples, axis=-2)
+        at_samples: Any = heads.apply(params, surface, method="embed")
+        embedding = jnp.sum(weights[None, ..., None] * at_samples, axis=-2)
+        logits: Any = heads.apply(params, embedding, method="classify")
+        probs = jnp.moveaxis(jax.nn.softmax(logits, axis=-1), 0, 1)
+        members = heads.members - heads.view_groups
         return Posterior(
-            probs=jnp.moveaxis(jax.nn.softmax(logits, axis=-1), 0, 1),
+            probs=probs[:, :members],
+            view_probs=probs[:, members:],
+            embedding=embedding[0],
             x_world=surface.x_world[:, 0],
             normal=surface.normal[:, 0],
             albedo=surface.albedo[:, 0],

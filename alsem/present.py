@@ -1,12 +1,15 @@
 """The report of a run, from its last model and its files."""
 
+import csv
+
 import numpy as np
 
 from alsem import logs, report, surface
+from alsem.beliefs import Beliefs
 from alsem.experiment import Experiment
-from alsem.labels import LabelStore
+from alsem.fitted import Model
+from alsem.labels import LabelStore, Queries
 from alsem.report.data import FrameView, QueryView, ReportData
-from alsem.rounds import Model, RoundFitter
 
 FRAMES_SHOWN = 6
 TOP_VIEW_POINTS = 300_000
@@ -14,7 +17,7 @@ TOP_VIEW_POINTS = 300_000
 
 def write(
     experiment: Experiment,
-    fitter: RoundFitter,
+    beliefs: Beliefs,
     model: Model,
     store: LabelStore,
     log: logs.RunLog,
@@ -29,19 +32,39 @@ def write(
         class_names=scene.class_names,
         rounds=log.rounds(),
         scene=scene.name,
-        frames=_frames(experiment, fitter, model),
+        frames=_frames(experiment, beliefs, model),
         queried=_queried(experiment, store),
-        top_view=_top_view(fitter, model),
+        top_view=_top_view(beliefs, model),
         wall_seconds=wall_seconds,
     )
     report.write_report(experiment.workdir, data)
 
 
+def write_open_queries(experiment: Experiment, queries: Queries) -> None:
+    """Writes ``queries.csv``: what waits for an answer, and on which photograph.
+
+    A row for a label file is its first three cells and the label; rows and columns
+    count the pixels of the images as they were read, after any downscaling.
+    """
+    names = experiment.scene.train.names
+    path = experiment.workdir / "queries.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["frame", "row", "col", "photograph"])
+        for frame, row, col in zip(
+            queries.frame.tolist(),
+            queries.row.tolist(),
+            queries.col.tolist(),
+            strict=True,
+        ):
+            writer.writerow([frame, row, col, names[frame]])
+
+
 def _frames(
-    experiment: Experiment, fitter: RoundFitter, model: Model
+    experiment: Experiment, beliefs: Beliefs, model: Model
 ) -> tuple[FrameView, ...]:
     frames, truth, cache = experiment.scene.test, experiment.truth, model.test
-    prediction = fitter.predict_test(model)
+    prediction = beliefs.test(model)
     shape = frames.rgb.shape[:3]
     label = prediction.label.reshape(shape).astype(np.int32)
     uncertainty = prediction.uncertainty.reshape(shape)
@@ -82,7 +105,7 @@ def _queried(experiment: Experiment, store: LabelStore) -> tuple[QueryView, ...]
     )
 
 
-def _top_view(fitter: RoundFitter, model: Model) -> report.TopView | None:
+def _top_view(beliefs: Beliefs, model: Model) -> report.TopView | None:
     pool = model.pool
     step = max(1, pool.num_rays // TOP_VIEW_POINTS)
     ids = np.arange(0, pool.num_rays, step)
@@ -91,6 +114,6 @@ def _top_view(fitter: RoundFitter, model: Model) -> report.TopView | None:
         return None
     return report.top_view(
         surface.end_points(pool)[ids],
-        fitter.predict_pool(model, ids),
+        beliefs.labels(model, ids),
         np.asarray(pool.arrays["albedo"][ids, 0]),
     )

@@ -1,19 +1,30 @@
 """One run from its config to its report: what `alsem.main` does, as a function."""
 
+import contextlib
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
 import ml_collections
 
-from alsem import build, fitted, interrupt, logs, present
+from alsem import build, checks, environment, fitted, interrupt, logs, present
 from alsem.acquisition import STRATEGIES
-from alsem.active import Run, train_labels
+from alsem.active import Run
 from alsem.experiment import Experiment
-from alsem.labels import Annotator, FileAnnotator, LabelStore, SimulatedAnnotator
+from alsem.fitted import Model
+from alsem.labels import (
+    Annotator,
+    CostModel,
+    FileAnnotator,
+    LabelStore,
+    Members,
+    SimulatedAnnotator,
+)
 from alsem.logs import write_json
+from alsem.rounds import RoundFitter
 from alsem.types import InputError
 
 
@@ -27,14 +38,25 @@ def run(config: ml_collections.ConfigDict, workdir: Path) -> bool:
     """
     begun = time.monotonic()
     _use_compilation_cache()
-    experiment = build.build(config, workdir)
-    annotator = _annotator(experiment)
+    _check_workdir(config, workdir)
+    return run_experiment(build.build(config, workdir), begun)
+
+
+def run_experiment(experiment: Experiment, begun: float) -> bool:
+    """The same of an experiment that is built; ``begun`` is on the monotonic clock."""
+    workdir = experiment.workdir
+    # The run is not there yet, but it is when a unit's pixels are asked for.
+    annotator = _annotator(experiment, lambda unit: run.pool.units.members(unit))
     earlier = _open_workdir(experiment)
     interrupt.check()
     scene = fitted.fit_scene(experiment)
-    with LabelStore(workdir / "labels.sqlite") as store:
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(LabelStore(workdir / "labels.sqlite"))
         log = logs.RunLog(workdir)
-        run = Run(experiment, scene, store, annotator, log)
+        stack.callback(log.close)
+        fitter = RoundFitter(experiment, scene)
+        stack.callback(fitter.close)  # waits: a save half done would be lost
+        run = Run(experiment, scene, fitter, store, annotator, log)
         model = run.rounds(lambda: earlier + time.monotonic() - begun, _tell)
         wall_seconds = earlier + time.monotonic() - begun
         rows = log.rounds()
@@ -47,18 +69,53 @@ def run(config: ml_collections.ConfigDict, workdir: Path) -> bool:
             )
         if model is not None:
             present.write(
-                experiment, run.fitter, model, store, log, wall_seconds=wall_seconds
+                experiment, run.beliefs, model, store, log, wall_seconds=wall_seconds
             )
-        run.fitter.close()
-        log.close()
-    return model is not None
+        waiting = store.queries(status="open")
+        if len(waiting.query_id):
+            present.write_open_queries(experiment, waiting)
+    if model is not None:
+        print(f"report: {workdir / 'report' / 'index.html'}", flush=True)
+    if len(waiting.query_id):
+        print(f"waiting for answers to {workdir / 'queries.csv'}:", end=" ")
+        print("give them and run the same command again", flush=True)
+    return not len(waiting.query_id)
+
+
+@contextlib.contextmanager
+def reopen(workdir: Path) -> Iterator[tuple[Run, Model]]:
+    """A run that has finished a round, and its last model, to be looked at.
+
+    Raises:
+        InputError: There is no such run.
+    """
+    config_file = workdir / "config.json"
+    if not config_file.exists() or not logs.read_jsonl(workdir / "rounds.jsonl"):
+        raise InputError(f"{workdir}: no run directory with a finished round")
+    _use_compilation_cache()
+    config = ml_collections.ConfigDict(json.loads(config_file.read_text()))
+    experiment = build.build(config, workdir)
+    scene = fitted.fit_scene(experiment)
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(LabelStore(workdir / "labels.sqlite"))
+        log = logs.RunLog(workdir)
+        stack.callback(log.close)
+        fitter = RoundFitter(experiment, scene)
+        stack.callback(fitter.close)
+        nobody = _annotator(experiment, lambda unit: run.pool.units.members(unit))
+        run = Run(experiment, scene, fitter, store, nobody, log)
+        last = log.rounds()[-1]["round"]
+        yield run, fitter.restore(last, logs.Stopwatch(*logs.STAGES))
 
 
 def _tell(row: dict) -> None:
     """One line a round, for whoever watches or reads a log."""
+    score = "test frames have no labels"
+    if row["miou"] is not None:
+        score = f"mIoU {row['miou']:.3f}, {row['total_acc']:.1%} of pixels right"
     print(
-        f"round {row['round']}: {row['clicks']} clicks, mIoU {row['miou']:.3f},"
-        f" {row['total_acc']:.1%} of pixels right, {row['seconds_since_start']:.0f} s",
+        f"round {row['round']}: {row['clicks']} clicks, {score},"
+        f" {row['seconds_since_start']:.0f} s",
         flush=True,
     )
 
@@ -71,49 +128,74 @@ def _use_compilation_cache() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
-def _annotator(experiment: Experiment) -> Annotator:
+def _annotator(experiment: Experiment, members: Members) -> Annotator:
     """Who answers; the simulated one looks ground truth up."""
     options, scene = experiment.active, experiment.scene
+    cost = CostModel(counts=options.cost, seconds=options.seconds)
     if options.annotator == "file":
-        return FileAnnotator(options.answers, scene.class_names)
-    labels = train_labels(experiment)
+        return FileAnnotator(
+            options.answers,
+            scene.class_names,
+            cost=cost,
+            granularity=options.granularity,
+            mode=options.answer,
+            members=members,
+        )
+    labels = experiment.truth.train_labels
+    if labels is None:
+        raise InputError(
+            f"{scene.name}: the training frames have no labels to simulate an annotator"
+            " with; set active.annotator='file'"
+        )
     return SimulatedAnnotator(
         lambda frame, row, col: labels[frame, row, col],
         num_classes=len(scene.class_names),
         seed=experiment.seed,
         noise_rate=options.noise_rate,
-        seconds_per_click=options.seconds_per_click,
+        cost=cost,
+        granularity=options.granularity,
+        mode=options.answer,
+        mixed_below=options.mixed_below,
+        members=members,
+        image_size=(scene.intrinsics.height, scene.intrinsics.width),
     )
 
 
-def _open_workdir(experiment: Experiment) -> float:
-    """Makes or recognises the run directory; wall seconds spent in it before."""
-    workdir = experiment.workdir
+def _check_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
+    """Refuses a work directory of something else, before anything is made."""
+    if workdir.exists() and not workdir.is_dir():
+        raise InputError(f"{workdir}: is a file; give another --workdir")
     config_file = workdir / "config.json"
     if config_file.exists():
-        build.check_continues(
-            json.loads(config_file.read_text()), experiment.config, workdir
-        )
+        plain = json.loads(config.to_json_best_effort())
+        done = len(logs.read_jsonl(workdir / "rounds.jsonl"))
+        before = json.loads(config_file.read_text())
+        checks.check_continues(before, plain, workdir, rounds_done=done)
     elif workdir.exists() and any(workdir.iterdir()):
         raise InputError(
             f"{workdir}: is not empty and no run directory; give another --workdir"
         )
+
+
+def _open_workdir(experiment: Experiment) -> float:
+    """Makes or goes on with the run directory; wall seconds spent in it before."""
+    workdir = experiment.workdir
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             f"{workdir}: {error.strerror}; give another --workdir"
         ) from None
-    write_json(config_file, experiment.config)
+    write_json(workdir / "config.json", experiment.config)
     repo = Path(__file__).resolve().parents[1]
-    write_json(workdir / "environment.json", logs.environment(experiment.seed, repo))
+    environment.write(workdir, environment.describe(experiment.seed, repo))
     rows = logs.read_jsonl(workdir / "rounds.jsonl")
     return float(rows[-1]["seconds_since_start"]) if rows else 0.0
 
 
 def _first_model_query(rows: list[dict]) -> float | None:
     """Seconds from the start to the first queries that a model chose."""
-    by_model = {name for name, row in STRATEGIES.items() if row.needs_model}
+    by_model = {name for name, row in STRATEGIES.items() if "model" in row.needs}
     return next(
         (r["seconds_to_queries"] for r in rows if r["chosen_by"] in by_model), None
     )

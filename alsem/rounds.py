@@ -12,31 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alsem import acquisition, evaluate, fitted, interrupt, logs, rng, train
+from alsem import fitted, interrupt, logs, policies, rng, train
 from alsem.checkpoint import Checkpoints
 from alsem.experiment import Experiment, Fit
-from alsem.fitted import FittedScene
-from alsem.posterior import make_posterior
-from alsem.surface import SurfaceCache, decoder
+from alsem.fitted import FittedScene, Model
+from alsem.observations import Outcomes
+from alsem.surface import decoder
 
 MAX_STEPS = 10**7  # checkpoints are numbered round * MAX_STEPS + step
-
-
-@dataclasses.dataclass(frozen=True)
-class Model:
-    """What a round has learnt, and the caches it looks through.
-
-    Attributes:
-        state: The train state; kept for warm starts and checkpoints.
-        heads: Parameters of the semantic members of the finest level.
-        pool: Surface cache of the training frames.
-        test: Surface cache of the test frames.
-    """
-
-    state: train.TrainState
-    heads: Any
-    pool: SurfaceCache
-    test: SurfaceCache
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,11 +45,6 @@ class RoundFitter:
         self._rounds = Checkpoints(folder / "rounds", keep=2)
         self._unfinished = Checkpoints(folder / "unfinished", keep=1)
         self._decode = decoder(scene.pool)  # cameras only: the same for every pool
-        self._posterior = make_posterior(self._head, self._decode)
-        test_posterior = make_posterior(self._head, decoder(scene.test))
-        self._predict_pool = evaluate.make_predictor(self._posterior)
-        self._predict_test = evaluate.make_predictor(test_posterior)
-        self._scorers: dict[Any, Any] = {}
         if joint is not None:
             self._pixels = fitted.pixel_data(experiment.scene)
             self._encode = fitted.make_encoder(experiment)
@@ -84,51 +62,15 @@ class RoundFitter:
         extra = 0 if joint is None else joint.label_rays
         return self._fit.steps * (self._fit.batch_rays + extra)
 
-    def score(
-        self,
-        score: acquisition.ScoreFn,
-        key: jax.Array,
-        model: Model | None,
-        cues: acquisition.Cues,
-    ) -> np.ndarray:
-        """Scores of the whole pool, float32, a chunk at a time."""
-        if score not in self._scorers:
-            self._scorers[score] = acquisition.make_scorer(
-                score, lambda params, chunk: self._posterior(params, *chunk)
-            )
-        # Without a model only scores that look at no belief are asked for.
-        heads = self._fresh_heads(0)[-1] if model is None else model.heads
-        pool = self._scene.pool if model is None else model.pool
-        last = pool.num_rays - 1
-        scores = np.empty(pool.num_rays, np.float32)
-        for ids, compact in pool.chunks(self._chunk(pool)):
-            ids = ids.astype(np.int32)
-            local = jax.tree.map(lambda leaf: leaf[np.minimum(ids, last)], cues)  # noqa: B023
-            ids_there = jnp.asarray(ids)
-            values = self._scorers[score](
-                heads, key, ids_there, (ids_there, compact), local
-            )
-            real = ids <= last
-            scores[ids[real]] = np.asarray(values)[real]
-        return scores
-
-    def predict_pool(self, model: Model, pixel: np.ndarray) -> np.ndarray:
-        """Predicted labels int64 of some pool pixels."""
-        size = 1 << max(len(pixel) - 1, 255).bit_length()
-        padded = np.pad(pixel, (0, size - len(pixel)), mode="edge").astype(np.int32)
-        compact = model.pool.take(padded)
-        label, _, _ = self._predict_pool(model.heads, jnp.asarray(padded), compact)
-        return np.asarray(label)[: len(pixel)].astype(np.int64)
-
-    def predict_test(self, model: Model) -> evaluate.Prediction:
-        """Predictions of every ray of the test frames."""
-        chunks = model.test.chunks(self._chunk(model.test))
-        return evaluate.predict(
-            self._predict_test, model.heads, chunks, model.test.num_rays
-        )
-
-    def _chunk(self, cache: SurfaceCache) -> int:
-        return min(self._experiment.surface.score_chunk, cache.num_rays)
+    def expected_gain(self, cues: np.ndarray) -> np.ndarray | None:
+        """What the policy's start expects of candidates ``[m d]``; None without one."""
+        policy = self._experiment.policy
+        if policy is None or policy.start is None:
+            return None
+        params = self._fresh_policy(0)
+        description = jnp.zeros((len(cues), self._description))
+        forecast: Any = policy.term.head.apply(params, jnp.asarray(cues), description)
+        return np.asarray(forecast.gain)
 
     def restore(self, round_index: int, watch: logs.Stopwatch) -> Model:
         """The model a finished round ended with."""
@@ -141,15 +83,16 @@ class RoundFitter:
         round_index: int,
         before: Model | None,
         labelled: LabelledRays,
+        outcomes: Outcomes,
         watch: logs.Stopwatch,
     ) -> Model:
-        """Fits a round's model to the labels and saves it."""
+        """Fits a round's model to the labels, its policy to outcomes, and saves it."""
         number = round_index * MAX_STEPS + self._fit.steps
         if self._rounds.latest() == number:
             return self.restore(round_index, watch)
         with watch.measure("fit_semantics"):
             state = self._start(round_index, before)
-            state = self._train(round_index, state, labelled)
+            state = self._train(round_index, state, labelled, outcomes)
             jax.block_until_ready(state.params)
         model = self._look(state, round_index, watch)
         self._rounds.save(number, model.state, {"round": round_index})
@@ -166,13 +109,17 @@ class RoundFitter:
 
     def _make_step(self) -> train.Step:
         experiment = self._experiment
+        policy = None if experiment.policy is None else experiment.policy.term
         if experiment.joint is None:
+            camera = experiment.scene.intrinsics
             return train.make_semantic_step(
                 self._head,
                 self._tx,
                 decode=self._decode,
                 batch_rays=self._fit.batch_rays,
+                rays_per_frame=camera.width * camera.height,
                 mesh=experiment.mesh,
+                policy=policy,
             )
         return train.make_joint_step(
             experiment.nerf,
@@ -186,6 +133,7 @@ class RoundFitter:
             intrinsics=experiment.scene.intrinsics,
             pixel_offset=experiment.scene.pixel_offset,
             mesh=experiment.mesh,
+            policy=policy,
         )
 
     def _fresh_heads(self, round_index: int) -> list[Any]:
@@ -198,13 +146,28 @@ class RoundFitter:
             for level, head in enumerate(self._experiment.heads)
         ]
 
+    @property
+    def _description(self) -> int:
+        """Length of the field's description of a point."""
+        return self._scene.pool.arrays["feature"].shape[-1]
+
+    def _fresh_policy(self, round_index: int) -> Any:
+        policy = self._experiment.policy
+        assert policy is not None
+        key = rng.run_key(self._experiment.seed, "policy", round_index)
+        start = policy.start or {}
+        return policies.fresh(policy.term.head, key, self._description, start)
+
     def _fresh(self, round_index: int) -> train.TrainState:
         """Heads as they are born; in joint training with the field as fitted."""
         heads = self._fresh_heads(round_index)
+        params: dict[str, Any] = {}
+        if self._experiment.policy is not None:
+            params["policy"] = self._fresh_policy(round_index)
         if self._experiment.joint is None:
-            return train.fresh_state(heads[-1], self._tx)
+            return train.fresh_state(params | {"heads": heads[-1]}, self._tx)
+        params |= {"field": self._scene.params, "heads": heads}
         # Copies: the runner donates what it is given.
-        params = {"field": self._scene.params, "heads": heads}
         params = jax.tree.map(jnp.array, params)
         grid = jax.tree.map(jnp.array, self._scene.grid)
         return train.fresh_state(params, self._tx, grid=grid)
@@ -222,11 +185,16 @@ class RoundFitter:
         return train.fresh_state(params, self._tx, grid=grid)
 
     def _train(
-        self, round_index: int, state: train.TrainState, labelled: LabelledRays
+        self,
+        round_index: int,
+        state: train.TrainState,
+        labelled: LabelledRays,
+        outcomes: Outcomes,
     ) -> train.TrainState:
         if not len(labelled.label):
             return state  # every answer was void: nothing to learn from yet
         key = rng.run_key(self._experiment.seed, "fit", round_index)
+        data = (*self._device_labels(labelled), self._device_outcomes(outcomes))
         with logs.progress(self._fit.steps, f"round {round_index} fit") as bar:
             bar.update(int(state.step))
 
@@ -244,37 +212,56 @@ class RoundFitter:
             return train.fit(
                 self._run,
                 state,
-                self._device_labels(labelled),
+                data,
                 key,
                 num_steps=self._fit.steps,
                 steps_per_call=self._fit.steps_per_call,
                 after_call=after_call,
             )
 
-    def _device_labels(self, labelled: LabelledRays) -> Any:
-        """Labels padded to a power of two, so that few sizes are ever compiled."""
-        count = len(labelled.label)
-        padding = (0, (1 << max(count - 1, 255).bit_length()) - count)
-        pixel = np.pad(labelled.pixel, padding)
-        label = np.pad(labelled.label, padding, constant_values=-1)
+    def _device_labels(self, labelled: LabelledRays) -> tuple:
+        """The step's data up to the labels, padded so that few sizes are compiled."""
+        pixel = _padded(labelled.pixel, 0)
+        label = _padded(labelled.label, -1)
+        count = jnp.int32(len(labelled.label))
         if self._experiment.joint is None:
-            return train.LabelledSurface(
-                pixel=jnp.asarray(pixel),
-                compact=jax.tree.map(jnp.asarray, self._scene.pool.take(pixel)),
-                label=jnp.asarray(label),
-                count=jnp.int32(count),
+            return (
+                train.LabelledSurface(
+                    pixel=jnp.asarray(pixel),
+                    compact=jax.tree.map(jnp.asarray, self._scene.pool.take(pixel)),
+                    label=jnp.asarray(label),
+                    count=count,
+                ),
             )
         labels = train.LabelledPixels(
-            pixel=jnp.asarray(pixel), label=jnp.asarray(label), count=jnp.int32(count)
+            pixel=jnp.asarray(pixel), label=jnp.asarray(label), count=count
         )
         return self._pixels, labels
+
+    def _device_outcomes(self, outcomes: Outcomes) -> Any:
+        if self._experiment.policy is None:
+            return None
+        pixel = _padded(outcomes.pixel.astype(np.int32), 0)
+        compact = None
+        if self._experiment.joint is None:
+            compact = jax.tree.map(jnp.asarray, self._scene.pool.take(pixel))
+        return train.Observations(
+            pixel=jnp.asarray(pixel),
+            compact=compact,
+            cues=jnp.asarray(_padded(outcomes.cues, 0)),
+            wrong=jnp.asarray(_padded(outcomes.wrong, -1)),
+            gain=jnp.asarray(_padded(outcomes.gain, np.nan)),
+            count=jnp.int32(max(len(outcomes), 1)),
+        )
 
     def _look(
         self, state: train.TrainState, round_index: int, watch: logs.Stopwatch
     ) -> Model:
         """The model with the caches it looks through; joint ones are made anew."""
+        policy = state.params.get("policy")
         if self._experiment.joint is None:
-            return Model(state, state.params, self._scene.pool, self._scene.test)
+            heads = state.params["heads"]
+            return Model(state, heads, policy, self._scene.pool, self._scene.test)
         experiment = self._experiment
         root = experiment.workdir / "surface"
         folder = root / f"round_{round_index}"
@@ -286,4 +273,12 @@ class RoundFitter:
             for old in root.iterdir():
                 if old != folder:
                     shutil.rmtree(old)
-        return Model(state, state.params["heads"][-1], pool, test)
+        return Model(state, state.params["heads"][-1], policy, pool, test)
+
+
+def _padded(values: np.ndarray, fill: float | int) -> np.ndarray:
+    """Rows padded to a power of two, 256 at least."""
+    count = len(values)
+    size = 1 << max(count - 1, 255).bit_length()
+    padding = [(0, size - count)] + [(0, 0)] * (values.ndim - 1)
+    return np.pad(values, padding, constant_values=fill)

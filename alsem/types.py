@@ -1,6 +1,7 @@
 """Types that cross modules: pytrees of arrays, the camera, and the user's error."""
 
 import dataclasses
+from typing import Any
 
 import flax.struct
 
@@ -106,16 +107,23 @@ class Posterior:
 
     Attributes:
         probs: ``[*b k c]`` class probabilities of every posterior member.
+        view_probs: ``[*b g c]`` those of members fitted on disjoint groups of frames,
+            frame f belonging to group ``f % g``; g is 0 where none were fitted.
+        embedding: ``[*b d]`` what the first member's last layer sees.
         x_world: ``[*b 3]`` where the ray ends, metres.
         normal: ``[*b 3]`` unit normal there.
         albedo: ``[*b 3]`` colour there.
         distance: ``[*b]`` metres along the ray.
         purity: ``[*b]`` share of the ray's weight that ends on that one surface.
+        gain: ``[*b]`` what the query policy expects of asking there; None without one.
     """
 
     probs: Leaf
+    view_probs: Leaf
+    embedding: Leaf
     x_world: Leaf
     normal: Leaf
     albedo: Leaf
     distance: Leaf
     purity: Leaf
+    gain: Any = None

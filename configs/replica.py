@@ -66,7 +66,8 @@ def get_config(variant: str = "") -> Any:
             fit.optimiser.schedule = "exponential"
             fit.optimiser.final_share = 0.1 ** (200_000 / 250_000)
             fit.optimiser.b2, fit.optimiser.eps = 0.999, 1e-8
-        config.train.joint.fit.steps = 20_000  # a round, on top of the geometry fit
+        again = config.train.joint.fit  # a round, on top of the geometry fit
+        again.steps, again.optimiser.final_share = 20_000, 0.1 ** (20_000 / 250_000)
         config.train.joint.label_rays = 1024
         loss = config.train.geometry.loss
         loss.occupancy = loss.depth = loss.distortion = 0.0
@@ -81,6 +82,7 @@ def _model() -> Any:
     model: Any = ml_collections.ConfigDict()
     model.field = "hash"  # or "paper": Semantic-NeRF's MLP
     model.members = 2  # semantic heads: samples of the posterior
+    model.view_members = 2  # more of them, on disjoint frames, where a strategy asks
     model.head = ml_collections.ConfigDict()
     model.head.inputs = ("position", "normal", "albedo", "feature")
     model.head.width = 64
@@ -95,10 +97,10 @@ def _model() -> Any:
     model.hash.grid.coarsest_cell = 0.5  # metres
     model.hash.grid.finest_cell = 0.015
     model.hash.grid.levels = 5
-    model.hash.grid.log2_rows = 17
+    model.hash.grid.log2_rows = 18
     model.hash.grid.row_features = 4
     model.hash.grid.width = 64
-    model.hash.grid.colour_width = 32
+    model.hash.grid.colour_width = 64
     model.hash.grid.feature_dim = 15
     model.hash.render = ml_collections.ConfigDict()
     model.hash.render.near = 0.05
@@ -149,7 +151,7 @@ def _train() -> Any:
     train.geometry = ml_collections.ConfigDict()
     train.geometry.seed = 0  # its own, so that runs of all seeds share one fit
     train.geometry.grid_share = 0.05  # of the grid, each call; unless all has depth
-    train.geometry.fit = _fit(steps=1200, batch_rays=4096, learning_rate=1e-2)
+    train.geometry.fit = _fit(steps=1600, batch_rays=4096, learning_rate=1e-2)
     train.geometry.loss = ml_collections.ConfigDict()
     train.geometry.loss.colour = 1.0
     train.geometry.loss.occupancy = 0.1
@@ -165,6 +167,14 @@ def _train() -> Any:
     train.joint.label_rays = 1024
     train.joint.semantic_weight = 0.04
     train.joint.semantic_gradient = True  # labels move the density too
+    train.policy = ml_collections.ConfigDict()  # of active.strategy="policy"
+    train.policy.width = 32
+    train.policy.depth = 2
+    train.policy.weight = 0.1  # of its loss term
+    train.policy.batch = 256
+    train.policy.start = "shipped"  # or a policy file of other runs, or "" for none
+    train.policy.prior = 1000  # observations that such a start counts for
+    train.policy.least = 300  # observations before it is used without one
     return train
 
 
@@ -180,7 +190,15 @@ def _surface() -> Any:
 def _active() -> Any:
     active: Any = ml_collections.ConfigDict()
     active.strategy = "geometry"
-    active.granularity = "point"
+    active.mix_by = "rank"  # of "0.7*margin+0.3*coverage"; or "minmax"
+    active.diversity = ()  # batch steps in place of the strategy's own
+    active.exact_views = False  # every view against every other; small scenes only
+    active.granularity = "point"  # or patch, superpixel, volume, frame
+    active.patch_size = 7  # pixels along a side
+    active.superpixels = "slic"  # or "files": the capture's regions/regions_0.png ...
+    active.superpixel_pixels = 150  # of one, about
+    active.volumes = "supervoxels"  # or "voxels"
+    active.volume_size = 0.25  # metres, of either
     active.rounds = 11
     active.initial_clicks = 40
     active.clicks_per_round = 40
@@ -188,8 +206,15 @@ def _active() -> Any:
     active.budget = 0  # clicks in all; 0: no bound but the rounds
     active.annotator = "simulated"  # or "file": answers from a CSV
     active.answers = ""  # that CSV
+    active.answer = "dominant"  # of a unit; or "exact" (every pixel), "click" (one)
+    active.mixed_below = 0.0  # units with a smaller share of one class: "mixed"
     active.noise_rate = 0.0  # of the simulated annotator
-    active.seconds_per_click = 2.0
+    active.cost = "clicks"  # what all *clicks* here count; or "pixels", "seconds"
+    active.seconds = ml_collections.ConfigDict()  # that one answer takes
+    active.seconds.point = 2.0
+    active.seconds.click = 2.0
+    active.seconds.dominant = 3.0
+    active.seconds.segment = 4.0  # of an exact answer
     active.start = "cold"  # or "warm": heads go on from the round before
     active.voxel_size = 0.05  # metres
     active.min_purity = 0.3  # share of a ray on one surface; less is never asked

@@ -73,7 +73,8 @@ def get_config(variant: str = "") -> Any:
             fit.optimiser.schedule = "exponential"
             fit.optimiser.final_share = 0.1 ** (200_000 / 250_000)
             fit.optimiser.b2, fit.optimiser.eps = 0.999, 1e-8
-        config.train.joint.fit.steps = 20_000  # a round, on top of the geometry fit
+        again = config.train.joint.fit  # a round, on top of the geometry fit
+        again.steps, again.optimiser.final_share = 20_000, 0.1 ** (20_000 / 250_000)
         config.train.joint.label_rays = 1024
         loss = config.train.geometry.loss
         loss.occupancy = loss.depth = loss.distortion = 0.0
@@ -88,6 +89,7 @@ def _model() -> Any:
     model: Any = ml_collections.ConfigDict()
     model.field = "hash"  # or "paper": Semantic-NeRF's MLP
     model.members = 2  # semantic heads: samples of the posterior
+    model.view_members = 2  # more of them, on disjoint frames, where a strategy asks
     model.head = ml_collections.ConfigDict()
     model.head.inputs = ("position", "normal", "albedo", "feature")
     model.head.width = 64
@@ -172,6 +174,14 @@ def _train() -> Any:
     train.joint.label_rays = 1024
     train.joint.semantic_weight = 0.04
     train.joint.semantic_gradient = True  # labels move the density too
+    train.policy = ml_collections.ConfigDict()  # of active.strategy="policy"
+    train.policy.width = 32
+    train.policy.depth = 2
+    train.policy.weight = 0.1  # of its loss term
+    train.policy.batch = 256
+    train.policy.start = "shipped"  # or a policy file of other runs, or "" for none
+    train.policy.prior = 1000  # observations that such a start counts for
+    train.policy.least = 300  # observations before it is used without one
     return train
 
 
@@ -187,7 +197,15 @@ def _surface() -> Any:
 def _active() -> Any:
     active: Any = ml_collections.ConfigDict()
     active.strategy = "geometry"
-    active.granularity = "point"
+    active.mix_by = "rank"  # of "0.7*margin+0.3*coverage"; or "minmax"
+    active.diversity = ()  # batch steps in place of the strategy's own
+    active.exact_views = False  # every view against every other; small scenes only
+    active.granularity = "point"  # or patch, superpixel, volume, frame
+    active.patch_size = 7  # pixels along a side
+    active.superpixels = "slic"  # or "files": the capture's regions/regions_0.png ...
+    active.superpixel_pixels = 150  # of one, about
+    active.volumes = "supervoxels"  # or "voxels"
+    active.volume_size = 0.25  # metres, of either
     active.rounds = 7
     active.initial_clicks = 40
     active.clicks_per_round = 40
@@ -195,8 +213,15 @@ def _active() -> Any:
     active.budget = 0  # clicks in all; 0: no bound but the rounds
     active.annotator = "simulated"  # or "file": answers from a CSV
     active.answers = ""  # that CSV
+    active.answer = "dominant"  # of a unit; or "exact" (every pixel), "click" (one)
+    active.mixed_below = 0.0  # units with a smaller share of one class: "mixed"
     active.noise_rate = 0.0  # of the simulated annotator
-    active.seconds_per_click = 2.0
+    active.cost = "clicks"  # what all *clicks* here count; or "pixels", "seconds"
+    active.seconds = ml_collections.ConfigDict()  # that one answer takes
+    active.seconds.point = 2.0
+    active.seconds.click = 2.0
+    active.seconds.dominant = 3.0
+    active.seconds.segment = 4.0  # of an exact answer
     active.start = "cold"  # or "warm": heads go on from the round before
     active.voxel_size = 0.05  # metres
     active.min_purity = 0.3  # share of a ray on one surface; less is never asked

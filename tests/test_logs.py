@@ -1,6 +1,5 @@
 import errno
 import json
-import subprocess
 import sys
 
 import jax.numpy as jnp
@@ -198,32 +197,6 @@ def test_the_summary_has_the_last_round_and_the_times(tmp_path):
         logs.write_summary(
             tmp_path, [], wall_seconds=1.0, seconds_to_first_model_query=None
         )
-
-
-def run_git(folder, *command):
-    call = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *command]
-    subprocess.run(call, cwd=folder, check=True, capture_output=True)
-
-
-def test_the_environment_names_commit_versions_and_devices(tmp_path):
-    run_git(tmp_path, "init")
-    (tmp_path / "inner").mkdir()
-    (tmp_path / "code.py").write_text("a = 1\n")
-    run_git(tmp_path, "add", ".")
-    run_git(tmp_path, "commit", "-m", "first")
-    clean = logs.environment(3, tmp_path)
-    assert len(clean["git_commit"]) == 40
-    assert clean["git_dirty"] is False
-    assert clean["seed"] == 3
-    assert clean["packages"]["numpy"] == np.__version__
-    assert clean["devices"][0]["platform"] == "cpu"
-    assert sum(kind["count"] for kind in clean["devices"]) == 8
-    (tmp_path / "code.py").write_text("a = 2\n")
-    assert logs.environment(3, tmp_path)["git_dirty"] is True
-    # A copy installed inside another project's checkout has no commit of its own.
-    inner = logs.environment(3, tmp_path / "inner")
-    assert inner["git_commit"] is None
-    assert inner["git_dirty"] is None
 
 
 @pytest.mark.parametrize("is_terminal", [False, True])

@@ -127,6 +127,7 @@ def trained_heads(experiment, cache):
         tx,
         decode=surface.decoder(cache),
         batch_rays=256,
+        rays_per_frame=tiny.WIDTH * tiny.HEIGHT,
         mesh=experiment.mesh,
     )
     run = train.make_runner(step, steps_per_call=50, mesh=experiment.mesh)
@@ -139,10 +140,10 @@ def trained_heads(experiment, cache):
         label=jnp.asarray(labels),
         count=jnp.int32(cache.num_rays),
     )
-    state = train.fresh_state(heads.init(jax.random.key(2), points), tx)
+    state = train.fresh_state({"heads": heads.init(jax.random.key(2), points)}, tx)
     key = rng.run_key(0, "fit")
-    state = train.fit(run, state, data, key, num_steps=200, steps_per_call=50)
-    return heads, state.params
+    state = train.fit(run, state, (data, None), key, num_steps=200, steps_per_call=50)
+    return heads, state.params["heads"]
 
 
 def test_depth_is_that_of_the_walls(experiment, cache):

@@ -167,6 +167,7 @@ def semantic_runner(experiment, mesh=None):
         optax.adam(1e-2),
         decode=surface.decoder(cache),
         batch_rays=64,
+        rays_per_frame=tiny.WIDTH * tiny.HEIGHT,
         mesh=mesh,
     )
     return train.make_runner(step, steps_per_call=10, mesh=mesh)
@@ -180,7 +181,7 @@ def run_semantics(experiment):
 def head_params(experiment):
     zeros = jnp.zeros((1, 2, 3))
     points = SurfacePoints(zeros, zeros, zeros, jnp.zeros((1, 2, 7)))
-    return experiment.heads[-1].init(jax.random.key(3), points)
+    return {"heads": experiment.heads[-1].init(jax.random.key(3), points)}
 
 
 def semantic_state(experiment):
@@ -193,12 +194,13 @@ def labelled(real, padding_label=-1, count=None, size=64):
     label = (pixel % 6).astype(np.int32)
     label[real:] = padding_label
     compact = jax.tree.map(lambda x: jnp.asarray(x[pixel]), compact_samples(PIXELS))
-    return train.LabelledSurface(
+    surfaces = train.LabelledSurface(
         pixel=jnp.asarray(pixel),
         compact=compact,
         label=jnp.asarray(label),
         count=jnp.int32(real if count is None else count),
     )
+    return surfaces, None
 
 
 def test_a_semantic_fit_learns_its_labels(experiment, run_semantics):
@@ -220,7 +222,7 @@ def test_padding_is_never_drawn(experiment, run_semantics):
     ]
     assert_trees_equal(*states)
     drawn = run_semantics(semantic_state(experiment), labelled(20, 3, count=64), KEY)[0]
-    kernel = lambda state: state.params["params"]["head"]["logits"]["kernel"]  # noqa: E731
+    kernel = lambda state: state.params["heads"]["params"]["head"]["logits"]["kernel"]  # noqa: E731
     assert not np.array_equal(kernel(drawn), kernel(states[0]))
 
 
@@ -273,7 +275,7 @@ def joint_step(experiment, *, semantic_gradient, semantic_weight=1.0):
 
 def joint_params(experiment):
     field = experiment.nerf.init(jax.random.key(0))
-    return {"field": field, "heads": [head_params(experiment)]}
+    return {"field": field, "heads": [head_params(experiment)["heads"]]}
 
 
 def joint_update(experiment, data, label, **options):
@@ -283,7 +285,7 @@ def joint_update(experiment, data, label, **options):
         pixel=jnp.arange(64, dtype=jnp.int32), label=label, count=jnp.int32(64)
     )
     state = train.fresh_state(before, optax.sgd(1.0), grid=experiment.nerf.init_grid())
-    after, parts = joint_step(experiment, **options)(state, (data, labels), KEY)
+    after, parts = joint_step(experiment, **options)(state, (data, labels, None), KEY)
     moved = jax.tree.map(
         lambda a, b: float(jnp.max(jnp.abs(a - b))), after.params, before
     )

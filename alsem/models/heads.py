@@ -3,7 +3,8 @@
 A wall is a wall from any side: no head sees the view direction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -34,9 +35,13 @@ class SemanticHead(nn.Module):
     wavelength: float = 1.0
     feature_scale: float = 1.0
 
-    @nn.compact
-    def __call__(self, surface: SurfacePoints) -> Float[Array, "*b c"]:
-        """Class logits of surface points."""
+    def setup(self):
+        """Declares the layers; their names are the checkpoint's."""
+        self.hidden = [nn.Dense(self.width) for _ in range(self.depth)]
+        self.logits = nn.Dense(self.num_classes)
+
+    def embed(self, surface: SurfacePoints) -> Float[Array, "*b d"]:
+        """What the last layer sees of surface points."""
         available = {
             "position": lambda: encoding.sinusoidal(
                 surface.x_world / self.wavelength, octaves=self.octaves
@@ -46,29 +51,53 @@ class SemanticHead(nn.Module):
             "feature": lambda: self.feature_scale * surface.feature,
         }
         h = jnp.concatenate([available[name]() for name in self.inputs], axis=-1)
-        for i in range(self.depth):
-            h = nn.relu(nn.Dense(self.width, name=f"hidden_{i}")(h))
-        return nn.Dense(self.num_classes, name="logits")(h)
+        for layer in self.hidden:
+            h = nn.relu(layer(h))
+        return h
+
+    def classify(self, embedding: Float[Array, "*b d"]) -> Float[Array, "*b c"]:
+        """Class logits of embeddings: linear, so it commutes with compositing."""
+        return self.logits(embedding)
+
+    def __call__(self, surface: SurfacePoints) -> Float[Array, "*b c"]:
+        """Class logits of surface points."""
+        return self.classify(self.embed(surface))
 
 
 class SemanticMembers(nn.Module):
-    """K heads with parameters of their own, as samples of a posterior.
+    """Heads with parameters of their own, as samples of a posterior.
 
     Attributes:
         head: The head every member is a copy of.
-        members: K.
+        members: All of them.
+        view_groups: How many of them, the last ones, learn from disjoint frames: each
+            from the labels of frames f with ``f % view_groups`` its number among
+            them. Without them one view-independent head agrees with itself about a
+            place, whatever frame it is seen from.
     """
 
     head: SemanticHead
     members: int = 1
+    view_groups: int = 0
 
-    @nn.compact
-    def __call__(self, surface: SurfacePoints) -> Float[Array, "k *b c"]:
-        """Class logits of every member at the same surface points."""
-        many = nn.vmap(
-            lambda head: head(surface),  # every member sees the same points
+    def _each(self, method: Callable[..., Array], *in_axes: Any):
+        """A method of the head for every member, each with its own parameters."""
+        return nn.vmap(
+            method,
+            in_axes=in_axes,  # pyright: ignore[reportArgumentType]
             axis_size=self.members,
             variable_axes={"params": 0},
             split_rngs={"params": True},
         )
-        return many(self.head)
+
+    def __call__(self, surface: SurfacePoints) -> Float[Array, "k *b c"]:
+        """Class logits of every member at the same surface points."""
+        return self._each(SemanticHead.__call__, None)(self.head, surface)
+
+    def embed(self, surface: SurfacePoints) -> Float[Array, "k *b d"]:
+        """What every member's last layer sees of the same surface points."""
+        return self._each(SemanticHead.embed, None)(self.head, surface)
+
+    def classify(self, embedding: Float[Array, "k *b d"]) -> Float[Array, "k *b c"]:
+        """Class logits of every member's own embeddings."""
+        return self._each(SemanticHead.classify, 0)(self.head, embedding)

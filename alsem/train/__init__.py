@@ -11,6 +11,7 @@ samples of the surface cache.
 
 from alsem.train.geometry import GeometryLoss, geometry_loss, make_geometry_step
 from alsem.train.joint import make_joint_step
+from alsem.train.policy import Observations, PolicyTerm, policy_loss
 from alsem.train.runner import fit, make_runner
 from alsem.train.semantics import make_semantic_step, semantic_loss
 from alsem.train.state import (
@@ -27,7 +28,9 @@ __all__ = [
     "GeometryLoss",
     "LabelledPixels",
     "LabelledSurface",
+    "Observations",
     "PixelData",
+    "PolicyTerm",
     "Step",
     "TrainState",
     "fit",
@@ -37,6 +40,7 @@ __all__ = [
     "make_joint_step",
     "make_runner",
     "make_semantic_step",
+    "policy_loss",
     "semantic_loss",
     "update",
 ]

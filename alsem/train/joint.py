@@ -3,9 +3,10 @@
 import jax
 import optax
 
-from alsem import cameras, rng, sharding
+from alsem import cameras, render, rng, sharding
 from alsem.models import Nerf, SemanticMembers
 from alsem.train.geometry import GeometryLoss, geometry_loss
+from alsem.train.policy import PolicyTerm
 from alsem.train.semantics import semantic_loss
 from alsem.train.state import Step, TrainState, update
 from alsem.types import Intrinsics
@@ -25,31 +26,34 @@ def make_joint_step(
     intrinsics: Intrinsics,
     pixel_offset: tuple[float, float],
     mesh: jax.sharding.Mesh,
+    policy: PolicyTerm | None = None,
 ) -> Step:
-    """One step of everything: colour rays and labelled rays, one gradient.
+    """One step of everything: colour, labels and policy, one gradient.
 
-    With ``semantic_gradient`` the cross entropy also moves density and trunk, as
-    published; without it only the heads learn from labels.
+    With ``semantic_gradient`` what labels teach also moves density and trunk, as
+    published; without it only the heads learn from labels. The step's data are
+    `PixelData`, `LabelledPixels` and, with a policy, `Observations`.
     """
+
+    def render_levels(params, grid, data, pixel, key):
+        rays = cameras.pool_rays(pixel, data.world_from_cam, intrinsics, pixel_offset)
+        distance = data.depth_z.reshape(-1)[pixel] / rays.z_scale
+        levels = nerf.render_train(params["field"], grid, rays, distance, key)
+        return levels if semantic_gradient else jax.lax.stop_gradient(levels)
 
     def labels_loss(params, grid, data, labelled, pick_key, sample_key):
         chosen = jax.random.randint(pick_key, (label_rays,), 0, labelled.count)
         chosen = sharding.split_batch(chosen, mesh)
         pixel, label = labelled.pixel[chosen], labelled.label[chosen]
-        rays = cameras.pool_rays(pixel, data.world_from_cam, intrinsics, pixel_offset)
-        distance = data.depth_z.reshape(-1)[pixel] / rays.z_scale
-        levels = nerf.render_train(params["field"], grid, rays, distance, sample_key)
-        if not semantic_gradient:
-            levels = jax.lax.stop_gradient(levels)
+        levels = render_levels(params, grid, data, pixel, sample_key)
+        frame = pixel // (intrinsics.width * intrinsics.height)
         return sum(
-            semantic_loss(
-                head, params["heads"][i], level.samples.surface, level.weights, label
-            )
-            for i, (head, level) in enumerate(zip(heads, levels, strict=True))
+            semantic_loss(head, own, level.samples.surface, level.weights, label, frame)
+            for head, own, level in zip(heads, params["heads"], levels, strict=True)
         )
 
     def step(state: TrainState, data, key: PRNGKeyArray):
-        pixels, labelled = data
+        pixels, labelled, observed = data
         keys = jax.random.split(rng.stream(key, "train", state.step), 4)
         pixel = jax.random.randint(keys[0], (batch_rays,), 0, pixels.depth_z.size)
         pixel = sharding.split_batch(pixel, mesh)
@@ -69,7 +73,24 @@ def make_joint_step(
             semantic = labels_loss(
                 params, state.grid, pixels, labelled, keys[2], keys[3]
             )
-            return total + semantic_weight * semantic, parts | {"semantic": semantic}
+            total = total + semantic_weight * semantic
+            parts = parts | {"semantic": semantic}
+            if policy is not None:
+
+                def describe(compact, pixel, key):
+                    del compact
+                    last = render_levels(params, state.grid, pixels, pixel, key)[-1]
+                    return render.composite(last.weights, last.samples.surface.feature)
+
+                parts["policy"] = policy.loss(
+                    params["policy"],
+                    observed,
+                    rng.stream(key, "policy"),
+                    describe,
+                    mesh,
+                )
+                total = total + parts["policy"]
+            return total, parts
 
         (total, parts), grads = jax.value_and_grad(loss, has_aux=True)(state.params)
         return update(state, tx, grads), {"loss": total, **parts}

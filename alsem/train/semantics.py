@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from alsem import losses, rng, sharding
+from alsem import losses, render, rng, sharding
 from alsem.models import SemanticMembers
-from alsem.train.state import LabelledSurface, Step, TrainState, update
+from alsem.train.policy import PolicyTerm
+from alsem.train.state import Step, TrainState, update
 from alsem.types import SurfacePoints
 from alsem.typing import Array, Float, Int, PRNGKeyArray
 
@@ -20,11 +21,24 @@ def semantic_loss(
     surface: SurfacePoints,
     weights: Float[Array, "r s"],
     label: Int[Array, "r"],
+    frame: Int[Array, "r"],
 ) -> Float[Array, ""]:
     """Mean over members of the cross entropy of the composited logits."""
     at_samples: Any = heads.apply(params, surface)
     logits = jnp.sum(weights[None, ..., None] * at_samples, axis=-2)
-    return jnp.mean(jax.vmap(losses.cross_entropy, in_axes=(0, None))(logits, label))
+    return jnp.mean(jax.vmap(losses.cross_entropy)(logits, _shown(heads, label, frame)))
+
+
+def _shown(
+    heads: SemanticMembers, label: Int[Array, "r"], frame: Int[Array, "r"]
+) -> Int[Array, "k r"]:
+    """What each member may learn from; -1 hides the labels of other groups' frames."""
+    everybody = jnp.broadcast_to(label, (heads.members - heads.view_groups, len(label)))
+    if not heads.view_groups:
+        return everybody
+    group = jnp.arange(heads.view_groups)[:, None]
+    own = jnp.where(frame % heads.view_groups == group, label, -1)
+    return jnp.concatenate([everybody, own])
 
 
 def make_semantic_step(
@@ -33,24 +47,57 @@ def make_semantic_step(
     *,
     decode: Callable[[Array, Any], tuple[SurfacePoints, Array, Array]],
     batch_rays: int,
+    rays_per_frame: int,
     mesh: jax.sharding.Mesh,
+    policy: PolicyTerm | None = None,
 ) -> Step:
-    """One step of fitting the semantic members to labelled rays of the cache.
+    """One step of fitting heads, and a policy, to labelled rays of the surface cache.
 
-    ``decode(pixel, compact)`` gives the rays' surface points, weights and distances.
+    Args:
+        heads: The semantic members; their parameters are ``params["heads"]``.
+        tx: The optimiser.
+        decode: (pixel, compact) to the rays' surface points, weights and distances.
+        batch_rays: Labelled rays of a step.
+        rays_per_frame: Tells a ray's frame.
+        mesh: Devices that the batch is split over.
+        policy: Its loss term; its parameters are ``params["policy"]``.
+
+    Returns:
+        The step; its data are `LabelledSurface` and, with a policy, `Observations`.
     """
 
-    def step(state: TrainState, data: LabelledSurface, key: PRNGKeyArray):
+    def describe(compact: Any, pixel: Array, key: PRNGKeyArray) -> Array:
+        del key
+        surface, weights, _ = decode(pixel, compact)
+        return render.composite(weights, surface.feature)
+
+    def step(state: TrainState, data: tuple, key: PRNGKeyArray):
+        labelled, observed = data
         key = rng.stream(key, "semantics", state.step)
-        chosen = jax.random.randint(key, (batch_rays,), 0, data.count)
+        chosen = jax.random.randint(key, (batch_rays,), 0, labelled.count)
         chosen = sharding.split_batch(chosen, mesh)
-        compact = jax.tree.map(lambda leaf: leaf[chosen], data.compact)
-        surface, weights, _ = decode(data.pixel[chosen], compact)
-        total, grads = jax.value_and_grad(
-            lambda params: semantic_loss(
-                heads, params, surface, weights, data.label[chosen]
-            )
-        )(state.params)
-        return update(state, tx, grads), {"loss": total}
+        compact = jax.tree.map(lambda leaf: leaf[chosen], labelled.compact)
+        pixel, label = labelled.pixel[chosen], labelled.label[chosen]
+        surface, weights, _ = decode(pixel, compact)
+        frame = pixel // rays_per_frame
+
+        def loss(params):
+            parts = {
+                "semantic": semantic_loss(
+                    heads, params["heads"], surface, weights, label, frame
+                )
+            }
+            if policy is not None:
+                parts["policy"] = policy.loss(
+                    params["policy"],
+                    observed,
+                    rng.stream(key, "policy"),
+                    describe,
+                    mesh,
+                )
+            return jnp.asarray(sum(parts.values())), parts
+
+        (total, parts), grads = jax.value_and_grad(loss, has_aux=True)(state.params)
+        return update(state, tx, grads), {"loss": total, **parts}
 
     return step

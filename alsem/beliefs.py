@@ -1,0 +1,76 @@
+"""What a round's model says of the pool and of the test frames, a chunk at a time."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from alsem import evaluate
+from alsem.experiment import Experiment
+from alsem.fitted import FittedScene, Model
+from alsem.posterior import make_posterior
+from alsem.surface import SurfaceCache, decoder
+from alsem.types import Posterior, SurfacePoints
+
+MIN_ROWS = 256  # chosen rays are padded to a power of two, this at least
+
+
+class Beliefs:
+    """Compiled looks at models; made once a run."""
+
+    def __init__(self, experiment: Experiment, scene: FittedScene):
+        """Compiles nothing yet."""
+        head = experiment.heads[-1]
+        feature = scene.pool.arrays["feature"]
+        self._description = jnp.zeros((1, 1, feature.shape[-1]))
+        self._chunk = experiment.surface.score_chunk
+        self._head = head
+        # Decoders hold cameras only: the same for the caches of every round.
+        self.decode = decoder(scene.pool)
+        self.posterior = make_posterior(head, self.decode)
+        self._of = jax.jit(self.posterior)
+        self._predict_pool = evaluate.make_predictor(self.posterior)
+        self._predict_test = evaluate.make_predictor(
+            make_posterior(head, decoder(scene.test))
+        )
+
+    def no_heads(self) -> Any:
+        """Parameters for scores that look at no belief: zeros."""
+        zeros = jnp.zeros((1, 1, 3))
+        points = SurfacePoints(zeros, zeros, zeros, self._description)
+        shapes = jax.eval_shape(self._head.init, jax.random.key(0), points)
+        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+
+    def of(self, model: Model, pixel: np.ndarray) -> Posterior:
+        """The posterior of chosen pool pixels, NumPy leaves ``[m ...]``."""
+        padded = _padded(pixel)
+        found = self._of(model.heads, jnp.asarray(padded), model.pool.take(padded))
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(pixel)], found)
+
+    def labels(self, model: Model, pixel: np.ndarray) -> np.ndarray:
+        """Predicted labels int64 of chosen pool pixels."""
+        padded = _padded(pixel)
+        compact = model.pool.take(padded)
+        label, _, _ = self._predict_pool(model.heads, jnp.asarray(padded), compact)
+        return np.asarray(label)[: len(pixel)].astype(np.int64)
+
+    def pool(self, model: Model) -> evaluate.Prediction:
+        """Predictions of every ray of the training frames."""
+        return self._all(self._predict_pool, model.heads, model.pool)
+
+    def test(self, model: Model) -> evaluate.Prediction:
+        """Predictions of every ray of the test frames."""
+        return self._all(self._predict_test, model.heads, model.test)
+
+    def _all(
+        self, predict: Callable[..., Any], heads: Any, cache: SurfaceCache
+    ) -> evaluate.Prediction:
+        chunks = cache.chunks(min(self._chunk, cache.num_rays))
+        return evaluate.predict(predict, heads, chunks, cache.num_rays)
+
+
+def _padded(pixel: np.ndarray) -> np.ndarray:
+    size = 1 << max(len(pixel) - 1, MIN_ROWS - 1).bit_length()
+    return np.pad(pixel, (0, size - len(pixel)), mode="edge").astype(np.int32)

@@ -1,0 +1,172 @@
+"""What became of past queries: the policy's training data, on disk beside the run.
+
+Before a round's labels are learnt it is written down what was known of its queries
+and what the model said of the whole pool. The labels of the next round, which neither
+that model nor the one after has learnt, are its honest judges.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import KDTree
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What was known when a round was asked, by the model of the round before.
+
+    Attributes:
+        pixel: int64 ``[q]`` flat pool pixels asked about.
+        cues: float32 ``[q d]``.
+        predicted: uint16 ``[n]`` the label it predicted of every pool pixel.
+    """
+
+    pixel: np.ndarray
+    cues: np.ndarray
+    predicted: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcomes:
+    """What became of queries, as `train.Observations` wants it.
+
+    Attributes:
+        pixel: int64 ``[q]``.
+        cues: float32 ``[q d]``.
+        wrong: float32 ``[q]``, 1 wrong, 0 right, -1 unknown.
+        gain: float32 ``[q]``, in units of its round's mean absolute gain; NaN unknown.
+    """
+
+    pixel: np.ndarray
+    cues: np.ndarray
+    wrong: np.ndarray
+    gain: np.ndarray
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.pixel)
+
+
+class Diary:
+    """One file a round, ``round_{i}.npz``; writing a round again changes nothing."""
+
+    def __init__(self, folder: Path):
+        """Remembers the folder; it is made when there is something to write."""
+        self._folder = folder
+
+    def write(self, round_index: int, asked: Asked) -> None:
+        """Writes a round down, whole or not at all."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(round_index)
+        temporary = path.with_suffix(".tmp")
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **dataclasses.asdict(asked))
+        temporary.replace(path)
+
+    def read(self, round_index: int) -> Asked | None:
+        """What was known when the round was asked; None if no model was there yet."""
+        path = self._path(round_index)
+        if not path.exists():
+            return None
+        with np.load(path) as arrays:
+            return Asked(**arrays)
+
+    def _path(self, round_index: int) -> Path:
+        return self._folder / f"round_{round_index}.npz"
+
+
+def credit(
+    place: np.ndarray,
+    judge_place: np.ndarray,
+    judge_label: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+) -> np.ndarray:
+    """What each query of a round did to mIoU, as others' labels judge it: ``[q]``.
+
+    A judge whose prediction changed counts for the query nearest to it, by what the
+    change did to mIoU over the judges, to first order (`miou_change`).
+
+    Args:
+        place: ``[q d]`` where the queries are, in metres of likeness.
+        judge_place: ``[j d]`` where the judges are.
+        judge_label: int ``[j]``, true labels, not negative.
+        before: int ``[j]`` predictions of the model that the round was asked by.
+        after: int ``[j]`` predictions of the model that has learnt the round.
+    """
+    change = miou_change(judge_label, before, after)
+    moved = np.flatnonzero(change)
+    if not len(moved):
+        return np.zeros(len(place), np.float32)
+    _, nearest = KDTree(place).query(judge_place[moved])
+    gain = np.bincount(nearest, change[moved], minlength=len(place))
+    return gain.astype(np.float32)
+
+
+def miou_change(label: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Each pixel's share ``[j]`` of a change of mIoU, to first order.
+
+    A pixel of class y that turns right adds one to the intersection of y; where it
+    was taken for p it leaves the union of p. With intersections I and unions U before
+    the change, in units of one over the number of classes seen, the two are worth
+    ``1 / U_y`` and ``I_p / U_p**2``; turning wrong costs the same.
+    """
+    num_classes = int(max(a.max(initial=0) for a in (label, before, after))) + 1
+    hit = np.bincount(label[before == label], minlength=num_classes)
+    union = np.bincount(label, minlength=num_classes)
+    union = union + np.bincount(before, minlength=num_classes) - hit
+    seen = np.maximum(union, 1)
+    worth, harm = 1.0 / seen, hit / np.square(seen, dtype=np.float64)
+
+    def value(predicted: np.ndarray) -> np.ndarray:
+        return np.where(predicted == label, worth[label], -harm[predicted])
+
+    return (value(after) - value(before)) / max(np.count_nonzero(union), 1)
+
+
+def relative(gain: np.ndarray) -> np.ndarray:
+    """Gains in units of their mean size, cut at 10: later rounds gain less in all."""
+    return np.clip(gain / max(float(np.abs(gain).mean()), 1e-12), -10.0, 10.0)
+
+
+def nothing(num_cues: int) -> Outcomes:
+    """No outcome at all."""
+    none = np.zeros(0, np.float32)
+    cues = np.zeros((0, num_cues), np.float32)
+    return Outcomes(np.zeros(0, np.int64), cues, none, none)
+
+
+def mistakes(asked: Asked, pixel: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Whether the model was wrong where it asked, float32 ``[q]``: 1, 0, -1 unknown.
+
+    Args:
+        asked: What was known then.
+        pixel: int ``[m]``, labelled pixels, rising.
+        label: int ``[m]``, their labels.
+    """
+    if not len(pixel):
+        return np.full(len(asked.pixel), -1, np.float32)
+    row = np.minimum(np.searchsorted(pixel, asked.pixel), len(pixel) - 1)
+    wrong = asked.predicted[asked.pixel] != label[row]
+    return np.where(pixel[row] == asked.pixel, wrong, -1).astype(np.float32)
+
+
+def joined(parts: list[Outcomes]) -> Outcomes:
+    """Outcomes of several rounds in one."""
+    columns = zip(*(dataclasses.astuple(part) for part in parts), strict=True)
+    return Outcomes(*(np.concatenate(column) for column in columns))
+
+
+def shrunk(outcomes: Outcomes, expected: np.ndarray, prior: float) -> Outcomes:
+    """Outcomes whose gains are drawn towards what was expected before they were seen.
+
+    Args:
+        outcomes: As observed.
+        expected: ``[q]`` gains that a policy of other scenes expected.
+        prior: How many observations those count for.
+    """
+    count = np.count_nonzero(~np.isnan(outcomes.gain))
+    share = count / max(count + prior, 1e-9)
+    gain = share * outcomes.gain + (1.0 - share) * expected
+    return dataclasses.replace(outcomes, gain=gain.astype(np.float32))

@@ -1,0 +1,73 @@
+"""Trains the query policy on procedural rooms and writes its file.
+
+Run: python -m alsem.pretrain --out=FILE.npz --folder=DIR
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from absl import app, flags, logging
+
+from alsem.types import InputError
+
+_OUT = flags.DEFINE_string("out", None, "Policy file to write.")
+_FOLDER = flags.DEFINE_string("folder", None, "Where rooms and runs are kept.")
+_ROOMS = flags.DEFINE_integer("rooms", 6, "Rooms to learn from; one more judges.")
+_SEED = flags.DEFINE_integer("seed", 100, "Seed of the first room.")
+_CONFIG = flags.DEFINE_string("config", "configs/room.py", "Config of the runs.")
+
+
+def main(argv: list[str]) -> None:
+    """Labels the rooms, learns from it, and then again with the policy's own picks."""
+    if len(argv) > 1:
+        raise InputError(f"unexpected argument {argv[1]!r}; all options are --flags")
+    if not _OUT.value or not _FOLDER.value:
+        raise InputError("--out=FILE.npz and --folder=DIR are needed")
+    if _ROOMS.value < 1:
+        raise InputError(f"--rooms is {_ROOMS.value}; give 1 or more")
+    import jax  # slow to import: flags are read first
+
+    from alsem import observations, policies, pretraining
+
+    path, _, variant = _CONFIG.value.partition(":")
+    spec = importlib.util.spec_from_file_location("config", path)
+    if spec is None or spec.loader is None or not Path(path).is_file():
+        raise InputError(f"{path}: no config file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config, folder = module.get_config(variant), Path(_FOLDER.value)
+    seeds = range(_SEED.value, _SEED.value + _ROOMS.value + 1)
+    options, start, teachers = config.train.policy, None, pretraining.TEACHERS
+    head = pretraining.PolicyHead(width=options.width, depth=options.depth)
+    out = Path(_OUT.value)
+    for again in (False, True):
+        if again:  # what it would ask for now, its teachers may never have asked
+            teachers, start = (*teachers, "policy"), policies.load(out, head)
+        rooms = pretraining.teach(
+            config, folder, rooms=seeds, teachers=teachers, start=start, tell=_tell
+        )
+        params = pretraining.learn(
+            head, observations.joined(rooms[:-1]), jax.random.key(_SEED.value)
+        )
+        policies.save(out, params)
+        agreement = pretraining.rank_agreement(head, params, rooms[-1])
+        _tell(f"{out}: rank correlation {agreement:.3f} on the room left out")
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def run() -> None:
+    """Runs `main`; bad input is one line on standard error and exit status 2."""
+    logging.set_verbosity(logging.WARNING)
+    try:
+        app.run(main, flags_parser=flags.FLAGS)
+    except (InputError, flags.Error) as error:
+        print(f"alsem.pretrain: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    run()
