@@ -99,7 +99,7 @@ class Policy:
 
     term: PolicyTerm
     start: Any
-    prior: float
+    prior: float | int
     least: int
 
 

@@ -158,7 +158,7 @@ def joined(parts: list[Outcomes]) -> Outcomes:
     return Outcomes(*(np.concatenate(column) for column in columns))
 
 
-def shrunk(outcomes: Outcomes, expected: np.ndarray, prior: float) -> Outcomes:
+def shrunk(outcomes: Outcomes, expected: np.ndarray, prior: float | int) -> Outcomes:
     """Outcomes whose gains are drawn towards what was expected before they were seen.
 
     Args:

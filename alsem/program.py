@@ -78,7 +78,8 @@ def run_experiment(experiment: Experiment, begun: float) -> bool:
         print(f"report: {workdir / 'report' / 'index.html'}", flush=True)
     if len(waiting.query_id):
         print(f"waiting for answers to {workdir / 'queries.csv'}:", end=" ")
-        print("give them and run the same command again", flush=True)
+        print(f"write them to {experiment.active.answers}", end=" ")
+        print("and run the same command again", flush=True)
     return not len(waiting.query_id)
 
 

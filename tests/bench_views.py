@@ -13,7 +13,6 @@ surface cache is given. The posterior is made up: a smooth random function of th
 place, and noise of every view's own.
 """
 
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -48,7 +47,7 @@ _DOWNSCALE = flags.DEFINE_integer("downscale", 2, "Of the capture's images.")
 _SURFACE = flags.DEFINE_string("surface", "", "Folder of a surface cache's arrays.")
 _VOXEL = flags.DEFINE_float("voxel_size", 0.05, "Metres.")
 _CLASSES = flags.DEFINE_integer("classes", 20, "Classes of the made-up posterior.")
-_REPEATS = flags.DEFINE_integer("repeats", 7, "Of every measurement but the exact.")
+_REPEATS = flags.DEFINE_integer("repeats", 15, "Of every measurement but the exact.")
 
 FLOOR = 1e-12
 CHUNK = 4  # views scored at once
@@ -233,15 +232,15 @@ def what_geometry_gives(voxel: np.ndarray, num_views: np.ndarray) -> dict[str, A
     return given
 
 
-def medians(runs: dict[str, Callable[[], Any]], *, repeats: int) -> dict[str, float]:
-    """Median seconds of calls that were made before; all take turns."""
-    spent: dict[str, list[float]] = {name: [] for name in runs}
+def shortest(run: Callable[[], Any], *, repeats: int) -> float:
+    """Seconds of the least disturbed of some calls; the first is not counted."""
+    run()
+    spent = []
     for _ in range(repeats):
-        for name, run in runs.items():
-            begun = time.perf_counter()
-            run()
-            spent[name].append(time.perf_counter() - begun)
-    return {name: statistics.median(times) for name, times in spent.items()}
+        begun = time.perf_counter()
+        run()
+        spent.append(time.perf_counter() - begun)
+    return min(spent)
 
 
 def main(argv: list[str]) -> None:
@@ -264,10 +263,10 @@ def main(argv: list[str]) -> None:
         f" geometric cues, once: {static:.2f} s"
     )
     expected = runs["NumPy"]()
-    for run in runs.values():
+    spent = {}
+    for name, run in runs.items():
         np.testing.assert_allclose(run(), expected, rtol=1e-3, atol=1e-4)
-    spent = medians(runs, repeats=_REPEATS.value)
-    for name in runs:
+        spent[name] = shortest(run, repeats=_REPEATS.value)
         print(
             f"{name:8s} {spent[name]:7.3f} s {len(candidates) / spent[name]:12.0f}"
             f" candidates/s  alsem is {spent[name] / spent['alsem']:.2f}x as fast"
@@ -284,10 +283,10 @@ def compare_with_pairs(
 ) -> None:
     """Prints time and rank correlation of the exact twin's statistics."""
     mesh = sharding.make_mesh(1)
-    found = exact.exact_views(candidates, views_of_pool, probs)  # compiles too
-    begun = time.perf_counter()
     found = exact.exact_views(candidates, views_of_pool, probs)
-    slow = time.perf_counter() - begun
+    slow = shortest(
+        lambda: exact.exact_views(candidates, views_of_pool, probs), repeats=2
+    )
     print(f"exact    {slow:7.3f} s: {slow / fast:.0f} times as long")
     sums = views.fresh_sums(candidates.num_voxels, probs.shape[-1], mesh=mesh)
     for p, voxel in zip(

@@ -230,7 +230,6 @@ def test_a_bad_row_is_named_with_its_line(store, tmp_path, text, where):
 @pytest.mark.parametrize(
     "content, words",
     [
-        (None, "No such file"),
         (b"", "line 1: the header"),
         (b"frame;row;col;label\n", "line 1: the header"),
         (b"frame,row,col,label\n2,0,1,\xff\n", "UTF-8"),

@@ -9,8 +9,10 @@ import optax
 import pytest
 import tiny
 
-from alsem import build, fitted, sharding, surface, train
+from alsem import build, fitted, policies, sharding, surface, train
+from alsem.acquisition import policy_names
 from alsem.checkpoint import Checkpoints
+from alsem.models import PolicyHead
 from alsem.types import SurfacePoints
 
 KEY = jax.random.key(7)
@@ -246,10 +248,31 @@ def test_a_semantic_fit_is_the_same_on_eight_devices(experiment, run_semantics):
         np.testing.assert_allclose(a, b, atol=2e-3)
 
 
+def test_a_view_member_learns_from_its_own_frames_alone(experiment):
+    """Frames of the other groups move the plain members and not this one."""
+    heads = dataclasses.replace(experiment.heads[-1], members=3, view_groups=2)
+    zeros = jnp.ones((8, 2, 3))
+    points = SurfacePoints(zeros, zeros, zeros, jnp.ones((8, 2, 7)))
+    params = heads.init(jax.random.key(3), points)
+    weights, label = jnp.full((8, 2), 0.5), jnp.arange(8, dtype=jnp.int32) % 6
+
+    def moved(frame):
+        grads = jax.grad(
+            lambda p: train.semantic_loss(
+                heads, p, points, weights, label, jnp.full(8, frame, jnp.int32)
+            )
+        )(params)
+        kernel = grads["params"]["head"]["logits"]["kernel"]
+        return [float(jnp.max(jnp.abs(member))) > 0 for member in kernel]
+
+    assert moved(frame=4) == [True, True, False]
+    assert moved(frame=7) == [True, False, True]
+
+
 # --- jointly ----------------------------------------------------------------------
 
 
-def joint_step(experiment, *, semantic_gradient, semantic_weight=1.0):
+def joint_step(experiment, *, semantic_gradient, semantic_weight=1.0, policy=None):
     """One step of plain descent whose colour rays ask for nothing."""
     weights = {
         field.name: 0.0
@@ -269,6 +292,7 @@ def joint_step(experiment, *, semantic_gradient, semantic_weight=1.0):
         intrinsics=experiment.scene.intrinsics,
         pixel_offset=experiment.scene.pixel_offset,
         mesh=experiment.mesh,
+        policy=policy,
     )
     return jax.jit(step)
 
@@ -314,3 +338,43 @@ def test_joint_rays_without_a_label_move_nothing(experiment, data):
     moved, parts = joint_update(experiment, data, label, semantic_gradient=True)
     assert float(parts["semantic"]) == 0.0
     assert max(jax.tree.leaves(moved)) == 0.0
+
+
+@pytest.mark.parametrize("semantic_gradient", [True, False])
+def test_what_the_policy_learns_reaches_the_field_if_it_may(
+    experiment, data, semantic_gradient
+):
+    head = PolicyHead(width=8, depth=1)
+    policy = policies.fresh(head, jax.random.key(1), 7, {})
+    # Born blind to the description: let it see, so that slopes can pass.
+    look = policy["params"]["description"]["kernel"]
+    policy["params"]["description"]["kernel"] = jnp.ones_like(look)
+    before = joint_params(experiment) | {"policy": policy}
+    nothing = train.LabelledPixels(
+        pixel=jnp.zeros(64, jnp.int32),
+        label=jnp.full(64, -1, jnp.int32),
+        count=jnp.int32(1),
+    )
+    observed = train.Observations(
+        pixel=jnp.arange(32, dtype=jnp.int32),
+        compact=None,
+        cues=jnp.ones((32, len(policy_names()))),
+        wrong=jnp.ones(32),
+        gain=jnp.full(32, 2.0),
+        count=jnp.int32(32),
+    )
+    state = train.fresh_state(before, optax.sgd(1.0), grid=experiment.nerf.init_grid())
+    step = joint_step(
+        experiment,
+        semantic_gradient=semantic_gradient,
+        policy=train.PolicyTerm(head=head, weight=1.0, batch=16),
+    )
+    after, parts = step(state, (data, nothing, observed), KEY)
+    moved = jax.tree.map(
+        lambda a, b: float(jnp.max(jnp.abs(a - b))), after.params, before
+    )
+    assert float(parts["policy"]) > 0
+    assert max(jax.tree.leaves(moved["policy"])) > 0
+    field = moved["field"]["params"]
+    assert (max(jax.tree.leaves(field)) > 0) == semantic_gradient
+    assert max(jax.tree.leaves(moved["heads"])) == 0

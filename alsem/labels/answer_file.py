@@ -156,6 +156,9 @@ class FileAnnotator:
                     if any(cell.strip() for cell in cells):
                         yield reader.line_num, [cell.strip() for cell in cells]
         except OSError as error:
+            folder = os.path.dirname(os.path.abspath(self._path))
+            if isinstance(error, FileNotFoundError) and os.path.isdir(folder):
+                return  # nobody has answered yet
             raise InputError(
                 f"{self._path}: {error.strerror}; check the label file's path"
             ) from error

@@ -37,7 +37,8 @@ def _shown(
     if not heads.view_groups:
         return everybody
     group = jnp.arange(heads.view_groups)[:, None]
-    own = jnp.where(frame % heads.view_groups == group, label, -1)
+    is_own = (frame % heads.view_groups)[None] == group
+    own = jnp.where(is_own, label[None], -1)
     return jnp.concatenate([everybody, own])
 
 
