@@ -6,6 +6,7 @@ Every loss is a scalar of the global batch; weights and schedules are the caller
 import jax
 import jax.numpy as jnp
 
+from alsem import sampling
 from alsem.numerics import safe_log
 from alsem.typing import Array, Bool, Float, Int
 
@@ -79,7 +80,7 @@ def distortion(
 
     The double sum over sample pairs in O(s), by running sums over sorted samples.
     """
-    t_mids = 0.5 * (t_edges[..., 1:] + t_edges[..., :-1])
+    t_mids = sampling.midpoints(t_edges)
     weight_before = jnp.cumsum(weights, axis=-1) - weights
     moment_before = jnp.cumsum(weights * t_mids, axis=-1) - weights * t_mids
     between = 2.0 * weights * (t_mids * weight_before - moment_before)

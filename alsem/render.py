@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 
+from alsem import sampling
 from alsem.types import FieldSamples, Rays, RenderedRays
 from alsem.typing import Array, Float
 
@@ -75,7 +76,7 @@ def render_rays(
     t_edges: Float[Array, "r e"],
 ) -> RenderedRays:
     """Asks a field at the middle of every interval and composites what it says."""
-    t_mids = 0.5 * (t_edges[:, 1:] + t_edges[:, :-1])
+    t_mids = sampling.midpoints(t_edges)
     directions = rays.directions[:, None]
     x_world = rays.origins[:, None] + directions * t_mids[..., None]
     samples = field(x_world, directions)

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alsem import cameras, render
+from alsem import cameras, render, sampling
 from alsem.types import InputError, Intrinsics, Rays, RenderedRays, SurfacePoints
 from alsem.typing import Array, Float
 
@@ -119,7 +119,7 @@ def reduce_samples(
         Points ``[r s]``, weights ``[r s]`` (their sum is what was kept of the ray's
         opacity) and distances ``[r s]``, heaviest first.
     """
-    t_mids = 0.5 * (rendered.t_edges[:, 1:] + rendered.t_edges[:, :-1])
+    t_mids = sampling.midpoints(rendered.t_edges)
     remaining = rendered.weights
     surface = rendered.samples.surface
     places = []

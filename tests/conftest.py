@@ -41,11 +41,3 @@ def strict_dtypes():
     """Make every implicit change of dtype an error; for mathematics of our own."""
     with jax.numpy_dtype_promotion("strict"):
         yield
-
-
-def pytest_collection_modifyitems(items):
-    marked = [item for item in items if item.get_closest_marker("gpu")]
-    if marked and os.environ["JAX_PLATFORMS"] == "cpu":
-        skip = pytest.mark.skip(reason="runs on the CPU; set JAX_PLATFORMS=cuda")
-        for item in marked:
-            item.add_marker(skip)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from alsem import cameras, losses, numerics, render, rng, sharding
+from alsem import cameras, losses, numerics, render, rng, sampling, sharding
 from alsem.models import Nerf
 from alsem.train.state import PixelData, Step, TrainState, update
 from alsem.types import Intrinsics
@@ -63,7 +63,7 @@ def geometry_loss(
     colour = [losses.colour_error(level.rgb, target) for level in levels]
     parts: dict[str, Any] = {"colour": sum(colour)}
     finest = levels[-1]
-    t_mids = 0.5 * (finest.t_edges[:, 1:] + finest.t_edges[:, :-1])
+    t_mids = sampling.midpoints(finest.t_edges)
     if weight.occupancy:
         parts["occupancy"] = losses.occupancy(
             finest.samples.density,
