@@ -6,6 +6,7 @@ from typing import Any
 from alsem.types import InputError
 
 GRANULARITIES = ("point", "patch", "superpixel", "volume", "frame")
+LEAST_VOLUME = 0.03  # metres: what supervoxels are grown from
 HEAD_INPUTS = ("position", "normal", "albedo", "feature")
 # What may differ between a run and its continuation.
 MAY_CHANGE = (("active", "rounds"), ("active", "budget"))
@@ -75,8 +76,13 @@ def check(config: Any) -> None:
     )
     for key in ("patch_size", "superpixel_pixels"):
         require(active[key] >= 1, f"active.{key}", active[key], "at least 1")
-    for key in ("volume_size", "voxel_size"):
-        require(active[key] > 0, f"active.{key}", active[key], "positive")
+    require(active.voxel_size > 0, "active.voxel_size", active.voxel_size, "positive")
+    require(
+        active.volume_size >= LEAST_VOLUME,
+        "active.volume_size",
+        active.volume_size,
+        f"{LEAST_VOLUME} or more",
+    )
     for kind, seconds in active.seconds.items():
         require(seconds >= 0, f"active.seconds.{kind}", seconds, "0 or more")
     one_of("active.annotator", active.annotator, "simulated", "file")

@@ -90,7 +90,10 @@ def _frames(
 
 def _queried(experiment: Experiment, store: LabelStore) -> tuple[QueryView, ...]:
     answers, frames = store.annotations(), experiment.scene.train
-    points = answers.row >= 0
+    # One place a query: an exact answer has many rows, the first of them will do.
+    first = np.zeros(len(answers.query_id), bool)
+    first[np.unique(answers.query_id, return_index=True)[1]] = True
+    points = first & (answers.row >= 0)
     return tuple(
         QueryView(
             name=frames.names[frame],

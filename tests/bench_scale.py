@@ -1,6 +1,6 @@
 """Scores and selects from a pool as large as a full Replica training set.
 
-Run: python tests/bench_scale.py --folder=DIR [--frames=180] [--queries=10000]
+Run: python tests/bench_scale.py --folder=DIR [--frames=180] [--members=1]
 
 A procedural room is photographed at 320 x 240; its surface cache is written from the
 photographs' own colour and depth, so that no field has to be fitted first. Then one
@@ -93,6 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--frames", type=int, default=180)
+    parser.add_argument("--members", type=int, default=1)
     parser.add_argument("--queries", type=int, default=10_000)
     parser.add_argument("--strategies", default="entropy,view_divergence,geometry")
     args = parser.parse_args()
@@ -106,11 +107,15 @@ def run(args, name: str) -> None:
     config.data.room.train_frames, config.data.room.test_frames = args.frames, 2
     config.active.strategy = name
     experiment = build.build(config, args.folder / "run")
-    experiment = dataclasses.replace(experiment, mesh=sharding.make_mesh(1))
+    head = dataclasses.replace(
+        experiment.heads[-1], members=args.members, view_groups=0
+    )
+    experiment = dataclasses.replace(
+        experiment, heads=(head,), mesh=sharding.make_mesh(1)
+    )
     cache = write_cache(experiment, args.folder / "surface")
     scene = FittedScene(params=None, grid=None, pool=cache, test=cache, seconds={})
     beliefs = Beliefs(experiment, scene)
-    head = experiment.heads[-1]
     shapes = beliefs.no_heads()
     heads = jax.tree.map(
         lambda leaf: 0.3 * jax.random.normal(jax.random.key(leaf.size), leaf.shape),
