@@ -23,16 +23,27 @@ def make_posterior(
     heaviest sample.
     """
 
+    plain = heads.members - heads.view_groups
+
+    def beliefs(params: Any, surface: Any, weights: Array, members: slice):
+        """Embeddings [k r d] and probabilities [r k c] of some of the members."""
+        params = jax.tree.map(lambda leaf: leaf[members], params)
+        some: Any = heads.clone(members=len(range(heads.members)[members]))
+        at_samples = some.apply(params, surface, method="embed")
+        embedding = jnp.sum(weights[None, ..., None] * at_samples, axis=-2)
+        logits = some.apply(params, embedding, method="classify")
+        return embedding, jnp.moveaxis(jax.nn.softmax(logits, axis=-1), 0, 1)
+
     def posterior(params: Any, ids: Array, compact: Any) -> Posterior:
         surface, weights, t = decode(ids, compact)
-        at_samples: Any = heads.apply(params, surface, method="embed")
-        embedding = jnp.sum(weights[None, ..., None] * at_samples, axis=-2)
-        logits: Any = heads.apply(params, embedding, method="classify")
-        probs = jnp.moveaxis(jax.nn.softmax(logits, axis=-1), 0, 1)
-        members = heads.members - heads.view_groups
+        embedding, probs = beliefs(params, surface, weights, slice(plain))
+        # Apart, so that a score which looks at one kind does not pay for the other.
+        view_probs = probs[:, :0]
+        if heads.view_groups:
+            _, view_probs = beliefs(params, surface, weights, slice(plain, None))
         return Posterior(
-            probs=probs[:, :members],
-            view_probs=probs[:, members:],
+            probs=probs,
+            view_probs=view_probs,
             embedding=embedding[0],
             x_world=surface.x_world[:, 0],
             normal=surface.normal[:, 0],
