@@ -177,7 +177,8 @@ class Run:
         asked_for, policy = self.experiment.strategy, self.experiment.policy
         if asked_for is None:
             return "full", None
-        if policy is not None and policy.start is None:
+        is_learned = asked_for is STRATEGIES["policy"]
+        if is_learned and policy is not None and policy.start is None:
             outcomes = self.hindsight.outcomes(round_index - 1)
             if len(outcomes) < policy.least:
                 asked_for = STRATEGIES["geometry"]

@@ -129,7 +129,7 @@ def test_the_same_key_chooses_the_same_batch(name):
 @pytest.mark.parametrize(
     "name",
     [
-        *("random", "coverage", "voxel_coverage", "vote_entropy"),
+        *("random", "spread", "coverage", "voxel_coverage", "vote_entropy"),
         *("coreset", "badge", "by top_share"),
     ],
 )
@@ -279,7 +279,7 @@ def test_a_mistyped_strategy_is_told_the_nearest():
     with pytest.raises(InputError, match="did you mean 'geometry'") as error:
         acquisition.find_strategy("geometri")
     assert "\n" not in str(error.value)
-    with pytest.raises(InputError, match="random, coverage"):
+    with pytest.raises(InputError, match="random, spread"):
         acquisition.find_strategy("zzz")
 
 
@@ -293,10 +293,10 @@ def test_the_row_of_a_round_waits_for_a_model_and_for_trust():
     for plain in ("margin", "badge", "view_divergence"):
         assert name(plain, has_model=False, was_trusted=False) == "random"
         assert name(plain, has_model=True, was_trusted=False) == plain
-    assert name("geometry", has_model=False, was_trusted=False) == "coverage"
-    assert name("geometry", has_model=True, was_trusted=False) == "coverage"
+    assert name("geometry", has_model=False, was_trusted=False) == "spread"
+    assert name("geometry", has_model=True, was_trusted=False) == "spread"
     assert name("geometry", has_model=True, was_trusted=True) == "geometry"
-    for model_free in ("random", "coverage", "voxel_coverage"):
+    for model_free in ("random", "spread", "coverage", "voxel_coverage"):
         for has_model in (False, True):
             row = name(model_free, has_model=has_model, was_trusted=has_model)
             assert row == model_free
