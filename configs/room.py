@@ -196,7 +196,7 @@ def _surface() -> Any:
 
 def _active() -> Any:
     active: Any = ml_collections.ConfigDict()
-    active.strategy = "geometry"
+    active.strategy = "policy"
     active.mix_by = "rank"  # of "0.7*margin+0.3*coverage"; or "minmax"
     active.diversity = ()  # batch steps in place of the strategy's own
     active.exact_views = False  # every view against every other; small scenes only

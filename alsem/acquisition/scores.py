@@ -156,13 +156,14 @@ def redal(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, "
 def geometry(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
     """Margin, weighed down where geometry says that a label would teach little.
 
-    A place that few frames see informs few pixels; at an edge, a crease, a silhouette
-    or where the views' depths disagree a click is often mislabelled. Each of the four
-    weights stays in [`MIN_WEIGHT`, 1].
+    A place that few frames see informs few pixels; on a silhouette or where the views'
+    depths disagree a click is often mislabelled. Each of the three weights stays in
+    [`MIN_WEIGHT`, 1]. The spread of normals is no weight: small things, which decide
+    mIoU, are all edges.
     """
     weight = margin(key, posterior, cues)
     seen = visibility(key, posterior, cues)
-    for cue in (seen, cues.coherence, cues.purity, cues.consistency):
+    for cue in (seen, cues.purity, cues.consistency):
         weight = weight * jnp.clip(cue, MIN_WEIGHT, 1.0)
     return weight
 
