@@ -117,6 +117,7 @@ SHRINK: dict[str, Any] = {
     "train.joint.label_rays": 64,
     "surface.render_chunk": 192,
     "surface.score_chunk": 1000,  # no divisor of the pool: the last chunk is padded
+    "active.strategy": "geometry",  # the policy has tests of its own
     "active.initial_clicks": 8,
     "active.clicks_per_round": 8,
     "active.growth": 1.0,

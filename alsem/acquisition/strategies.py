@@ -95,8 +95,13 @@ STRATEGIES: dict[str, Strategy] = {
     "bvsb": Strategy(scores.bvsb),
     "bald": Strategy(scores.bald),
     "vote_entropy": Strategy(scores.vote_entropy),
-    "view_entropy": Strategy(scores.view_entropy, needs=MODEL | {"views"}),
-    "view_divergence": Strategy(scores.view_divergence, needs=MODEL | {"views"}),
+    # Spaced, for a place is done with once one of its views is labelled (ViewAL).
+    "view_entropy": Strategy(
+        scores.view_entropy, (steps.spaced,), needs=MODEL | {"views"}
+    ),
+    "view_divergence": Strategy(
+        scores.view_divergence, (steps.spaced,), needs=MODEL | {"views"}
+    ),
     "coreset": Strategy(scores.coverage, (STEPS["coreset"],)),
     "badge": Strategy(scores.coverage, (STEPS["badge"],)),
     "fisher": Strategy(scores.coverage, (STEPS["fisher"],)),
