@@ -22,7 +22,6 @@ def make_posterior(
     probabilities after, as in training; point, normal and colour are those of the
     heaviest sample.
     """
-
     plain = heads.members - heads.view_groups
 
     def beliefs(params: Any, surface: Any, weights: Array, members: slice):

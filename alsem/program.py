@@ -10,7 +10,16 @@ from pathlib import Path
 import jax
 import ml_collections
 
-from alsem import build, checks, environment, fitted, interrupt, logs, present
+from alsem import (
+    build,
+    checks,
+    environment,
+    fitted,
+    interrupt,
+    logs,
+    policies,
+    present,
+)
 from alsem.acquisition import STRATEGIES
 from alsem.active import Run
 from alsem.experiment import Experiment
@@ -68,6 +77,8 @@ def run_experiment(experiment: Experiment, begun: float) -> bool:
                 seconds_to_first_model_query=_first_model_query(rows),
             )
         if model is not None:
+            if model.policy is not None:
+                policies.save(workdir / "policy" / "policy.npz", model.policy)
             present.write(
                 experiment, run.beliefs, model, store, log, wall_seconds=wall_seconds
             )

@@ -187,7 +187,7 @@ def test_a_policy_waits_until_it_has_seen_enough(start, folder, trusting, mode):
     assert chosen == ["random", "geometry", "geometry", "policy"]
     diary = folder / "runs" / f"policy_{mode}" / "policy"
     assert sorted(p.name for p in diary.iterdir()) == [
-        f"round_{i}.npz" for i in (1, 2, 3)
+        *("policy.npz", *(f"round_{i}.npz" for i in (1, 2, 3)))
     ]
 
 
@@ -198,6 +198,13 @@ def test_the_shipped_policy_chooses_at_once_and_resumes(start, trusting):
     again = start("resumed", **POLICY)
     assert first == again[:2]
     assert [row["miou"] for row in again] == [row["miou"] for row in rows]
+
+
+def test_a_run_may_start_from_the_policy_of_another(start, folder, trusting):
+    start("teacher", **POLICY)
+    learnt = folder / "runs" / "teacher" / "policy" / "policy.npz"
+    rows = start("pupil", seed=1, train__policy__start=str(learnt), **POLICY)
+    assert [row["chosen_by"] for row in rows] == ["random"] + 3 * ["policy"]
 
 
 def test_a_capture_without_labels_waits_for_a_file_and_is_labelled(folder):
