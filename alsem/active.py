@@ -107,13 +107,13 @@ class Run:
             interrupt.check()
         return model
 
-    def _is_spent(self, round_index: int, limit: int | None) -> bool:
+    def _is_spent(self, round_index: int, limit: int | float | None) -> bool:
         """Whether there is nothing left to ask for."""
         if self.store.has_queries(round_index):
             return False
         return round_index > 0 if limit is None else limit <= 0
 
-    def _limit(self, round_index: int) -> int | None:
+    def _limit(self, round_index: int) -> int | float | None:
         """What this round may still spend; None for full supervision."""
         options = self.experiment.active
         if self.experiment.strategy is None:
@@ -121,14 +121,14 @@ class Run:
         wanted = options.clicks(round_index)
         if options.budget:
             spent = self.store.totals(round_index - 1)
-            wanted = min(wanted, options.budget - int(getattr(spent, options.cost)))
+            wanted = min(wanted, options.budget - getattr(spent, options.cost))
         return wanted
 
     def _ask(
         self,
         round_index: int,
         model: Model | None,
-        limit: int | None,
+        limit: int | float | None,
         watch: logs.Stopwatch,
     ) -> str | None:
         """Makes sure the round's queries are in the store; who chose them."""
@@ -177,8 +177,7 @@ class Run:
         asked_for, policy = self.experiment.strategy, self.experiment.policy
         if asked_for is None:
             return "full", None
-        is_learned = asked_for is STRATEGIES["policy"]
-        if is_learned and policy is not None and policy.start is None:
+        if policy is not None and policy.start is None:
             outcomes = self.hindsight.outcomes(round_index - 1)
             if len(outcomes) < policy.least:
                 asked_for = STRATEGIES["geometry"]
@@ -199,14 +198,16 @@ class Run:
     def _write(self, round_index: int, units: np.ndarray, score: np.ndarray) -> None:
         """Leaves queries in the store, each pointing at its unit's anchor."""
         camera = self.experiment.scene.intrinsics
+        of_pool = self.pool.units
         # A unit without a surface has no anchor, and is never asked unless all are.
-        anchor = self.pool.units.anchor[units]
-        frame, pixel = np.divmod(anchor, camera.width * camera.height)
+        anchor, first = of_pool.anchor[units], of_pool.order[of_pool.start[units]]
+        place = np.where(anchor < 0, first, anchor)
+        frame, pixel = np.divmod(place, camera.width * camera.height)
         row, col = np.divmod(pixel, camera.width)
         self.store.write_queries(
             round_index,
             self.experiment.active.granularity,
-            frame=np.where(anchor < 0, 0, frame),
+            frame=frame,
             row=np.where(anchor < 0, -1, row),
             col=np.where(anchor < 0, -1, col),
             unit=units,
@@ -224,11 +225,13 @@ class Run:
         anchor = pool.units.anchor
         return np.where(anchor >= 0, worth[anchor], 0.0).astype(np.float32)
 
-    def _most_queries(self, pool: Pool, limit: int | None) -> int:
+    def _most_queries(self, pool: Pool, limit: int | float | None) -> int:
         """Queries that are enough to spend a limit; what is over is withdrawn."""
         active = self.experiment.active
-        if limit is None or active.cost == "clicks":
-            return pool.units.num_units if limit is None else limit
+        if limit is None:
+            return pool.units.num_units
+        if active.cost == "clicks":
+            return int(limit)
         if active.cost == "pixels":
             price = 0.5 * float(np.mean(pool.units.sizes))
         else:

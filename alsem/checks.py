@@ -86,6 +86,12 @@ def check(config: Any) -> None:
     for kind, seconds in active.seconds.items():
         require(seconds >= 0, f"active.seconds.{kind}", seconds, "0 or more")
     one_of("active.annotator", active.annotator, "simulated", "file")
+    require(
+        active.strategy not in ("bald", "vote_entropy") or config.model.members > 1,
+        "model.members",
+        config.model.members,
+        f"2 or more: active.strategy={active.strategy!r} compares them",
+    )
     full = active.strategy == "full"
     require(
         not full or (active.annotator == "simulated" and not active.budget),

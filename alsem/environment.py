@@ -17,7 +17,7 @@ from alsem.logs import plain, write_json
 
 PACKAGES = (
     "jax jaxlib flax optax orbax-checkpoint numpy ml_collections tensorboardX "
-    "matplotlib pillow tqdm"
+    "matplotlib pillow scikit-image scipy tqdm"
 ).split()
 
 

@@ -69,11 +69,13 @@ class Hindsight:
         if self._policy is None:
             return none
         labelled = self._answers.labelled(round_index)
+        answered = self._answers.summary().pixel
         parts = [none]
         for number in range(1, round_index + 1):
             asked = self.diary.read(number)
             if asked is None:
                 continue
+            asked = asked.only(np.isin(asked.pixel, answered))  # the rest: withdrawn
             gain = np.full(len(asked.pixel), np.nan, np.float32)
             after = self.diary.read(number + 1) if number < round_index else None
             if after is not None:

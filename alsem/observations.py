@@ -26,6 +26,12 @@ class Asked:
     cues: np.ndarray
     predicted: np.ndarray
 
+    def only(self, queries: np.ndarray) -> "Asked":
+        """The same of some queries, a mask ``[q]``."""
+        return dataclasses.replace(
+            self, pixel=self.pixel[queries], cues=self.cues[queries]
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Outcomes:
@@ -97,7 +103,7 @@ def credit(
     """
     change = miou_change(judge_label, before, after)
     moved = np.flatnonzero(change)
-    if not len(moved):
+    if not len(moved) or not len(place):
         return np.zeros(len(place), np.float32)
     _, nearest = KDTree(place).query(judge_place[moved])
     gain = np.bincount(nearest, change[moved], minlength=len(place))
@@ -127,7 +133,8 @@ def miou_change(label: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.
 
 def relative(gain: np.ndarray) -> np.ndarray:
     """Gains in units of their mean size, cut at 10: later rounds gain less in all."""
-    return np.clip(gain / max(float(np.abs(gain).mean()), 1e-12), -10.0, 10.0)
+    size = float(np.abs(gain).mean()) if len(gain) else 0.0
+    return np.clip(gain / max(size, 1e-12), -10.0, 10.0)
 
 
 def nothing(num_cues: int) -> Outcomes:

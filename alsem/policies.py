@@ -7,6 +7,7 @@ at the field's description belongs to one scene and is left behind.
 import os
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import jax
 import jax.numpy as jnp
@@ -43,9 +44,9 @@ def load(path: Path, head: PolicyHead) -> dict[str, np.ndarray]:
     """
     hint = "give another train.policy.start, or '' to learn from nothing"
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:
             start = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, BadZipFile) as error:
         reason = getattr(error, "strerror", None) or "no policy file"
         raise InputError(f"{path}: {reason}; {hint}") from error
     names = start.pop(_CUES, np.array([])).tolist()

@@ -72,6 +72,9 @@ def open_pool(
     if units is None:
         units = make_units(experiment, candidates)
     table = acquisition.unit_candidates(candidates, units)
+    # Where geometry has moved, a unit may have a surface now and had none at first:
+    # it has no place to point at, and is not asked about.
+    table = dataclasses.replace(table, is_valid=table.is_valid & (units.anchor >= 0))
     return Pool(cache, candidates, cues, cameras, units, table)
 
 

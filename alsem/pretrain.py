@@ -36,7 +36,13 @@ def main(argv: list[str]) -> None:
         raise InputError(f"{path}: no config file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    config, folder = module.get_config(variant), Path(_FOLDER.value)
+    try:
+        config = module.get_config(variant)
+    except ValueError as error:
+        raise InputError(f"{_CONFIG.value}: {error}") from None
+    if "room" not in config.data:
+        raise InputError(f"{path}: makes no rooms; give configs/room.py")
+    folder = Path(_FOLDER.value)
     seeds = range(_SEED.value, _SEED.value + _ROOMS.value + 1)
     options, start, teachers = config.train.policy, None, pretraining.TEACHERS
     head = pretraining.PolicyHead(width=options.width, depth=options.depth)

@@ -82,7 +82,7 @@ def _experiment(
         term=PolicyTerm(head=head, weight=options.weight, batch=options.batch),
         start=start,
         prior=options.prior,
-        least=options.least,
+        least=0,  # teachers choose by themselves from the first round on
     )
     active = dataclasses.replace(experiment.active, strategy=teacher)
     return dataclasses.replace(
@@ -111,7 +111,8 @@ def hindsight(experiment: Experiment) -> Outcomes:
             asked.predicted[judges],
             after.predicted[judges],
         )
-        wrong = (asked.predicted != label)[asked.pixel] & (label[asked.pixel] >= 0)
+        known = label[asked.pixel]
+        wrong = np.where(known >= 0, asked.predicted[asked.pixel] != known, -1)
         parts.append(
             Outcomes(
                 asked.pixel,

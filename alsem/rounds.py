@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alsem import fitted, interrupt, logs, policies, rng, train
+from alsem import fitted, interrupt, logs, policies, rng, sharding, train
 from alsem.checkpoint import Checkpoints
 from alsem.experiment import Experiment, Fit
 from alsem.fitted import FittedScene, Model
@@ -76,6 +76,8 @@ class RoundFitter:
         """The model a finished round ended with."""
         number = round_index * MAX_STEPS + self._fit.steps
         state = self._rounds.restore(number, self._fresh(round_index))
+        # As a state that was just fitted: on every device.
+        state = jax.device_put(state, sharding.replicated(self._experiment.mesh))
         return self._look(state, round_index, watch)
 
     def fit(

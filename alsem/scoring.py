@@ -2,7 +2,8 @@
 
 A round looks at the pool once for the cues that depend on beliefs (what all views of
 a voxel say, which class is predicted where), and once more to score it. Both go in
-chunks of one size, split over the devices, so memory does not grow with the pool.
+chunks of one size, so memory does not grow with the pool; scores and views are split
+over the devices.
 """
 
 import dataclasses

@@ -56,6 +56,7 @@ def test_a_value_that_means_nothing_is_named(tmp_path, key):
             "active__answers": "x.csv",
         },
         {"active__strategy": "full", "active__budget": 5},
+        {"active__strategy": "bald", "model__members": 1},
     ],
 )
 def test_values_that_do_not_go_together_are_refused(tmp_path, options):

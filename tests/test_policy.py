@@ -219,12 +219,18 @@ def test_a_policy_file_carries_over_to_another_scene(tmp_path):
     )
 
 
-@pytest.mark.parametrize("what", ["missing", "garbage", "width"])
+@pytest.mark.parametrize("what", ["missing", "garbage", "cut", "array", "width"])
 def test_a_policy_file_that_cannot_be_used_is_told_in_one_line(tmp_path, what):
     path = tmp_path / "policy.npz"
     head = HEAD
     if what == "garbage":
         path.write_bytes(b"no archive")
+    elif what == "cut":
+        policies.save(path, fresh())
+        path.write_bytes(path.read_bytes()[:900])
+    elif what == "array":
+        with path.open("wb") as file:
+            np.save(file, np.zeros(3))
     elif what == "width":
         policies.save(path, fresh())
         head = PolicyHead(width=16, depth=2)

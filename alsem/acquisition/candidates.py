@@ -87,7 +87,8 @@ def make_candidates(
     x_world = np.asarray(x_world, np.float32)
     packed_purity = _quantized(purity, scale=BYTE_SCALE, dtype=np.uint8)
     is_valid = np.isfinite(x_world).all(axis=-1)
-    is_valid &= packed_purity >= round(min_purity * BYTE_SCALE)
+    # A ray without any surface is never valid, however low the bound.
+    is_valid &= packed_purity >= max(1, round(min_purity * BYTE_SCALE))
     voxel = np.full(len(x_world), -1, np.int32)
     voxel[is_valid], num_voxels = compact(
         voxel_keys(x_world[is_valid], size=voxel_size)

@@ -3,7 +3,7 @@
 By definition and not through voxels: a candidate's point is projected into each view,
 and where the ray of the pixel it falls on ends at the same place, that ray's belief
 is what the view believes. Views times candidates of work: for small scenes, for
-tests, and for whoever wants it (``acquisition.exact=True``).
+tests, and for whoever wants it (``active.exact_views=True``).
 """
 
 import functools

@@ -194,6 +194,10 @@ def mixture_strategy(weights: Mapping[str, float], by: str = "rank") -> Strategy
     for name, row in zip(weights, rows, strict=True):
         if row.score is scores.coverage:
             raise InputError(f"{name!r} cannot be mixed: all its scores are equal")
+        if row is STRATEGIES["policy"]:
+            raise InputError(
+                f"{name!r} cannot be mixed: it is trained on its own picks"
+            )
     values = tuple(float(weight) for weight in weights.values())
     if not np.isfinite(values).all() or min(values, default=0.0) < 0 or not sum(values):
         raise InputError(f"weights {dict(weights)} of a mixture: use positive numbers")
