@@ -10,11 +10,10 @@ import numpy as np
 from alsem import evaluate
 from alsem.experiment import Experiment
 from alsem.fitted import FittedScene, Model
+from alsem.numerics import padded
 from alsem.posterior import make_posterior
 from alsem.surface import SurfaceCache, decoder
 from alsem.types import Posterior, SurfacePoints
-
-MIN_ROWS = 256  # chosen rays are padded to a power of two, this at least
 
 
 class Beliefs:
@@ -45,15 +44,15 @@ class Beliefs:
 
     def of(self, model: Model, pixel: np.ndarray) -> Posterior:
         """The posterior of chosen pool pixels, NumPy leaves ``[m ...]``."""
-        padded = _padded(pixel)
-        found = self._of(model.heads, jnp.asarray(padded), model.pool.take(padded))
+        rays = padded(pixel.astype(np.int32))
+        found = self._of(model.heads, jnp.asarray(rays), model.pool.take(rays))
         return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(pixel)], found)
 
     def labels(self, model: Model, pixel: np.ndarray) -> np.ndarray:
         """Predicted labels int64 of chosen pool pixels."""
-        padded = _padded(pixel)
-        compact = model.pool.take(padded)
-        label, _, _ = self._predict_pool(model.heads, jnp.asarray(padded), compact)
+        rays = padded(pixel.astype(np.int32))
+        compact = model.pool.take(rays)
+        label, _, _ = self._predict_pool(model.heads, jnp.asarray(rays), compact)
         return np.asarray(label)[: len(pixel)].astype(np.int64)
 
     def pool(self, model: Model) -> evaluate.Prediction:
@@ -69,8 +68,3 @@ class Beliefs:
     ) -> evaluate.Prediction:
         chunks = cache.chunks(min(self._chunk, cache.num_rays))
         return evaluate.predict(predict, heads, chunks, cache.num_rays)
-
-
-def _padded(pixel: np.ndarray) -> np.ndarray:
-    size = 1 << max(len(pixel) - 1, MIN_ROWS - 1).bit_length()
-    return np.pad(pixel, (0, size - len(pixel)), mode="edge").astype(np.int32)

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from alsem import acquisition
 from alsem.types import InputError
 
-GRANULARITIES = ("point", "patch", "superpixel", "volume", "frame")
 LEAST_VOLUME = 0.03  # metres: what supervoxels are grown from
 HEAD_INPUTS = ("position", "normal", "albedo", "feature")
 # What may differ between a run and its continuation.
@@ -56,7 +56,7 @@ def check(config: Any) -> None:
     one_of("model.field", config.model.field, "hash", "paper")
     one_of("train.mode", train.mode, "staged", "joint")
     one_of("active.start", active.start, "cold", "warm")
-    one_of("active.granularity", active.granularity, *GRANULARITIES)
+    one_of("active.granularity", active.granularity, *acquisition.GRANULARITIES)
     one_of("active.answer", active.answer, "dominant", "click", "exact")
     one_of("active.cost", active.cost, "clicks", "pixels", "seconds")
     one_of("active.mix_by", active.mix_by, "rank", "minmax")

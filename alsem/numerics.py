@@ -2,9 +2,11 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from alsem.typing import Array, Float
 
+MIN_ROWS = 256  # rows that are padded are this many at least
 EXP_LIMIT = 15.0  # exp(15) is 3e6 per metre: opaque within a micrometre
 
 
@@ -43,3 +45,20 @@ def safe_normalize(
 def safe_log(x: Float[Array, "*b"], *, eps: float = 1e-12) -> Float[Array, "*b"]:
     """``log(max(x, eps))``: entropies of exact zeros are zero, slopes stay finite."""
     return jnp.log(jnp.maximum(x, eps))
+
+
+def power_of_two(count: int) -> int:
+    """The least power of two that is not below a positive count."""
+    return 1 << (count - 1).bit_length()
+
+
+def padded(values: np.ndarray, fill: float | int | None = None) -> np.ndarray:
+    """Rows padded to a power of two, `MIN_ROWS` at least: few sizes are compiled.
+
+    The padding is ``fill``, or copies of the last row if that is None.
+    """
+    extra = power_of_two(max(len(values), MIN_ROWS)) - len(values)
+    width = [(0, extra)] + [(0, 0)] * (values.ndim - 1)
+    if fill is None:
+        return np.pad(values, width, mode="edge")
+    return np.pad(values, width, constant_values=fill)

@@ -16,6 +16,7 @@ from alsem import fitted, interrupt, logs, policies, rng, sharding, train
 from alsem.checkpoint import Checkpoints
 from alsem.experiment import Experiment, Fit
 from alsem.fitted import FittedScene, Model
+from alsem.numerics import padded
 from alsem.observations import Outcomes
 from alsem.surface import decoder
 
@@ -223,8 +224,8 @@ class RoundFitter:
 
     def _device_labels(self, labelled: LabelledRays) -> tuple:
         """The step's data up to the labels, padded so that few sizes are compiled."""
-        pixel = _padded(labelled.pixel, 0)
-        label = _padded(labelled.label, -1)
+        pixel = padded(labelled.pixel, 0)
+        label = padded(labelled.label, -1)
         count = jnp.int32(len(labelled.label))
         if self._experiment.joint is None:
             return (
@@ -243,16 +244,16 @@ class RoundFitter:
     def _device_outcomes(self, outcomes: Outcomes) -> Any:
         if self._experiment.policy is None:
             return None
-        pixel = _padded(outcomes.pixel.astype(np.int32), 0)
+        pixel = padded(outcomes.pixel.astype(np.int32), 0)
         compact = None
         if self._experiment.joint is None:
             compact = jax.tree.map(jnp.asarray, self._scene.pool.take(pixel))
         return train.Observations(
             pixel=jnp.asarray(pixel),
             compact=compact,
-            cues=jnp.asarray(_padded(outcomes.cues, 0)),
-            wrong=jnp.asarray(_padded(outcomes.wrong, -1)),
-            gain=jnp.asarray(_padded(outcomes.gain, np.nan)),
+            cues=jnp.asarray(padded(outcomes.cues, 0)),
+            wrong=jnp.asarray(padded(outcomes.wrong, -1)),
+            gain=jnp.asarray(padded(outcomes.gain, np.nan)),
             count=jnp.int32(max(len(outcomes), 1)),
         )
 
@@ -276,11 +277,3 @@ class RoundFitter:
                 if old != folder:
                     shutil.rmtree(old)
         return Model(state, state.params["heads"][-1], policy, pool, test)
-
-
-def _padded(values: np.ndarray, fill: float | int) -> np.ndarray:
-    """Rows padded to a power of two, 256 at least."""
-    count = len(values)
-    size = 1 << max(count - 1, 255).bit_length()
-    padding = [(0, size - count)] + [(0, 0)] * (values.ndim - 1)
-    return np.pad(values, padding, constant_values=fill)

@@ -20,6 +20,7 @@ from alsem.acquisition import Cues, Strategy
 from alsem.beliefs import Beliefs
 from alsem.experiment import Experiment
 from alsem.fitted import Model
+from alsem.numerics import padded
 from alsem.pool import Labels, Pool
 from alsem.types import Posterior
 from alsem.typing import Array, Leaf
@@ -127,8 +128,7 @@ class PoolScorer:
         self, model: Model, pool: Pool, seen: Seen, pixel: np.ndarray
     ) -> np.ndarray:
         """The policy's cue vectors of chosen rays, float32 ``[q d]``."""
-        size = 1 << max(len(pixel) - 1, 255).bit_length()
-        ids = np.pad(pixel, (0, size - len(pixel)), mode="edge").astype(np.int32)
+        ids = padded(pixel.astype(np.int32))
         rows = self._rows(pool, ids)
         vectors = self._policy_cues(self._params(model), (ids, rows, seen.cues))
         return np.asarray(vectors)[: len(pixel)]

@@ -13,6 +13,7 @@ from alsem.acquisition.mixture import Mixture, mix
 from alsem.acquisition.policy import policy_cues, policy_names
 from alsem.acquisition.pool import make_scorer
 from alsem.acquisition.regions import (
+    GRANULARITIES,
     Units,
     frame_units,
     make_units,
@@ -40,6 +41,7 @@ from alsem.acquisition.views import belief as own_view_belief
 from alsem.acquisition.visibility import Cameras
 
 __all__ = [
+    "GRANULARITIES",
     "SCORES",
     "STEPS",
     "STRATEGIES",

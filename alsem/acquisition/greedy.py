@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from alsem.numerics import power_of_two
 from alsem.typing import Array, Float, Int, PRNGKeyArray
 
 MIN_WEIGHT = 1e-4  # share of the best score: hopeless candidates still spread out
@@ -146,11 +147,6 @@ def most_informative(
         capacity=power_of_two(num),
     )
     return order[np.asarray(picks, np.int64)[:num]]
-
-
-def power_of_two(count: int) -> int:
-    """The least power of two that is not below a positive count."""
-    return 1 << (count - 1).bit_length()
 
 
 def _padded(values: np.ndarray, *, fill: float = 0.0) -> np.ndarray:

@@ -21,8 +21,9 @@ from alsem.acquisition.batch import (
     voxel_rows,
 )
 from alsem.acquisition.candidates import features, surface_area
-from alsem.acquisition.greedy import greedy, power_of_two
+from alsem.acquisition.greedy import greedy
 from alsem.geometry import compact, voxel_keys
+from alsem.numerics import power_of_two
 
 SHORTLIST_PER_PICK = 8  # at least, and less than twice that
 MIN_SHORTLIST = 1 << 15
