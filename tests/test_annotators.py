@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from asking import ask, reply, rows, truth
 
 from alsem.labels import (
     CostModel,
@@ -24,38 +25,7 @@ def store(tmp_path):
         yield opened
 
 
-def ask(store, round=0, n=4, first=0, granularity="point"):
-    """Writes n queries at pixels (frame 2, row i, col i + 1) of units i."""
-    units = np.arange(first, first + n)
-    return store.write_queries(
-        round,
-        granularity,
-        frame=np.full(n, 2),
-        row=units,
-        col=units + 1,
-        unit=units,
-        score=units / 8,
-    )
-
-
-def reply(store, query_ids, labels):
-    clicks, pixels = point_cost(np.asarray(labels))
-    store.answer(
-        query_ids, labels, clicks=clicks, pixels=pixels, annotator="test", seconds=1.5
-    )
-
-
-def rows(store, sql):
-    return store._db.execute(sql).fetchall()
-
-
 # --- points ---
-
-
-def truth(frame, row, col):
-    """Labels -1, 0, 1, 2 in turn, by column."""
-    assert frame.dtype == row.dtype == col.dtype == np.int32
-    return (col + row) // 2 % 4 - 1
 
 
 def test_the_simulated_annotator_answers_what_is_open(store):

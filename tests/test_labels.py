@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+from asking import ask
 
 from alsem.labels import LabelStore, Totals, point_cost
 from alsem.types import InputError
@@ -18,20 +19,6 @@ from alsem.types import InputError
 def store(tmp_path):
     with LabelStore(tmp_path / "labels.sqlite") as opened:
         yield opened
-
-
-def ask(store, round=0, n=4, first=0, granularity="point"):
-    """Writes n queries at pixels (frame 2, row i, col i + 1) of units i."""
-    units = np.arange(first, first + n)
-    return store.write_queries(
-        round,
-        granularity,
-        frame=np.full(n, 2),
-        row=units,
-        col=units + 1,
-        unit=units,
-        score=units / 8,
-    )
 
 
 def reply(store, query_ids, labels, **fields):

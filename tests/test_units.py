@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from asking import ask, reply, truth
 
 import alsem.labels.simulated
 from alsem.labels import (
@@ -14,7 +15,6 @@ from alsem.labels import (
     LabelStore,
     SimulatedAnnotator,
     expand,
-    point_cost,
     segments_cost,
 )
 from alsem.labels.segments import find_runs
@@ -29,37 +29,6 @@ FRAMES = 3
 def store(tmp_path):
     with LabelStore(tmp_path / "labels.sqlite") as opened:
         yield opened
-
-
-def ask(store, round=0, n=4, first=0, granularity="point"):
-    """Writes n queries at pixels (frame 2, row i, col i + 1) of units i."""
-    units = np.arange(first, first + n)
-    return store.write_queries(
-        round,
-        granularity,
-        frame=np.full(n, 2),
-        row=units,
-        col=units + 1,
-        unit=units,
-        score=units / 8,
-    )
-
-
-def reply(store, query_ids, labels):
-    clicks, pixels = point_cost(np.asarray(labels))
-    store.answer(
-        query_ids, labels, clicks=clicks, pixels=pixels, annotator="test", seconds=1.5
-    )
-
-
-def rows(store, sql):
-    return store._db.execute(sql).fetchall()
-
-
-def truth(frame, row, col):
-    """Labels -1, 0, 1, 2 in turn, by column."""
-    assert frame.dtype == row.dtype == col.dtype == np.int32
-    return (col + row) // 2 % 4 - 1
 
 
 # --- units ---
