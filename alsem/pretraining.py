@@ -7,6 +7,7 @@ The rooms' truth is used as an annotator's would be: none of it is in the file.
 """
 
 import dataclasses
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -43,24 +44,37 @@ def teach(
 
     Args:
         config: ``configs/room.py``; its seed, room and strategy are replaced.
-        folder: Where rooms, geometry and runs are kept; what is done is not repeated.
+        folder: Where rooms, geometry and runs are kept; what is done is not repeated,
+            unless it was done with another start.
         rooms: Seeds of the rooms.
         teachers: Rows of `STRATEGIES`.
         start: Policy to begin from, for the teacher ``policy``.
         tell: Called with one line a run.
+
+    Raises:
+        InputError: The folder holds runs of another config.
     """
     outcomes = []
     for room in rooms:
         parts = []
         for teacher in teachers:
-            workdir = folder / f"room_{room}_{teacher}"
+            workdir = folder / f"room_{room}_{teacher}{_fingerprint(start)}"
             experiment = _experiment(config, workdir, room, teacher, start)
+            program.check_workdir(experiment.config, workdir)
             if not (workdir / "summary.json").exists():
                 program.run_experiment(experiment, time.monotonic())
             parts.append(hindsight(experiment))
             tell(f"room {room}, {teacher}: {len(parts[-1])} queries")
         outcomes.append(observations.joined(parts))
     return outcomes
+
+
+def _fingerprint(start: dict[str, np.ndarray] | None) -> str:
+    """Tells runs that began with one policy from runs that began with another."""
+    if start is None:
+        return ""
+    arrays = b"".join(start[name].tobytes() for name in sorted(start))
+    return f"_{hashlib.sha256(arrays).hexdigest()[:8]}"
 
 
 def _experiment(

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import ml_collections
@@ -47,7 +48,7 @@ def run(config: ml_collections.ConfigDict, workdir: Path) -> bool:
     """
     begun = time.monotonic()
     _use_compilation_cache()
-    _check_workdir(config, workdir)
+    check_workdir(json.loads(config.to_json_best_effort()), workdir)
     return run_experiment(build.build(config, workdir), begun)
 
 
@@ -173,16 +174,19 @@ def _annotator(experiment: Experiment, members: Members) -> Annotator:
     )
 
 
-def _check_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
-    """Refuses a work directory of something else, before anything is made."""
+def check_workdir(config: dict[str, Any], workdir: Path) -> None:
+    """Refuses a work directory of something else, before anything is made.
+
+    Raises:
+        InputError: It is a file, no run directory, or of a run with another config.
+    """
     if workdir.exists() and not workdir.is_dir():
         raise InputError(f"{workdir}: is a file; give another --workdir")
     config_file = workdir / "config.json"
     if config_file.exists():
-        plain = json.loads(config.to_json_best_effort())
         done = len(logs.read_jsonl(workdir / "rounds.jsonl"))
         before = json.loads(config_file.read_text())
-        checks.check_continues(before, plain, workdir, rounds_done=done)
+        checks.check_continues(before, config, workdir, rounds_done=done)
     elif workdir.exists() and any(workdir.iterdir()):
         raise InputError(
             f"{workdir}: is not empty and no run directory; give another --workdir"
