@@ -144,12 +144,15 @@ class Run:
             pool = self.open_pool(model)
             labels = self.answers.summary()
             needs = strategy.needs
-            if self.experiment.policy is not None:  # it learns from any round
+            keeps_diary = self.experiment.policy is not None
+            if keeps_diary:  # the policy learns from any round
                 needs = needs | STRATEGIES["policy"].needs
             seen = self.scorer.look(needs, model, pool, labels)
-            scores = self.scorer.score(strategy, key, model, pool, seen)
+            scores = self.scorer.score(
+                strategy, key, model, pool, seen, predict=keeps_diary
+            )
         with watch.measure("select"):
-            worth = strategy.worth(scores, pool.candidates)
+            worth = strategy.worth(scores.values, pool.candidates)
             worth = self._of_units(worth, pool, strategy)
             units = strategy.select(
                 rng.stream(key, "select"),
@@ -161,11 +164,10 @@ class Run:
             )
             if not len(units):
                 return None
-            if self.experiment.policy is not None and model is not None:
+            if model is not None and scores.predicted is not None:
                 pixel = pool.units.anchor[units]
                 cues = self.scorer.policy_cues(model, pool, seen, pixel)
-                assert seen.predicted is not None
-                asked = Asked(pixel, cues, seen.predicted)
+                asked = Asked(pixel, cues, scores.predicted)
                 self.hindsight.diary.write(round_index, asked)
             self._write(round_index, units, worth[units])
         return name
@@ -275,8 +277,12 @@ class Run:
         options = self.experiment.active
         with watch.measure("evaluate"):
             prediction = self.beliefs.test(model)
+            label, counts = truth.test_labels, None
+            if label is not None:
+                counts = evaluate.confusions(prediction, label, len(scene.class_names))
+                self.log.write_confusions(round_index, counts)
             row = evaluate.semantic_metrics(
-                prediction, truth.test_labels, scene.class_names
+                prediction, label, counts, scene.class_names
             )
             shape = scene.test.rgb.shape
             row |= evaluate.geometry_metrics(

@@ -55,9 +55,22 @@ class Beliefs:
         label, _, _ = self._predict_pool(model.heads, jnp.asarray(rays), compact)
         return np.asarray(label)[: len(pixel)].astype(np.int64)
 
-    def pool(self, model: Model) -> evaluate.Prediction:
-        """Predictions of every ray of the training frames."""
-        return self._all(self._predict_pool, model.heads, model.pool)
+    def count(self, model: Model, counts: np.ndarray, *, stride: int) -> np.ndarray:
+        """How many rays of the pool are predicted as each class, int64 ``[c]``.
+
+        Args:
+            model: Who predicts.
+            counts: bool ``[n]``, which rays count.
+            stride: Every so many rays are looked at.
+        """
+        total = np.zeros(self._head.head.num_classes, np.int64)
+        size = min(self._chunk, -(-model.pool.num_rays // stride))
+        for ids, compact in model.pool.chunks(size, stride=stride):
+            label, _, _ = self._predict_pool(model.heads, jnp.asarray(ids), compact)
+            real = ids < model.pool.num_rays
+            real[real] = counts[ids[real]]
+            total += np.bincount(np.asarray(label)[real], minlength=len(total))
+        return total
 
     def test(self, model: Model) -> evaluate.Prediction:
         """Predictions of every ray of the test frames."""

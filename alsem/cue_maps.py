@@ -57,5 +57,5 @@ def write(run: Run, model: Model, frame: int, folder: Path) -> list[Path]:
         seen = run.scorer.look(row.needs, model, pool, run.answers.summary())
         key = rng.run_key(run.experiment.seed, "maps")
         scores = run.scorer.score(row, key, model, pool, seen)
-        pictures[f"score_{name}"] = picture(row.worth(scores, candidates)[here])
+        pictures[f"score_{name}"] = picture(row.worth(scores.values, candidates)[here])
     return draw_maps(folder, pictures)

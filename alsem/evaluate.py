@@ -52,28 +52,51 @@ def predict(
     chunks: Iterable[tuple[np.ndarray, Any]],
     num_rays: int,
 ) -> Prediction:
-    """Predictions of all rays a cache hands out in chunks."""
-    parts = [
-        jax.tree.map(np.asarray, predictor(params, ids.astype(np.int32), compact))
-        for ids, compact in chunks
-    ]
-    label, confidence, uncertainty = (
-        np.concatenate(column)[:num_rays] for column in zip(*parts, strict=True)
+    """Predictions of all rays a cache hands out in chunks, in the rays' order."""
+    found = Prediction(
+        label=np.zeros(num_rays, np.uint16),
+        confidence=np.zeros(num_rays, np.float32),
+        uncertainty=np.zeros(num_rays, np.float32),
     )
-    return Prediction(label, confidence, uncertainty)
+    columns = (found.label, found.confidence, found.uncertainty)
+    for ids, compact in chunks:
+        real = ids < num_rays
+        parts = predictor(params, ids, compact)
+        for column, part in zip(columns, parts, strict=True):
+            column[ids[real]] = np.asarray(part)[real]
+    return found
+
+
+def confusions(
+    prediction: Prediction, label: np.ndarray, num_classes: int
+) -> np.ndarray:
+    """Confusion int64 ``[f c c]`` of every frame against labels ``[f h w]``."""
+    predicted = prediction.label.reshape(len(label), -1)
+    pairs = zip(predicted, label.reshape(len(label), -1), strict=True)
+    return np.stack([metrics.confusion(*p, num_classes=num_classes) for p in pairs])
 
 
 def semantic_metrics(
-    prediction: Prediction, label: np.ndarray | None, class_names: tuple[str, ...]
+    prediction: Prediction,
+    label: np.ndarray | None,
+    counts: np.ndarray | None,
+    class_names: tuple[str, ...],
 ) -> dict[str, Any]:
-    """The label figures of a row of ``rounds.jsonl``; None without true labels."""
-    if label is None:
+    """The label figures of a row of ``rounds.jsonl``; None without true labels.
+
+    Args:
+        prediction: Of the test frames.
+        label: ``[f h w]``, -1 void.
+        counts: From `confusions`.
+        class_names: Without void.
+    """
+    if label is None or counts is None:
         names = ("miou", "miou_present", "total_acc", "mean_acc", "ece")
         return dict.fromkeys(names) | {"iou_per_class": dict.fromkeys(class_names)}
-    label = label.reshape(-1)
-    counts = metrics.confusion(prediction.label, label, num_classes=len(class_names))
-    scores = metrics.segmentation_scores(counts)
-    sums = metrics.calibration(prediction.confidence, prediction.label, label)
+    scores = metrics.segmentation_scores(counts.sum(axis=0))
+    sums = metrics.calibration(
+        prediction.confidence, prediction.label, label.reshape(-1)
+    )
     return {
         "miou": scores.miou,
         "miou_present": scores.miou_present,

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import jax
 import numpy as np
@@ -60,6 +61,17 @@ def plain(value: Any) -> Any:
         # Asked for by name, the copy passes a transfer guard.
         return plain(np.asarray(jax.device_get(value)).tolist())
     raise TypeError(f"{type(value).__name__} has no JSON form: {value!r}")
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested config as dotted keys to values."""
+    values: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            values |= flat(value, f"{prefix}{key}.")
+        else:
+            values[f"{prefix}{key}"] = value
+    return values
 
 
 def write_json(path: str | os.PathLike[str], obj: Any) -> None:
@@ -135,6 +147,28 @@ def _append_jsonl(path: Path, row: Mapping[str, Any]) -> None:
             raise
 
 
+def confusions_path(workdir: Path, round_index: int) -> Path:
+    """Where a run keeps the confusion of every test frame after a round."""
+    return workdir / "confusions" / f"round_{round_index}.npz"
+
+
+def read_confusions(workdir: Path, round_index: int) -> np.ndarray:
+    """Confusions int64 ``[f c c]`` of a round's test frames.
+
+    Raises:
+        InputError: There are none.
+    """
+    path = confusions_path(workdir, round_index)
+    try:
+        with np.load(path) as arrays:
+            return arrays["counts"]
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise InputError(
+            f"{path}: cannot be read; the round had no labels to score it by, or is of"
+            " an earlier version: run it again in a new directory"
+        ) from error
+
+
 class RunLog:
     """The records of one run: ``rounds.jsonl``, ``metrics.jsonl`` and TensorBoard.
 
@@ -177,6 +211,19 @@ class RunLog:
         _append_jsonl(self._rounds_path, record)
         self._rounds[record["round"]] = record
         return True
+
+    def write_confusions(self, round_index: int, counts: np.ndarray) -> None:
+        """Keeps a round's confusion of every test frame, ``[f c c]``.
+
+        Write it before the round's row, so that every row has one.
+        """
+        path = confusions_path(self.workdir, round_index)
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(".tmp")
+            with temporary.open("wb") as file:
+                np.savez_compressed(file, counts=counts)
+            os.replace(temporary, path)
 
     def rounds(self) -> list[dict[str, Any]]:
         """Rows of all recorded rounds, earliest round first."""

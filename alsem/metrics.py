@@ -46,24 +46,43 @@ class SegmentationScores:
     iou: np.ndarray
 
 
+def iou(counts: np.ndarray) -> np.ndarray:
+    """IoU ``[*b c]`` of every class from confusions ``[*b c c]``.
+
+    NaN where a class neither occurs nor is predicted.
+    """
+    counts = counts.astype(np.float64)
+    right = np.diagonal(counts, axis1=-2, axis2=-1)
+    union = counts.sum(axis=-1) + counts.sum(axis=-2) - right
+    none = np.full_like(union, np.nan)
+    return np.divide(right, union, out=none, where=union > 0)
+
+
+def miou(counts: np.ndarray) -> np.ndarray:
+    """Mean IoU ``[*b]`` over the classes that occur or are predicted, else NaN."""
+    each = iou(counts)
+    known = ~np.isnan(each)
+    count = known.sum(axis=-1)
+    total = np.where(known, each, 0.0).sum(axis=-1)
+    return np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
+
+
 def segmentation_scores(counts: np.ndarray) -> SegmentationScores:
     """Finishes a confusion matrix; with no pixel at all every score is NaN."""
     counts = counts.astype(np.float64)
-    right = np.diag(counts)
-    true, predicted = counts.sum(axis=1), counts.sum(axis=0)
-    union = true + predicted - right
-    iou = np.divide(right, union, out=np.full_like(right, np.nan), where=union > 0)
+    right, true = np.diag(counts), counts.sum(axis=1)
+    each = iou(counts)
     recall = np.divide(right, true, out=np.full_like(right, np.nan), where=true > 0)
 
     def mean(values: np.ndarray) -> float:
         return float(values.mean()) if values.size else float("nan")
 
     return SegmentationScores(
-        miou=mean(iou[union > 0]),
-        miou_present=mean(iou[true > 0]),
+        miou=float(miou(counts)),
+        miou_present=mean(each[true > 0]),
         total_acc=float(right.sum() / true.sum()) if true.sum() else float("nan"),
         mean_acc=mean(recall[true > 0]),
-        iou=iou,
+        iou=each,
     )
 
 

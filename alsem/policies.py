@@ -65,7 +65,7 @@ def fresh(
 ) -> Any:
     """Parameters of a policy for descriptions of a length, begun from a file's."""
     cues = jnp.zeros((1, len(policy_names())))
-    params = head.init(key, cues, jnp.zeros((1, description)))
+    params = jax.jit(head.init)(key, cues, jnp.zeros((1, description)))
     flat = traverse_util.flatten_dict(params, sep="/")
     flat |= {name: jnp.asarray(value) for name, value in start.items()}
     return traverse_util.unflatten_dict(flat, sep="/")

@@ -45,6 +45,8 @@ class RoundFitter:
         folder = experiment.workdir / "checkpoints"
         self._rounds = Checkpoints(folder / "rounds", keep=2)
         self._unfinished = Checkpoints(folder / "unfinished", keep=1)
+        self._born = jax.jit(self._init_heads)
+        self._forecast = jax.jit(self._expect)
         self._decode = decoder(scene.pool)  # cameras only: the same for every pool
         if joint is not None:
             self._pixels = fitted.pixel_data(experiment.scene)
@@ -66,12 +68,10 @@ class RoundFitter:
     def expected_gain(self, cues: np.ndarray) -> np.ndarray | None:
         """What the policy's start expects of candidates ``[m d]``; None without one."""
         policy = self._experiment.policy
-        if policy is None or policy.start is None:
+        if policy is None or policy.start is None or not len(cues):
             return None
-        params = self._fresh_policy(0)
-        description = jnp.zeros((len(cues), self._description))
-        forecast: Any = policy.term.head.apply(params, jnp.asarray(cues), description)
-        return np.asarray(forecast.gain)
+        forecast = self._forecast(self._fresh_policy(0), padded(cues))
+        return np.asarray(forecast.gain)[: len(cues)]
 
     def restore(self, round_index: int, watch: logs.Stopwatch) -> Model:
         """The model a finished round ended with."""
@@ -142,12 +142,21 @@ class RoundFitter:
     def _fresh_heads(self, round_index: int) -> list[Any]:
         """Parameters of heads as they are born, one entry a level."""
         key = rng.run_key(self._experiment.seed, "heads", round_index)
+        return self._born(key)
+
+    def _init_heads(self, key: jax.Array) -> list[Any]:
         one_ray = jax.tree.map(jnp.asarray, self._scene.pool.take(slice(0, 1)))
         surface, _, _ = self._decode(jnp.zeros(1, jnp.int32), one_ray)
         return [
             head.init(rng.stream(key, "level", level), surface)
             for level, head in enumerate(self._experiment.heads)
         ]
+
+    def _expect(self, params: Any, cues: jax.Array) -> Any:
+        """Forecasts of a policy that has seen nothing of this scene."""
+        assert self._experiment.policy is not None
+        description = jnp.zeros((len(cues), self._description))
+        return self._experiment.policy.term.head.apply(params, cues, description)
 
     @property
     def _description(self) -> int:

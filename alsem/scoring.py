@@ -1,7 +1,7 @@
 """Scoring the pool: what a strategy needs to know of it, then a score a candidate.
 
-A round looks at the pool once for the cues that depend on beliefs (what all views of
-a voxel say, which class is predicted where), and once more to score it. Both go in
+A round looks at the pool once for what all views of a voxel say, if that is asked, at
+some of its rays for how often each class is predicted, and then scores all. All go in
 chunks of one size, so memory does not grow with the pool; scores and views are split
 over the devices.
 """
@@ -24,6 +24,8 @@ from alsem.numerics import padded
 from alsem.pool import Labels, Pool
 from alsem.types import Posterior
 from alsem.typing import Array, Leaf
+
+SAMPLED = 1 << 16  # rays, about, that tell how often each class is predicted
 
 
 @flax.struct.dataclass
@@ -48,15 +50,15 @@ class RoundCues:
 
 
 @dataclasses.dataclass(frozen=True)
-class Seen:
-    """What a look at the pool has shown.
+class Scores:
+    """What a pass over the pool has found.
 
     Attributes:
-        cues: See there.
+        values: float32 ``[n]`` score of every ray; ``[n parts]`` for a mixture.
         predicted: uint16 ``[n]`` predicted label of every ray; None if unasked.
     """
 
-    cues: RoundCues
+    values: np.ndarray
     predicted: np.ndarray | None = None
 
 
@@ -74,17 +76,16 @@ class PoolScorer:
 
     def look(
         self, needs: Set[str], model: Model | None, pool: Pool, labels: Labels
-    ) -> Seen:
+    ) -> RoundCues:
         """Makes the cues that `Strategy.needs` names, beside those of geometry."""
-        cues, predicted = RoundCues(geometry=pool.cues), None
+        cues = RoundCues(geometry=pool.cues)
         if model is not None and "views" in needs:
             exact = self._experiment.active.exact_views
             look = self._every_pair if exact else self._through_voxels
             cues = cues.replace(views=look(model, pool))  # pyright: ignore[reportAttributeAccessIssue]
         if model is not None and "classes" in needs:
-            predicted = self._beliefs.pool(model).label
-            there = predicted[pool.candidates.is_valid]
-            count = np.bincount(there, minlength=len(labels.count))
+            stride = max(pool.cache.num_rays // SAMPLED, 1)
+            count = self._beliefs.count(model, pool.candidates.is_valid, stride=stride)
             cues = cues.replace(class_shares=_shares(count))  # pyright: ignore[reportAttributeAccessIssue]
         if "labels" in needs:
             near, alike = acquisition.label_distances(pool.candidates, labels.pixel)
@@ -93,7 +94,7 @@ class PoolScorer:
                 label_distance=near,
                 label_feature_distance=alike,
             )
-        return Seen(jax.device_put(cues, sharding.replicated(self._mesh)), predicted)
+        return jax.device_put(cues, sharding.replicated(self._mesh))
 
     def score(
         self,
@@ -101,36 +102,50 @@ class PoolScorer:
         key: jax.Array,
         model: Model | None,
         pool: Pool,
-        seen: Seen,
-    ) -> np.ndarray:
-        """Scores float32 of every ray ``[n]``; ``[n parts]`` for a mixture."""
-        if strategy.score not in self._scorers:
-            self._scorers[strategy.score] = acquisition.make_scorer(
-                strategy.score, self._posterior, lambda held: self._cues(*held)
-            )
-        scorer = self._scorers[strategy.score]
+        seen: RoundCues,
+        *,
+        predict: bool = False,
+    ) -> Scores:
+        """Scores every ray, and predicts its label if that is wanted too."""
+        predict = predict and model is not None
+        scorer = self._scorer(strategy, predict=predict)
         everywhere = sharding.replicated(self._mesh)
         params, key = jax.device_put((self._params(model), key), everywhere)
-        scores: np.ndarray | None = None
+        num_rays = pool.cache.num_rays
+        values: np.ndarray | None = None
+        predicted = np.zeros(num_rays, np.uint16) if predict else None
         for ids, chunk in self._chunks(pool):
-            held = (ids, chunk, seen.cues)
-            values = scorer(params, key, ids, held, held)
+            held = (ids, chunk, seen)
+            found = scorer(params, key, ids, held, held)
             rays = np.asarray(ids)
-            real = rays < pool.cache.num_rays
-            if scores is None:
-                shape = (pool.cache.num_rays, *values.shape[1:])
-                scores = np.empty(shape, np.float32)
-            scores[rays[real]] = np.asarray(values)[real]
-        assert scores is not None
-        return scores
+            real = rays < num_rays
+            if predicted is not None:
+                found, label = found
+                predicted[rays[real]] = np.asarray(label)[real]
+            if values is None:
+                values = np.empty((num_rays, *found.shape[1:]), np.float32)
+            values[rays[real]] = np.asarray(found)[real]
+        assert values is not None
+        return Scores(values, predicted)
+
+    def _scorer(self, strategy: Strategy, *, predict: bool) -> Any:
+        which = strategy.score, predict
+        if which not in self._scorers:
+            self._scorers[which] = acquisition.make_scorer(
+                strategy.score,
+                self._posterior,
+                lambda held: self._cues(*held),
+                predict=predict,
+            )
+        return self._scorers[which]
 
     def policy_cues(
-        self, model: Model, pool: Pool, seen: Seen, pixel: np.ndarray
+        self, model: Model, pool: Pool, seen: RoundCues, pixel: np.ndarray
     ) -> np.ndarray:
         """The policy's cue vectors of chosen rays, float32 ``[q d]``."""
         ids = padded(pixel.astype(np.int32))
-        rows = self._rows(pool, ids)
-        vectors = self._policy_cues(self._params(model), (ids, rows, seen.cues))
+        rows = self._rows(pool, ids, pool.cache.take(ids))
+        vectors = self._policy_cues(self._params(model), (ids, rows, seen))
         return np.asarray(vectors)[: len(pixel)]
 
     def _params(self, model: Model | None) -> dict[str, Any]:
@@ -187,12 +202,12 @@ class PoolScorer:
 
     def _through_voxels(self, model: Model, pool: Pool) -> Any:
         """What views believe together, one frame per device at a time."""
-        mesh, per_frame = self._mesh, pool.cache.rays_per_frame
+        mesh = self._mesh
         num_classes = len(self._experiment.scene.class_names)
         sums = acquisition.fresh_sums(
             pool.candidates.num_voxels, num_classes, mesh=mesh
         )
-        for ids, rows in self._chunks(pool, size=per_frame * mesh.size):
+        for ids, rows in self._frames(pool):
             probs = self._view_beliefs(model.heads, ids, rows)
             sums = acquisition.accumulate(sums, probs, rows["voxel"], mesh=mesh)
         return acquisition.finish(sums, mesh=mesh)
@@ -201,38 +216,39 @@ class PoolScorer:
         """The same by comparing every view with every other."""
         probs = [
             np.asarray(self._view_beliefs(model.heads, ids, rows))
-            for ids, rows in self._chunks(pool)
+            for ids, rows in self._frames(pool)
         ]
         whole = np.concatenate(probs)[: pool.cache.num_rays]
         return acquisition.exact_views(pool.candidates, pool.cameras, whole).beliefs
 
-    def _chunks(
-        self, pool: Pool, size: int | None = None
-    ) -> Iterator[tuple[Array, dict[str, Any]]]:
-        """All rays in order and what is kept of them, split over the devices.
+    def _chunks(self, pool: Pool) -> Iterator[tuple[Array, dict[str, Any]]]:
+        """All rays and what is kept of them, split over the devices.
 
-        The last chunk is padded: numbers from ``num_rays`` on, in no voxel.
+        The last chunks are padded: numbers from ``num_rays`` on, in no voxel.
         """
-        devices, num_rays = self._mesh.size, pool.cache.num_rays
-        if size is None:
-            size = min(self._experiment.surface.score_chunk, num_rays)
-            size += -size % devices
+        size = min(self._experiment.surface.score_chunk, pool.cache.num_rays)
+        size += -size % self._mesh.size
         split = sharding.batched(self._mesh)
-        for start in range(0, num_rays, size):
-            ids = np.arange(start, start + size, dtype=np.int32)
-            rows = self._rows(pool, ids)
-            yield jax.device_put((ids, rows), split)
+        for ids, compact in pool.cache.chunks(size):
+            yield jax.device_put((ids, self._rows(pool, ids, compact)), split)
 
-    def _rows(self, pool: Pool, ids: np.ndarray) -> dict[str, Any]:
-        last = pool.cache.num_rays - 1
-        there = np.minimum(ids, last)
-        whole = slice(ids[0], ids[-1] + 1)
-        in_order = ids[-1] <= last and len(ids) == ids[-1] + 1 - ids[0]
-        chosen = whole if in_order and (np.diff(ids) == 1).all() else there
-        found = pool.candidates
-        voxel = np.where(ids <= last, found.voxel[there], -1)
+    def _frames(self, pool: Pool) -> Iterator[tuple[Array, dict[str, Any]]]:
+        """The same frame by frame, one for each device, all rays in order."""
+        cache, split = pool.cache, sharding.batched(self._mesh)
+        size = cache.rays_per_frame * self._mesh.size
+        for start in range(0, cache.num_rays, size):
+            ids = np.arange(start, start + size, dtype=np.int32)
+            whole = start + size <= cache.num_rays
+            inside = np.minimum(ids, cache.num_rays - 1)
+            compact = cache.take(slice(start, start + size) if whole else inside)
+            yield jax.device_put((ids, self._rows(pool, ids, compact)), split)
+
+    @staticmethod
+    def _rows(pool: Pool, ids: np.ndarray, compact: Any) -> dict[str, Any]:
+        found, there = pool.candidates, np.minimum(ids, pool.cache.num_rays - 1)
+        voxel = np.where(ids < pool.cache.num_rays, found.voxel[there], -1)
         return {
-            "compact": pool.cache.take(chosen),
+            "compact": compact,
             "voxel": voxel.astype(np.int32),
             "frame": found.frame[there],
             "purity": found.purity[there],

@@ -149,7 +149,7 @@ def run(args, name: str) -> None:
         "select",
         lambda: strategy.select(
             key,
-            strategy.worth(scores, pool.candidates),
+            strategy.worth(scores.values, pool.candidates),
             pool.table,
             asked,
             num=args.queries,

@@ -239,19 +239,35 @@ def test_quantisation_stays_within_half_a_step(experiment):
     np.testing.assert_allclose(found.x_world, on_ray, atol=1e-6)
 
 
-def test_chunks_hand_out_every_ray_once_and_pad_the_last(cache):
-    size = 500
-    chunks = list(cache.chunks(size))
-    assert all(len(ids) == size == len(part["t"]) for ids, part in chunks)
-    ids = np.concatenate([ids for ids, _ in chunks])
-    n = cache.num_rays
-    np.testing.assert_array_equal(ids[:n], np.arange(n))
-    assert len(ids) > n and np.all(ids[n:] == n)
-    for name in ("t", "feature"):
-        parts = np.concatenate([part[name] for _, part in chunks])
-        np.testing.assert_array_equal(parts[:n], cache.arrays[name])
-        last = np.broadcast_to(parts[n - 1], parts[n:].shape)
-        np.testing.assert_array_equal(parts[n:], last)
+@pytest.mark.parametrize("stride", [1, 3])
+def test_chunks_hand_out_every_ray_once_and_pad_the_last_of_a_group(cache, stride):
+    size, n = 500, cache.num_rays
+    seen = []
+    for ids, part in cache.chunks(size, stride=stride):
+        assert len(ids) == size == len(part["t"])
+        samples = part["t"].shape[1]
+        real = ids[ids < n]
+        assert len(real) and np.all(ids[len(real) :] == n)
+        heavy = cache.arrays["weight"][real] > surface.FAINT
+        assert np.all(np.maximum(heavy.sum(axis=1), 1) == samples)
+        for name in ("t", "feature"):
+            expected = cache.arrays[name][real, :samples]
+            np.testing.assert_array_equal(part[name][: len(real)], expected)
+            last = np.broadcast_to(expected[-1], part[name][len(real) :].shape)
+            np.testing.assert_array_equal(part[name][len(real) :], last)
+        seen.append(real)
+    groups = [rays[::stride] for _, rays in cache.groups]
+    assert [samples for samples, _ in cache.groups] == [1, 2]
+    np.testing.assert_array_equal(np.concatenate(seen), np.concatenate(groups))
+    if stride == 1:
+        np.testing.assert_array_equal(np.sort(np.concatenate(seen)), np.arange(n))
+
+
+def test_what_a_chunk_leaves_out_changes_no_belief(cache, experiment):
+    decode = surface.decoder(cache)
+    ids = cache.groups[0][1]
+    _, weights, _ = decode(jnp.asarray(ids), jax.tree.map(jnp.asarray, cache.take(ids)))
+    assert np.all(weights[:, 0] == 1) and not np.any(weights[:, 1:])
 
 
 class Killed(Exception):

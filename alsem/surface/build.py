@@ -1,16 +1,6 @@
-"""The surface cache: of every ray, the few samples that carry its weight.
-
-After geometry is fitted nearly all the weight of an indoor ray sits in one or two
-places. A cache keeps those in compact types on the host, so that semantic training
-and scoring cost one small MLP a ray in place of a hundred.
-
-Distances are kept, not points: 16 bits of a room's diagonal resolve 0.2 mm, half
-precision of a coordinate only millimetres. ``rays * samples * (9 + 2 f) + rays * 7``
-bytes in all, for descriptions of length f.
-"""
+"""From a fitted field to a cache: rendered, reduced, in files a kill cannot break."""
 
 import contextlib
-import dataclasses
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -22,89 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from alsem import cameras, render, sampling
+from alsem.surface.cache import SurfaceCache
 from alsem.types import InputError, Intrinsics, Rays, RenderedRays, SurfacePoints
 from alsem.typing import Array, Float
 
 COMPLETE = "complete.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class SurfaceCache:
-    """Compact samples of all rays of ``frames`` images, heaviest sample first.
-
-    Attributes:
-        arrays: ``t`` uint16 [n s], ``weight`` uint8 [n s] (shares of 255),
-            ``normal`` int8 [n s 3], ``albedo`` uint8 [n s 3], ``feature`` float16
-            [n s f], ``rgb`` uint8 [n 3], ``depth_z`` float32 [n]: rendered depth.
-        world_from_cam: [frames 4 4].
-        intrinsics: Camera of every frame.
-        pixel_offset: Where in a pixel its ray passes.
-        t_max: Metres that 65535 stands for.
-    """
-
-    arrays: dict[str, np.ndarray]
-    world_from_cam: np.ndarray
-    intrinsics: Intrinsics
-    pixel_offset: tuple[float, float]
-    t_max: float
-
-    @property
-    def num_rays(self) -> int:
-        """Rays in all, frames * height * width."""
-        return len(self.arrays["depth_z"])
-
-    @property
-    def rays_per_frame(self) -> int:
-        """Rays of one frame."""
-        return self.intrinsics.width * self.intrinsics.height
-
-    def take(self, rays: np.ndarray | slice) -> dict[str, np.ndarray]:
-        """The samples of some rays, as a head needs them, still compact."""
-        names = ("t", "weight", "normal", "albedo", "feature")
-        return {name: np.asarray(self.arrays[name][rays]) for name in names}
-
-    def chunks(self, size: int) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-        """All rays in order, ``size`` at a time: their numbers and their samples.
-
-        The last chunk is padded with copies of the last ray; its numbers there are
-        ``num_rays``.
-        """
-        for start in range(0, self.num_rays, size):
-            ids = np.arange(start, start + size)
-            inside = np.minimum(ids, self.num_rays - 1)
-            whole = start + size <= self.num_rays
-            rays = slice(start, start + size) if whole else inside
-            yield np.minimum(ids, self.num_rays), self.take(rays)
-
-
-def decode(
-    compact: dict[str, Array], rays: Rays, *, t_max: float
-) -> tuple[SurfacePoints, Float[Array, "r s"], Float[Array, "r s"]]:
-    """Surface points ``[r s]``, their weights (sum 1) and distances, from the cache."""
-    t = compact["t"].astype(jnp.float32) * (t_max / 65535.0)
-    weight = compact["weight"].astype(jnp.float32)
-    weight = weight / jnp.maximum(jnp.sum(weight, axis=-1, keepdims=True), 1.0)
-    points = SurfacePoints(
-        x_world=rays.origins[:, None] + rays.directions[:, None] * t[..., None],
-        normal=compact["normal"].astype(jnp.float32) / 127.0,
-        albedo=compact["albedo"].astype(jnp.float32) / 255.0,
-        feature=compact["feature"].astype(jnp.float32),
-    )
-    return points, weight, t
-
-
-def decoder(cache: SurfaceCache) -> Callable[..., tuple]:
-    """`decode` bound to a cache's cameras: (ids, compact) -> points, weights, t."""
-    poses = jnp.asarray(cache.world_from_cam)
-    last = cache.num_rays - 1
-
-    def decode_rays(ids: Array, compact: dict[str, Array]):
-        rays = cameras.pool_rays(
-            jnp.minimum(ids, last), poses, cache.intrinsics, cache.pixel_offset
-        )
-        return decode(compact, rays, t_max=cache.t_max)
-
-    return decode_rays
 
 
 def reduce_samples(
@@ -289,20 +201,3 @@ def _reopen(folder: Path) -> tuple[dict[str, np.ndarray], int]:
         for name in done["arrays"]
     }
     return arrays, done["frames"]
-
-
-def end_points(cache: SurfaceCache) -> np.ndarray:
-    """Where every ray ends, by its heaviest sample: float32 ``[n 3]``, metres."""
-    distance = cache.arrays["t"][:, 0].astype(np.float32) * (cache.t_max / 65535.0)
-    x_world = np.empty((cache.num_rays, 3), np.float32)
-    poses = jnp.asarray(cache.world_from_cam)
-    for frame in range(len(cache.world_from_cam)):
-        ids = np.arange(cache.rays_per_frame, dtype=np.int32)
-        ids += frame * cache.rays_per_frame
-        rays = _frame_rays(ids, poses, cache.intrinsics, cache.pixel_offset)
-        directions = np.asarray(rays.directions)
-        x_world[ids] = np.asarray(rays.origins) + directions * distance[ids, None]
-    return x_world
-
-
-_frame_rays = jax.jit(cameras.pool_rays, static_argnums=(2, 3))

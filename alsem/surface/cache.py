@@ -1,0 +1,139 @@
+"""The cache itself, and how its samples become surface points again."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from alsem import cameras
+from alsem.types import Intrinsics, Rays, SurfacePoints
+from alsem.typing import Array, Float
+
+FAINT = 2  # of 255: a place with no more of a ray's weight is not looked at
+
+
+@dataclasses.dataclass(frozen=True)
+class SurfaceCache:
+    """Compact samples of all rays of ``frames`` images, heaviest sample first.
+
+    Attributes:
+        arrays: ``t`` uint16 [n s], ``weight`` uint8 [n s] (shares of 255),
+            ``normal`` int8 [n s 3], ``albedo`` uint8 [n s 3], ``feature`` float16
+            [n s f], ``rgb`` uint8 [n 3], ``depth_z`` float32 [n]: rendered depth.
+        world_from_cam: [frames 4 4].
+        intrinsics: Camera of every frame.
+        pixel_offset: Where in a pixel its ray passes.
+        t_max: Metres that 65535 stands for.
+    """
+
+    arrays: dict[str, np.ndarray]
+    world_from_cam: np.ndarray
+    intrinsics: Intrinsics
+    pixel_offset: tuple[float, float]
+    t_max: float
+
+    @property
+    def num_rays(self) -> int:
+        """Rays in all, frames * height * width."""
+        return len(self.arrays["depth_z"])
+
+    @property
+    def rays_per_frame(self) -> int:
+        """Rays of one frame."""
+        return self.intrinsics.width * self.intrinsics.height
+
+    def take(
+        self, rays: np.ndarray | slice, *, samples: int | None = None
+    ) -> dict[str, np.ndarray]:
+        """The samples of some rays, all or the heaviest ones, still compact."""
+        names = ("t", "weight", "normal", "albedo", "feature")
+        return {name: np.asarray(self.arrays[name][rays, :samples]) for name in names}
+
+    @functools.cached_property
+    def groups(self) -> tuple[tuple[int, np.ndarray], ...]:
+        """Numbers of samples, and the rays (rising) that have so many.
+
+        Nearly all rays of a room end in one place: a head that looks at the others'
+        second place only does half the work.
+        """
+        heavy = self.arrays["weight"] > FAINT
+        count = np.maximum(heavy.sum(axis=1, dtype=np.int8), 1)
+        found = ((int(n), np.flatnonzero(count == n)) for n in np.unique(count))
+        return tuple((n, rays.astype(np.int32)) for n, rays in found)
+
+    def chunks(
+        self, size: int, *, stride: int = 1
+    ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        """All rays, ``size`` at a time: their numbers int32 and their samples.
+
+        Those of one number of samples together. The last chunk of them is padded with
+        copies of its last ray, whose numbers there are ``num_rays``.
+
+        Args:
+            size: Rays of a chunk.
+            stride: Every so many rays only.
+        """
+        for samples, rays in self.groups:
+            rays = rays[::stride]
+            for start in range(0, len(rays), size):
+                ids = rays[start : start + size]
+                extra = size - len(ids)
+                inside = np.pad(ids, (0, extra), mode="edge")
+                beyond = np.full(extra, self.num_rays, np.int32)
+                ids = np.concatenate([ids, beyond])
+                yield ids, self.take(inside, samples=samples)
+
+
+def decode(
+    compact: dict[str, Array], rays: Rays, *, t_max: float
+) -> tuple[SurfacePoints, Float[Array, "r s"], Float[Array, "r s"]]:
+    """Surface points ``[r s]``, their weights (sum 1) and distances, from the cache.
+
+    Places of hardly any weight have none, so that it does not matter whether they are
+    looked at.
+    """
+    t = compact["t"].astype(jnp.float32) * (t_max / 65535.0)
+    weight = compact["weight"].astype(jnp.float32)
+    weight = jnp.where(weight > FAINT, weight, 0.0)
+    weight = weight / jnp.maximum(jnp.sum(weight, axis=-1, keepdims=True), 1.0)
+    points = SurfacePoints(
+        x_world=rays.origins[:, None] + rays.directions[:, None] * t[..., None],
+        normal=compact["normal"].astype(jnp.float32) / 127.0,
+        albedo=compact["albedo"].astype(jnp.float32) / 255.0,
+        feature=compact["feature"].astype(jnp.float32),
+    )
+    return points, weight, t
+
+
+def decoder(cache: SurfaceCache) -> Callable[..., tuple]:
+    """`decode` bound to a cache's cameras: (ids, compact) -> points, weights, t."""
+    poses = jnp.asarray(cache.world_from_cam)
+    last = cache.num_rays - 1
+
+    def decode_rays(ids: Array, compact: dict[str, Array]):
+        rays = cameras.pool_rays(
+            jnp.minimum(ids, last), poses, cache.intrinsics, cache.pixel_offset
+        )
+        return decode(compact, rays, t_max=cache.t_max)
+
+    return decode_rays
+
+
+def end_points(cache: SurfaceCache) -> np.ndarray:
+    """Where every ray ends, by its heaviest sample: float32 ``[n 3]``, metres."""
+    distance = cache.arrays["t"][:, 0].astype(np.float32) * (cache.t_max / 65535.0)
+    x_world = np.empty((cache.num_rays, 3), np.float32)
+    poses = jnp.asarray(cache.world_from_cam)
+    for frame in range(len(cache.world_from_cam)):
+        ids = np.arange(cache.rays_per_frame, dtype=np.int32)
+        ids += frame * cache.rays_per_frame
+        rays = _frame_rays(ids, poses, cache.intrinsics, cache.pixel_offset)
+        directions = np.asarray(rays.directions)
+        x_world[ids] = np.asarray(rays.origins) + directions * distance[ids, None]
+    return x_world
+
+
+_frame_rays = jax.jit(cameras.pool_rays, static_argnums=(2, 3))
