@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from alsem import acquisition
+from alsem import acquisition, logs
 from alsem.types import InputError
 
 LEAST_VOLUME = 0.03  # metres: what supervoxels are grown from
@@ -27,7 +27,7 @@ def check_continues(
             " already; give at least as many"
         )
     allowed = {".".join(path) for path in MAY_CHANGE}
-    before, after = _flat(old), _flat(new)
+    before, after = logs.flat(old), logs.flat(new)
     different = sorted(
         key
         for key in before.keys() | after.keys()
@@ -143,13 +143,3 @@ def check(config: Any) -> None:
             "cosine",
             "exponential",
         )
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

@@ -3,12 +3,12 @@
 Run: python -m alsem.pretrain --out=FILE.npz --folder=DIR
 """
 
-import importlib.util
 import sys
 from pathlib import Path
 
 from absl import app, flags, logging
 
+from alsem import config_files
 from alsem.types import InputError
 
 _OUT = flags.DEFINE_string("out", None, "Policy file to write.")
@@ -30,18 +30,9 @@ def main(argv: list[str]) -> None:
 
     from alsem import observations, policies, pretraining
 
-    path, _, variant = _CONFIG.value.partition(":")
-    spec = importlib.util.spec_from_file_location("config", path)
-    if spec is None or spec.loader is None or not Path(path).is_file():
-        raise InputError(f"{path}: no config file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    try:
-        config = module.get_config(variant)
-    except ValueError as error:
-        raise InputError(f"{_CONFIG.value}: {error}") from None
+    config = config_files.load(_CONFIG.value)
     if "room" not in config.data:
-        raise InputError(f"{path}: makes no rooms; give configs/room.py")
+        raise InputError(f"{_CONFIG.value}: makes no rooms; give configs/room.py")
     folder = Path(_FOLDER.value)
     seeds = range(_SEED.value, _SEED.value + _ROOMS.value + 1)
     options, start, teachers = config.train.policy, None, pretraining.TEACHERS

@@ -1,0 +1,165 @@
+"""Label efficiency: how many clicks a learning curve needs, and how sure that is.
+
+A curve is what one run scored after every round, as one confusion matrix a test
+frame, so that test frames and seeds can be drawn anew together. Levels are shares of
+what full supervision reaches on the same frames. Clicks to a level are where the
+isotonic fit of mIoU over the logarithm of clicks crosses it; a curve that does not get
+there is at infinity, and nothing is extrapolated.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+
+from alsem import metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """One run.
+
+    Attributes:
+        clicks: ``[r]`` clicks so far, rising.
+        pixels: ``[r]`` labelled pixels so far.
+        counts: int ``[r f c c]`` confusion of every test frame after every round.
+    """
+
+    clicks: np.ndarray
+    pixels: np.ndarray
+    counts: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Draws:
+    """What test frames and seeds are drawn anew from.
+
+    Attributes:
+        frames: float ``[b f]``, how often every test frame was drawn. The first row
+            is one of each: the estimate itself.
+        seed: Of the draws of runs.
+    """
+
+    frames: np.ndarray
+    seed: int
+
+    def runs(self, num: int) -> np.ndarray:
+        """Which runs of a group each draw takes, ``[b num]``; the first takes all."""
+        shape = (len(self.frames), num)
+        chosen = np.random.default_rng(self.seed).integers(0, num, shape)
+        chosen[0] = np.arange(num)
+        return chosen
+
+
+def make_draws(num_frames: int, *, num: int, seed: int = 0) -> Draws:
+    """Draws with replacement; ``num`` beside the estimate itself."""
+    rng = np.random.default_rng(seed)
+    even = np.full(num_frames, 1 / num_frames)
+    drawn = rng.multinomial(num_frames, even, size=num)
+    frames = np.concatenate([np.ones((1, num_frames)), drawn])
+    return Draws(frames, seed + 1)
+
+
+def miou_of(counts: np.ndarray, draws: Draws) -> np.ndarray:
+    """MIoU ``[b r]`` of confusions ``[r f c c]`` over each draw of the frames."""
+    rounds, frames, classes, _ = counts.shape
+    flat = counts.reshape(rounds, frames, -1).astype(np.float64)
+    pooled = np.einsum("bf,rfk->brk", draws.frames, flat, optimize=True)
+    return metrics.miou(pooled.reshape(-1, rounds, classes, classes))
+
+
+class Group:
+    """Runs that differ by their seed alone, scored over all draws."""
+
+    def __init__(self, curves: Sequence[Curve], draws: Draws):
+        """Scores the curves.
+
+        Raises:
+            ValueError: There is no curve, or one without a round.
+        """
+        if not curves or not all(len(curve.clicks) for curve in curves):
+            raise ValueError("a group of runs needs finished rounds")
+        self.curves = list(curves)
+        self.miou = [miou_of(curve.counts, draws) for curve in curves]
+        self._runs = draws.runs(len(curves))
+
+    @property
+    def last_clicks(self) -> int:
+        """Clicks that all runs have reached."""
+        return min(int(curve.clicks[-1]) for curve in self.curves)
+
+    def fits(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Isotonic fit of each draw: log clicks ``[p]`` and mIoU ``[p]``, rising."""
+        found = []
+        for draw, runs in enumerate(self._runs):
+            clicks = np.concatenate([self.curves[run].clicks for run in runs])
+            values = np.concatenate([self.miou[run][draw] for run in runs])
+            found.append(isotonic(clicks, values))
+        return found
+
+    def clicks_to(self, levels: np.ndarray) -> np.ndarray:
+        """Clicks ``[b]`` to the level of each draw; infinite where it is not met."""
+        pairs = zip(self.fits(), levels, strict=True)
+        return np.array([crossing(*fit, level) for fit, level in pairs])
+
+    def pixels_at(self, clicks: float | int) -> float:
+        """Labelled pixels when so many clicks were made, mean over the runs."""
+        each = [np.interp(clicks, c.clicks, c.pixels) for c in self.curves]
+        return float(np.mean(each))
+
+    def at(self, clicks: np.ndarray) -> np.ndarray:
+        """The isotonic fit ``[b k]`` at numbers of clicks ``[k]``."""
+        return np.stack([np.interp(np.log(clicks), *fit) for fit in self.fits()])
+
+    def area(self, first: int, last: int) -> np.ndarray:
+        """Mean mIoU ``[b]`` over the logarithm of clicks, between two numbers."""
+        grid = np.geomspace(first, max(last, first + 1), 200)
+        return self.at(grid).mean(axis=-1)
+
+    def iou_at(self, clicks: int) -> np.ndarray:
+        """IoU ``[c]`` of every class after the last round within so many clicks.
+
+        Mean over the runs that have such a round; NaN where a class never occurs.
+        """
+        rows = []
+        for curve in self.curves:
+            done = int(np.searchsorted(curve.clicks, clicks, side="right"))
+            if done:
+                rows.append(metrics.iou(curve.counts[done - 1].sum(axis=0)))
+        return np.mean(rows, axis=0) if rows else np.full(0, np.nan)
+
+
+def isotonic(clicks: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rising fit of values over log clicks: both ``[p]``, one for each number."""
+    unique, row, count = np.unique(clicks, return_inverse=True, return_counts=True)
+    mean = np.bincount(row, values) / count
+    fit = isotonic_regression(mean, weights=count.astype(np.float64)).x
+    return np.log(unique), fit
+
+
+def crossing(
+    log_clicks: np.ndarray, values: np.ndarray, level: np.floating | float
+) -> float:
+    """Clicks at which a rising curve meets a level; infinite if it never does.
+
+    Straight between its points, over the logarithm; a curve that begins above the
+    level meets it at its first point.
+    """
+    above = np.flatnonzero(values >= level)
+    if not len(above):
+        return math.inf
+    i = int(above[0])
+    if i == 0:
+        return math.exp(log_clicks[0])
+    share = (level - values[i - 1]) / (values[i] - values[i - 1])
+    return math.exp(log_clicks[i - 1] + share * (log_clicks[i] - log_clicks[i - 1]))
+
+
+def interval(values: np.ndarray, *, share: float = 0.95) -> tuple[float, float]:
+    """The middle ``share`` of draws; infinities are numbers like others."""
+    low, high = np.quantile(
+        values, [(1 - share) / 2, (1 + share) / 2], method="nearest"
+    )
+    return float(low), float(high)

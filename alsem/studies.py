@@ -1,0 +1,204 @@
+"""A grid of runs, each a process of its own: planned, started, watched, resumed.
+
+Runs stand side by side in one folder, so that all runs of a scene share its fitted
+geometry. The first run of a scene fits it; the others wait until it has. What is done
+is read from the run directories: the same command goes on wherever it was ended.
+"""
+
+import contextlib
+import dataclasses
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from alsem import config_files, interrupt, logs
+from alsem.types import InputError
+
+POLL_SECONDS = 0.5
+COMMAND = (sys.executable, "-m", "alsem.main")
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedRun:
+    """One run of the grid.
+
+    Attributes:
+        scene: Its scene's name in the study.
+        workdir: Its run directory.
+        flags: Of `alsem.main`.
+        rounds: How many it has in all.
+    """
+
+    scene: str
+    workdir: Path
+    flags: tuple[str, ...]
+    rounds: int
+
+    def rounds_done(self) -> int:
+        """How many rounds it has finished."""
+        return len(logs.read_jsonl(self.workdir / "rounds.jsonl"))
+
+    def is_done(self) -> bool:
+        """Whether it has finished, or has nothing left to ask about."""
+        summary = self.workdir / "summary.json"
+        return summary.exists() and self.rounds_done() >= self.rounds
+
+
+def plan(config: Any, out: Path) -> list[PlannedRun]:
+    """All runs of a study, the first ones of all scenes first.
+
+    Args:
+        config: ``configs/study.py``: ``scenes`` and ``arms``.
+        out: Folder of the run directories.
+
+    Raises:
+        InputError: There is no scene or no arm, an arm has no seed, or a setting is
+            none of the scene's config.
+    """
+    if not config.scenes or not config.arms:
+        raise InputError("the study has no scene or no arm; name some in its config")
+    runs = []
+    for arm_name, arm in config.arms.items():
+        if arm.seeds < 1:
+            raise InputError(f"arms.{arm_name}.seeds={arm.seeds}: must be 1 or more")
+        for seed in range(arm.seeds):
+            for scene_name, scene in config.scenes.items():
+                base = scene.config + (f":{arm.variant}" if arm.variant else "")
+                settings = (*scene.set, *arm.set, f"seed={seed}")
+                workdir = out / f"{scene_name}-{arm_name}-{seed}"
+                flags = (
+                    f"--config={base}",
+                    f"--workdir={workdir}",
+                    *(f"--config.{setting}" for setting in settings),
+                )
+                of_run = config_files.load(base)
+                config_files.change(of_run, settings)
+                rounds = of_run.active.rounds
+                runs.append(PlannedRun(scene_name, workdir, flags, rounds))
+    return runs
+
+
+def carry_out(
+    runs: Sequence[PlannedRun],
+    *,
+    jobs: int,
+    devices: Sequence[str] = (),
+    tell: Callable[[str], None],
+) -> None:
+    """Runs what is not done, some at a time.
+
+    Args:
+        runs: From `plan`.
+        jobs: Processes at a time.
+        devices: Numbers of accelerators; each process sees one of them. Empty: all.
+        tell: Called with one line when a run has ended, and what is left.
+
+    Raises:
+        InputError: A run ended with an error: its log is named.
+        Interrupted: Asked to end; the runs were asked too and have saved their state.
+    """
+    waiting = [run for run in runs if not run.is_done()]
+    tell(f"{len(runs)} runs, {len(runs) - len(waiting)} of them done")
+    pace = _Pace(jobs)
+    free = [devices[i % len(devices)] if devices else "" for i in range(jobs)]
+    with _children() as running:
+        while waiting or running:
+            if interrupt.requested():
+                raise interrupt.Interrupted
+            for run in _ready(waiting, [child.run for child in running]):
+                if not free:
+                    break
+                waiting.remove(run)
+                running.append(_Child(run, free.pop(0)))
+            for child in [c for c in running if c.process.poll() is not None]:
+                running.remove(child)
+                free.append(child.device)
+                if child.process.returncode != 0:
+                    raise InputError(
+                        f"{child.run.workdir}: ended with status"
+                        f" {child.process.returncode}: {child.last_line()}; see"
+                        f" {child.log_path}"
+                    )
+                pace.finished(child)
+                left = [*waiting, *(c.run for c in running)]
+                tell(f"{child.run.workdir.name} done; {pace.left(left)}")
+            time.sleep(POLL_SECONDS)
+
+
+def _ready(
+    waiting: Sequence[PlannedRun], running: Sequence[PlannedRun]
+) -> list[PlannedRun]:
+    """Runs that may start: those of a scene wait for whoever fits its geometry."""
+    fitting = {run.scene for run in running if not run.rounds_done()}
+    ready = []
+    for run in waiting:
+        if run.scene in fitting:
+            continue
+        ready.append(run)
+        if not run.rounds_done():
+            fitting.add(run.scene)  # it may have to fit: one of a scene at a time
+    return ready
+
+
+class _Child:
+    """A process that carries out one run; what it prints goes to a file."""
+
+    def __init__(self, run: PlannedRun, device: str):
+        self.run, self.device = run, device
+        self.begun, self.first_round = time.monotonic(), run.rounds_done()
+        self.log_path = run.workdir.parent / "logs" / f"{run.workdir.name}.log"
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        environment = dict(os.environ)
+        if device:
+            environment |= {"CUDA_VISIBLE_DEVICES": device, "TPU_VISIBLE_CHIPS": device}
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*COMMAND, *run.flags],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+            )
+
+    def last_line(self) -> str:
+        """What it said last."""
+        lines = self.log_path.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+
+@contextlib.contextmanager
+def _children() -> Iterator[list[_Child]]:
+    """Processes that are asked to end, and waited for, however the block is left."""
+    running: list[_Child] = []
+    try:
+        yield running
+    finally:
+        for child in running:
+            child.process.terminate()
+        for child in running:
+            child.process.wait()
+
+
+class _Pace:
+    """How long a round takes, from the runs that have ended."""
+
+    def __init__(self, jobs: int):
+        self._jobs = jobs
+        self._seconds = 0.0
+        self._rounds = 0
+
+    def finished(self, child: _Child) -> None:
+        self._seconds += time.monotonic() - child.begun
+        self._rounds += max(child.run.rounds - child.first_round, 1)
+
+    def left(self, runs: Sequence[PlannedRun]) -> str:
+        """How many runs are left and for about how long."""
+        if not runs:
+            return "none left"
+        rounds = sum(max(run.rounds - run.rounds_done(), 1) for run in runs)
+        jobs = min(self._jobs, len(runs))
+        minutes = rounds * self._seconds / max(self._rounds, 1) / jobs / 60
+        return f"{len(runs)} left, about {max(round(minutes), 1)} min"

@@ -1,0 +1,53 @@
+"""Runs a grid of runs over shared geometry; the same command goes on with it.
+
+Run: python -m alsem.study --config=configs/study.py --out=DIR
+"""
+
+import sys
+from pathlib import Path
+
+from absl import app, flags, logging
+
+from alsem import config_files, interrupt, studies
+from alsem.types import InputError
+
+_CONFIG = flags.DEFINE_string("config", "configs/study.py", "Scenes, arms and seeds.")
+_OUT = flags.DEFINE_string("out", None, "Folder for the run directories.")
+_JOBS = flags.DEFINE_integer("jobs", 0, "Runs at a time; 0: one, or one a device.")
+_DEVICES = flags.DEFINE_list("devices", [], "Accelerators, as 0,1,2: one for a run.")
+
+
+def main(argv: list[str]) -> int:
+    """Plans the grid, and runs what is not done."""
+    if len(argv) > 1:
+        raise InputError(f"unexpected argument {argv[1]!r}; all options are --flags")
+    if not _OUT.value:
+        raise InputError("no folder given; add --out=DIR")
+    if _JOBS.value < 0:
+        raise InputError(f"--jobs is {_JOBS.value}; give 1 or more")
+    interrupt.install()
+    runs = studies.plan(config_files.load(_CONFIG.value), Path(_OUT.value))
+    jobs = _JOBS.value or max(len(_DEVICES.value), 1)
+    try:
+        studies.carry_out(runs, jobs=jobs, devices=_DEVICES.value, tell=_tell)
+    except interrupt.Interrupted:
+        return interrupt.EXIT_STATUS
+    return 0
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def run() -> None:
+    """Runs `main`; bad input is one line on standard error and exit status 2."""
+    logging.set_verbosity(logging.WARNING)
+    try:
+        app.run(main, flags_parser=flags.FLAGS)
+    except (InputError, flags.Error) as error:
+        print(f"alsem.study: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    run()

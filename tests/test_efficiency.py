@@ -1,0 +1,103 @@
+"""Label efficiency: levels, crossings and intervals, against known answers."""
+
+import math
+
+import numpy as np
+import pytest
+
+from alsem import efficiency, metrics
+
+C = 4
+
+
+def counts_of(right, *, frames=6, pixels=400, seed=0):
+    """Confusions ``[f c c]`` of which a share is right, frame by frame a little off."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for _ in range(frames):
+        share = np.clip(right + rng.normal(0, 0.02), 0, 1)
+        true = rng.integers(0, C, pixels)
+        wrong = (true + rng.integers(1, C, pixels)) % C
+        seen = np.where(rng.uniform(size=pixels) < share, true, wrong)
+        made.append(metrics.confusion(seen, true, num_classes=C))
+    return np.stack(made)
+
+
+def curve_of(clicks, shares, *, seed=0):
+    counts = [counts_of(s, seed=seed + i) for i, s in enumerate(shares)]
+    clicks = np.asarray(clicks)
+    return efficiency.Curve(clicks, 3 * clicks, np.stack(counts))
+
+
+def test_a_crossing_lies_between_its_points_over_the_logarithm():
+    log_clicks = np.log([10.0, 100.0, 1000.0])
+    values = np.array([0.2, 0.4, 0.8])
+    assert efficiency.crossing(log_clicks, values, 0.3) == pytest.approx(10**1.5)
+    assert efficiency.crossing(log_clicks, values, 0.4) == pytest.approx(100)
+    assert efficiency.crossing(log_clicks, values, 0.7) == pytest.approx(10**2.75)
+    assert efficiency.crossing(log_clicks, values, 0.1) == pytest.approx(10)
+    assert efficiency.crossing(log_clicks, values, 0.9) == math.inf
+
+
+def test_the_isotonic_fit_pools_what_falls_and_means_what_is_equal():
+    clicks = np.array([10, 20, 40, 10, 20, 40])
+    values = np.array([0.1, 0.6, 0.4, 0.3, 0.4, 0.6])
+    at, fit = efficiency.isotonic(clicks, values)
+    np.testing.assert_allclose(np.exp(at), [10, 20, 40])
+    # Means .2, .5, .5; then one curve alone that falls.
+    np.testing.assert_allclose(fit, [0.2, 0.5, 0.5])
+    _, fit = efficiency.isotonic(clicks[:3], values[:3])
+    np.testing.assert_allclose(fit, [0.1, 0.5, 0.5])
+
+
+def test_the_first_draw_is_the_estimate_itself():
+    curve = curve_of([10, 100], [0.5, 0.9])
+    draws = efficiency.make_draws(6, num=50)
+    group = efficiency.Group([curve], draws)
+    pooled = [metrics.miou(c.sum(axis=0)) for c in curve.counts]
+    np.testing.assert_allclose(group.miou[0][0], pooled)
+    assert group.miou[0].shape == (51, 2)
+    assert np.std(group.miou[0][1:, 0]) > 0  # frames differ
+    again = efficiency.make_draws(6, num=50)
+    np.testing.assert_array_equal(again.frames, draws.frames)
+    assert np.all(draws.frames.sum(axis=1) == 6)
+
+
+def test_draws_of_runs_take_all_at_first_and_then_with_replacement():
+    runs = efficiency.make_draws(3, num=200).runs(4)
+    np.testing.assert_array_equal(runs[0], np.arange(4))
+    assert runs.min() == 0 and runs.max() == 3
+    assert any(len(set(row)) < 4 for row in runs[1:].tolist())
+
+
+def test_levels_that_are_not_reached_are_infinitely_far():
+    draws = efficiency.make_draws(6, num=20)
+    curves = [curve_of([10, 100], [0.4, 0.7], seed=s) for s in (0, 100)]
+    group = efficiency.Group(curves, draws)
+    ones = np.ones(21)
+    assert np.isinf(group.clicks_to(0.99 * ones)).all()
+    reached = group.clicks_to(0.35 * ones)
+    assert np.all((reached > 10) & (reached < 100))
+    low, high = efficiency.interval(reached[1:])
+    assert low <= np.median(reached[1:]) <= high
+    assert efficiency.interval(np.array([1.0] * 9 + [math.inf])) == (1.0, math.inf)
+    assert group.last_clicks == 100
+
+
+def test_pixels_and_ious_are_read_off_the_curves():
+    group = efficiency.Group(
+        [curve_of([10, 100], [0.5, 0.9])], efficiency.make_draws(6, num=5)
+    )
+    assert group.pixels_at(10) == pytest.approx(30)
+    assert 30 < group.pixels_at(30) < 300
+    assert group.iou_at(99).mean() < group.iou_at(100).mean()
+    assert group.iou_at(5).size == 0
+    area = group.area(10, 100)
+    assert group.at(np.array([10]))[0, 0] < area[0] < group.at(np.array([100]))[0, 0]
+
+
+def test_a_group_needs_rounds():
+    empty = efficiency.Curve(np.zeros(0), np.zeros(0), np.zeros((0, 6, C, C)))
+    for curves in ([], [empty]):
+        with pytest.raises(ValueError, match="finished rounds"):
+            efficiency.Group(curves, efficiency.make_draws(6, num=2))

@@ -1,0 +1,183 @@
+"""A grid of runs: what is planned, in what order it goes, and how it goes on."""
+
+import sys
+import time
+from pathlib import Path
+
+import ml_collections
+import pytest
+
+from alsem import config_files, interrupt, studies
+from alsem.studies import PlannedRun
+from alsem.types import InputError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Stands for alsem.main: a round every now and then, the first one late.
+FAKE = """
+import json, pathlib, signal, sys, time
+flags = dict(f.removeprefix("--").split("=", 1) for f in sys.argv[1:])
+workdir = pathlib.Path(flags["workdir"])
+workdir.mkdir(parents=True, exist_ok=True)
+signal.signal(signal.SIGTERM, lambda *a: (print("saved"), sys.exit(143)))
+with (workdir.parent / "order.txt").open("a") as file:
+    file.write("begin " + workdir.name + "\\n")
+if flags["config.seed"] == "13":
+    time.sleep(3)
+    sys.exit("bad luck")
+path = workdir / "rounds.jsonl"
+done = len(path.read_text().splitlines()) if path.exists() else 0
+for number in range(done, int(flags["config.active.rounds"])):
+    time.sleep(float(flags["config"]))
+    with path.open("a") as file:
+        file.write(json.dumps({"round": number}) + "\\n")
+with (workdir.parent / "order.txt").open("a") as file:
+    file.write("end " + workdir.name + "\\n")
+(workdir / "summary.json").write_text("{}")
+"""
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    script = tmp_path / "fake.py"
+    script.write_text(FAKE)
+    monkeypatch.setattr(studies, "COMMAND", (sys.executable, str(script)))
+    monkeypatch.setattr(studies, "POLL_SECONDS", 0.02)
+    return tmp_path / "out"
+
+
+def planned(out, scene, seed, *, rounds=2, pause=0.2):
+    workdir = out / f"{scene}-{seed}"
+    flags = (
+        f"--config={pause}",
+        f"--workdir={workdir}",
+        f"--config.seed={seed}",
+        f"--config.active.rounds={rounds}",
+    )
+    return PlannedRun(scene, workdir, flags, rounds)
+
+
+def study_config(**arms):
+    config = ml_collections.ConfigDict({"scenes": {}, "arms": {}})
+    base = str(ROOT / "configs" / "room.py")
+    for seed in (7, 8):
+        settings = (f"data.room.seed={seed}",)
+        config.scenes[f"r{seed}"] = ml_collections.ConfigDict(
+            {"config": base, "set": settings}
+        )
+    for name, (settings, seeds) in arms.items():
+        config.arms[name] = ml_collections.ConfigDict(
+            {"set": settings, "seeds": seeds, "variant": ""}
+        )
+    return config
+
+
+def test_a_plan_is_every_arm_of_every_scene_and_seed():
+    config = study_config(
+        a=(("active.strategy=random", "active.rounds=3"), 2), b=((), 1)
+    )
+    runs = studies.plan(config, Path("out"))
+    names = [run.workdir.name for run in runs]
+    assert names == ["r7-a-0", "r8-a-0", "r7-a-1", "r8-a-1", "r7-b-0", "r8-b-0"]
+    assert [run.rounds for run in runs] == [3, 3, 3, 3, 7, 7]
+    assert runs[2].flags[1:] == (
+        "--workdir=out/r7-a-1",
+        "--config.data.room.seed=7",
+        "--config.active.strategy=random",
+        "--config.active.rounds=3",
+        "--config.seed=1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("active.rundes=3", "no key active.rundes"),
+        ("active.rounds", "section.key=value"),
+        ("active=3", "section.key=value"),
+        ("active.rounds=many", "cannot be set"),
+        ("active.rounds=2.5", "cannot be set"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told_before_anything_runs(setting, said):
+    with pytest.raises(InputError, match=said):
+        studies.plan(study_config(a=((setting,), 1)), Path("out"))
+
+
+def test_a_study_of_nothing_is_an_error():
+    with pytest.raises(InputError, match="no scene or no arm"):
+        studies.plan(study_config(), Path("out"))
+    with pytest.raises(InputError, match=r"arms\.a\.seeds=0"):
+        studies.plan(study_config(a=((), 0)), Path("out"))
+
+
+def test_configs_are_read_by_name(tmp_path):
+    assert config_files.load(f"{ROOT}/configs/study.py:smoke").scenes
+    with pytest.raises(InputError, match=r"none\.py: no config file"):
+        config_files.load(str(tmp_path / "none.py"))
+    with pytest.raises(InputError, match="unknown variant"):
+        config_files.load(f"{ROOT}/configs/room.py:smok")
+
+
+def test_the_shipped_study_can_be_planned():
+    for variant in ("", ":smoke", ":captures"):
+        config = config_files.load(f"{ROOT}/configs/study.py{variant}")
+        for scene in config.scenes.values():
+            scene.config = f"{ROOT}/{scene.config}"
+        runs = studies.plan(config, Path("out"))
+        assert {run.scene for run in runs} == set(config.scenes.keys())
+
+
+def test_runs_of_a_scene_wait_until_its_geometry_is_fitted(fake):
+    runs = [planned(fake, scene, seed) for seed in (0, 1) for scene in "ab"]
+    lines = []
+    studies.carry_out(runs, jobs=3, tell=lines.append)
+    order = (fake / "order.txt").read_text().splitlines()
+    # Both scenes at once, and a third process idle until one of them has a round.
+    assert sorted(order[:2]) == ["begin a-0", "begin b-0"]
+    assert all(run.is_done() for run in runs)
+    assert lines[0] == "4 runs, 0 of them done"
+    assert len(lines) == 5 and lines[-1].endswith("none left")
+    assert "left, about" in lines[1]
+    before = order.copy()
+    studies.carry_out(runs, jobs=3, tell=lines.append)
+    assert lines[-1] == "4 runs, 4 of them done"
+    assert (fake / "order.txt").read_text().splitlines() == before
+
+
+def test_more_rounds_go_on_with_a_finished_run(fake):
+    studies.carry_out([planned(fake, "a", 0)], jobs=1, tell=lambda line: None)
+    longer = planned(fake, "a", 0, rounds=3)
+    assert not longer.is_done()
+    studies.carry_out([longer], jobs=1, tell=lambda line: None)
+    assert longer.rounds_done() == 3
+
+
+def test_each_process_sees_one_device(fake, tmp_path, monkeypatch):
+    script = tmp_path / "fake.py"
+    seen = "import os; print('device', os.environ.get('CUDA_VISIBLE_DEVICES'))\n"
+    script.write_text(seen + FAKE)
+    runs = [planned(fake, scene, 0, pause=0.05) for scene in "abc"]
+    studies.carry_out(runs, jobs=2, devices=["4", "6"], tell=lambda line: None)
+    logs = [(fake / "logs" / f"{scene}-0.log").read_text() for scene in "abc"]
+    assert logs[:2] == ["device 4\n", "device 6\n"]
+    assert logs[2] in logs[:2]
+
+
+def test_a_run_that_fails_is_named_and_the_others_are_saved(fake):
+    runs = [planned(fake, "a", 0, pause=30.0), planned(fake, "b", 13)]
+    begun = time.monotonic()
+    with pytest.raises(InputError, match=r"b-13: ended with status 1: bad luck"):
+        studies.carry_out(runs, jobs=2, tell=lambda line: None)
+    assert time.monotonic() - begun < 20
+    assert (fake / "logs" / "a-0.log").read_text() == "saved\n"
+
+
+def test_a_study_that_is_asked_to_end_asks_its_runs(fake, monkeypatch):
+    begun = time.monotonic()
+    monkeypatch.setattr(interrupt, "requested", lambda: time.monotonic() > begun + 3)
+    with pytest.raises(interrupt.Interrupted):
+        studies.carry_out(
+            [planned(fake, "a", 0, pause=30.0)], jobs=1, tell=lambda line: None
+        )
+    assert (fake / "logs" / "a-0.log").read_text() == "saved\n"
