@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from alsem import acquisition, evaluate, interrupt, logs, rng
+from alsem import acquisition, interrupt, logs, rng
 from alsem.acquisition import STRATEGIES, Strategy
+from alsem.assess import Assessor
 from alsem.beliefs import Beliefs
 from alsem.experiment import Experiment
 from alsem.fitted import FittedScene, Model
@@ -23,6 +24,8 @@ from alsem.pool import Pool, open_pool
 from alsem.rounds import RoundFitter
 from alsem.scoring import PoolScorer
 from alsem.types import InputError
+
+SCALARS = ("miou", "miou_estimate", "total_acc", "mean_acc", "ece", "psnr")
 
 
 class Run:
@@ -47,6 +50,7 @@ class Run:
         self.fitter = fitter
         self.beliefs = Beliefs(experiment, scene)
         self.scorer = PoolScorer(experiment, self.beliefs)
+        self.assessor = Assessor(experiment, self.beliefs, log)
         self.answers = Answers(experiment, self.pool.units, store)
         self.hindsight = Hindsight(experiment, self.pool, self.answers, self.fitter)
 
@@ -66,7 +70,7 @@ class Run:
         model = self.fitter.restore(done - 1, watch) if done else None
         for round_index in range(done, self.experiment.active.rounds):
             limit = self._limit(round_index)
-            if self._is_spent(round_index, limit):
+            if self._is_spent(round_index, limit) or self._is_good():
                 break
             watch = logs.Stopwatch(*logs.STAGES)
             if round_index == 0:
@@ -84,15 +88,24 @@ class Run:
             if not self.annotator.annotate(self.store, round_index, limit=limit):
                 break
             labelled = self.answers.labelled(round_index)
-            prequential = self._prequential(round_index, model)
+            new = self.answers.of_round(round_index)
+            foretold = self.assessor.foretold(model, new)
             interrupt.check()
             outcomes = self.hindsight.outcomes(round_index)
             model = self.fitter.fit(round_index, model, labelled, outcomes, watch)
             interrupt.check()
-            row = self._evaluate(round_index, model, watch, chosen_by)
+            row = self.assessor.row(
+                round_index,
+                model,
+                watch,
+                chosen_by=chosen_by,
+                totals=self.store.totals(round_index),
+                rays_fitted=self.fitter.rays_per_fit,
+                foretold=foretold,
+                pool=self.open_pool(model),
+                labels=self.answers.summary(),
+            )
             row |= {
-                "prequential_acc": prequential,
-                "chosen_by": chosen_by,
                 "seconds_to_queries": seconds_to_queries,
                 "seconds_since_start": since_start(),
             }
@@ -101,7 +114,7 @@ class Run:
             tell(row)
             self.log.scalars(
                 row["clicks"],
-                {k: row[k] for k in ("miou", "total_acc", "mean_acc", "ece", "psnr")},
+                {k: row[k] for k in SCALARS},
                 "test",
             )
             interrupt.check()
@@ -112,6 +125,11 @@ class Run:
         if self.store.has_queries(round_index):
             return False
         return round_index > 0 if limit is None else limit <= 0
+
+    def _is_good(self) -> bool:
+        """Whether the model believes that it has reached what is asked for."""
+        wanted, rows = self.experiment.active.stop_at_miou, self.log.rounds()
+        return 0 < wanted and bool(rows) and rows[-1]["miou_estimate"] >= wanted
 
     def _limit(self, round_index: int) -> int | float | None:
         """What this round may still spend; None for full supervision."""
@@ -256,58 +274,3 @@ class Run:
             (row["prequential_acc"] or 0.0) >= strategy.coverage_until
             for row in self.log.rounds()
         )
-
-    def _prequential(self, round_index: int, model: Model | None) -> float | None:
-        """Share of this round's labels that the model before had right."""
-        if model is None or self.experiment.strategy is None:
-            return None
-        new = self.answers.of_round(round_index)
-        if not len(new.label):
-            return None
-        predicted = self.beliefs.labels(model, new.pixel)
-        return float(np.mean(predicted == new.label))
-
-    def _evaluate(
-        self, round_index: int, model: Model, watch: logs.Stopwatch, chosen_by: str
-    ) -> dict:
-        """The round's row."""
-        chooser = STRATEGIES.get(chosen_by, self.experiment.strategy)
-        by_model = chooser is not None and "model" in chooser.needs
-        scene, truth = self.experiment.scene, self.experiment.truth
-        options = self.experiment.active
-        with watch.measure("evaluate"):
-            prediction = self.beliefs.test(model)
-            label, counts = truth.test_labels, None
-            if label is not None:
-                counts = evaluate.confusions(prediction, label, len(scene.class_names))
-                self.log.write_confusions(round_index, counts)
-            row = evaluate.semantic_metrics(
-                prediction, label, counts, scene.class_names
-            )
-            shape = scene.test.rgb.shape
-            row |= evaluate.geometry_metrics(
-                model.test.arrays["rgb"].reshape(shape),
-                scene.test.rgb,
-                model.test.arrays["depth_z"].reshape(shape[:3]),
-                truth.test_depth_z,
-            )
-        totals = self.store.totals(round_index)
-        seconds = dict(watch.seconds)
-        candidates = model.pool.num_rays
-
-        def rate(count: int, stage: str) -> float | None:
-            return count / seconds[stage] if seconds[stage] > 0 else None
-
-        return row | {
-            "round": round_index,
-            "strategy": options.strategy,
-            "granularity": options.granularity,
-            "clicks": totals.clicks,
-            "pixels": totals.pixels,
-            "seconds": seconds,
-            "candidates": candidates,
-            "candidates_per_second": rate(candidates, "score") if by_model else None,
-            "train_rays_per_second": rate(self.fitter.rays_per_fit, "fit_semantics"),
-            "peak_rss_mb": logs.peak_rss_mb(),
-            "peak_device_mb": logs.peak_device_mb(),
-        }

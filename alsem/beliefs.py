@@ -10,10 +10,11 @@ import numpy as np
 from alsem import evaluate
 from alsem.experiment import Experiment
 from alsem.fitted import FittedScene, Model
-from alsem.numerics import padded
+from alsem.numerics import padded, safe_log
 from alsem.posterior import make_posterior
 from alsem.surface import SurfaceCache, decoder
 from alsem.types import Posterior, SurfacePoints
+from alsem.typing import Array
 
 
 class Beliefs:
@@ -30,7 +31,7 @@ class Beliefs:
         self.decode = decoder(scene.pool)
         self.posterior = make_posterior(head, self.decode)
         self._of = jax.jit(self.posterior)
-        self._predict_pool = evaluate.make_predictor(self.posterior)
+        self._expect = jax.jit(self._expected)
         self._predict_test = evaluate.make_predictor(
             make_posterior(head, decoder(scene.test))
         )
@@ -50,27 +51,44 @@ class Beliefs:
 
     def labels(self, model: Model, pixel: np.ndarray) -> np.ndarray:
         """Predicted labels int64 of chosen pool pixels."""
-        rays = padded(pixel.astype(np.int32))
-        compact = model.pool.take(rays)
-        label, _, _ = self._predict_pool(model.heads, jnp.asarray(rays), compact)
-        return np.asarray(label)[: len(pixel)].astype(np.int64)
+        return np.mean(self.of(model, pixel).probs, axis=1).argmax(axis=-1)
 
-    def count(self, model: Model, counts: np.ndarray, *, stride: int) -> np.ndarray:
-        """How many rays of the pool are predicted as each class, int64 ``[c]``.
+    def expected_confusion(
+        self,
+        model: Model,
+        counts: np.ndarray,
+        *,
+        stride: int = 1,
+        temperature: float = 1.0,
+    ) -> np.ndarray:
+        """Confusion ``[c c]`` (row = true, column = predicted) as beliefs expect it.
+
+        A column's sum is how many rays are predicted as its class.
 
         Args:
-            model: Who predicts.
-            counts: bool ``[n]``, which rays count.
+            model: Who believes.
+            counts: bool ``[n]``, which rays of the pool count.
             stride: Every so many rays are looked at.
+            temperature: Beliefs are softened by it.
         """
-        total = np.zeros(self._head.head.num_classes, np.int64)
-        size = min(self._chunk, -(-model.pool.num_rays // stride))
-        for ids, compact in model.pool.chunks(size, stride=stride):
-            label, _, _ = self._predict_pool(model.heads, jnp.asarray(ids), compact)
-            real = ids < model.pool.num_rays
+        pool = model.pool
+        total = np.zeros((self._head.head.num_classes,) * 2)
+        size = min(self._chunk, -(-pool.num_rays // stride))
+        for ids, compact in pool.chunks(size, stride=stride):
+            real = ids < pool.num_rays
             real[real] = counts[ids[real]]
-            total += np.bincount(np.asarray(label)[real], minlength=len(total))
+            found = self._expect(model.heads, ids, compact, real, temperature)
+            total += np.asarray(found, np.float64)
         return total
+
+    def _expected(
+        self, heads: Any, ids: Array, compact: Any, counts: Array, temperature: Any
+    ) -> Array:
+        probs = jnp.mean(self.posterior(heads, ids, compact).probs, axis=-2)
+        predicted = jnp.argmax(probs, axis=-1)
+        believed = jax.nn.softmax(safe_log(probs) / temperature, axis=-1)
+        column = jax.nn.one_hot(predicted, probs.shape[-1]) * counts[:, None]
+        return believed.T @ column
 
     def test(self, model: Model) -> evaluate.Prediction:
         """Predictions of every ray of the test frames."""

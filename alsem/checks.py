@@ -9,7 +9,7 @@ from alsem.types import InputError
 LEAST_VOLUME = 0.03  # metres: what supervoxels are grown from
 HEAD_INPUTS = ("position", "normal", "albedo", "feature")
 # What may differ between a run and its continuation.
-MAY_CHANGE = (("active", "rounds"), ("active", "budget"))
+MAY_CHANGE = ("active.rounds", "active.budget", "active.stop_at_miou")
 
 
 def check_continues(
@@ -26,12 +26,11 @@ def check_continues(
             f"active.rounds={new['active']['rounds']}: {workdir} has {rounds_done}"
             " already; give at least as many"
         )
-    allowed = {".".join(path) for path in MAY_CHANGE}
     before, after = logs.flat(old), logs.flat(new)
     different = sorted(
         key
         for key in before.keys() | after.keys()
-        if before.get(key) != after.get(key) and key not in allowed
+        if before.get(key) != after.get(key) and key not in MAY_CHANGE
     )
     if different:
         key = different[0]
@@ -114,6 +113,12 @@ def check(config: Any) -> None:
         require(active[key] >= 1, f"active.{key}", active[key], "at least 1")
     require(active.growth > 0, "active.growth", active.growth, "positive")
     require(active.budget >= 0, "active.budget", active.budget, "0 or more")
+    require(
+        0 <= active.stop_at_miou < 1,
+        "active.stop_at_miou",
+        active.stop_at_miou,
+        "in [0, 1)",
+    )
     require(
         0 <= active.noise_rate <= 1, "active.noise_rate", active.noise_rate, "in [0, 1]"
     )

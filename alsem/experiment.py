@@ -143,6 +143,7 @@ class ActiveOptions:
         clicks_per_round: Clicks of round 1.
         growth: Each later round asks this many times what the one before asked.
         budget: Clicks allowed in all, 0 for no bound.
+        stop_at_miou: No further round once the estimated mIoU is that high; 0: never.
         annotator: ``simulated`` or ``file``.
         answers: CSV of the ``file`` annotator.
         answer: How a unit is answered: ``dominant``, ``click`` or ``exact``.
@@ -170,6 +171,7 @@ class ActiveOptions:
     clicks_per_round: int
     growth: float
     budget: int
+    stop_at_miou: float
     annotator: str
     answers: str
     answer: str

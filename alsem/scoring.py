@@ -85,8 +85,11 @@ class PoolScorer:
             cues = cues.replace(views=look(model, pool))  # pyright: ignore[reportAttributeAccessIssue]
         if model is not None and "classes" in needs:
             stride = max(pool.cache.num_rays // SAMPLED, 1)
-            count = self._beliefs.count(model, pool.candidates.is_valid, stride=stride)
-            cues = cues.replace(class_shares=_shares(count))  # pyright: ignore[reportAttributeAccessIssue]
+            confusion = self._beliefs.expected_confusion(
+                model, pool.candidates.is_valid, stride=stride
+            )
+            predicted = confusion.sum(axis=0)
+            cues = cues.replace(class_shares=_shares(predicted))  # pyright: ignore[reportAttributeAccessIssue]
         if "labels" in needs:
             near, alike = acquisition.label_distances(pool.candidates, labels.pixel)
             cues = cues.replace(  # pyright: ignore[reportAttributeAccessIssue]

@@ -204,6 +204,7 @@ def _active() -> Any:
     active.clicks_per_round = 40
     active.growth = 1.4
     active.budget = 0  # clicks in all; 0: no bound but the rounds
+    active.stop_at_miou = 0.0  # by the model's own estimate; 0: never
     active.annotator = "simulated"  # or "file": answers from a CSV
     active.answers = ""  # that CSV
     active.answer = "dominant"  # of a unit; or "exact" (every pixel), "click" (one)

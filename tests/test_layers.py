@@ -33,7 +33,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
     11: ("cue_maps", "pretraining", "studies"),
     10: ("program",),
     9: ("active", "present"),
-    8: ("scoring", "hindsight"),
+    8: ("scoring", "hindsight", "assess"),
     7: ("rounds", "beliefs"),
     6: ("fitted", "build", "pool", "comparison_page"),
     5: ("experiment", "checks", "environment", "comparison"),
@@ -45,7 +45,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
     3: ("models", "acquisition", "data", "labels"),
     2: (
         *("cameras", "sampling", "render", "encoding"),
-        *("losses", "metrics", "geometry"),
+        *("losses", "metrics", "geometry", "estimate"),
     ),
     1: ("types", "rng", "sharding", "numerics", "interrupt"),
     0: ("typing",),

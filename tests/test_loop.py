@@ -249,3 +249,12 @@ def test_only_a_finished_run_can_be_looked_at(folder):
     with pytest.raises(InputError, match="no run directory"):
         with program.reopen(folder / "nowhere"):
             pass
+
+
+def test_a_run_stops_at_the_miou_that_it_believes_it_has(start):
+    rows = start("stops", active__stop_at_miou=0.01)
+    assert len(rows) == 1 and 0.01 <= rows[0]["miou_estimate"] < 1
+    # It goes on when more is asked for.
+    rows = start("stops", active__stop_at_miou=0.999)
+    assert len(rows) == 3
+    assert all(0 < row["temperature"] < 10 for row in rows)

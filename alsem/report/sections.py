@@ -17,6 +17,7 @@ MAX_NUMBERS = 70  # markers of a frame that still have room for a number
 MAX_MARKERS = 1500
 MINE = (
     ("miou", "mIoU", "#1f5f99", "-"),
+    ("miou_estimate", "mIoU as the model itself estimates it", "#d08a2e", "--"),
     ("miou_present", "mIoU of the classes present", "#5b9bd0", "--"),
     ("total_acc", "pixels right", "#8a8f91", ":"),
 )
@@ -64,7 +65,7 @@ def learning_curve(data: ReportData) -> str:
     series = []
     for key, name, colour, line in MINE:
         # Nothing is at zero on a log axis, and null is no figure.
-        rows = [r for r in data.rounds if r["clicks"] > 0 and r[key] is not None]
+        rows = [r for r in data.rounds if r["clicks"] > 0 and r.get(key) is not None]
         curve = Curve(
             name, tuple(r["clicks"] for r in rows), tuple(r[key] for r in rows)
         )

@@ -1,0 +1,112 @@
+"""What a round's model is worth: told by its beliefs, and measured on test frames."""
+
+from typing import Any
+
+import numpy as np
+
+from alsem import estimate, evaluate, logs
+from alsem.acquisition import STRATEGIES
+from alsem.beliefs import Beliefs
+from alsem.experiment import Experiment
+from alsem.fitted import Model
+from alsem.labels import Totals
+from alsem.pool import Labels, Pool
+from alsem.rounds import LabelledRays
+
+LOOKED_AT = 1 << 16  # rays of the pool, about, whose beliefs tell the mIoU reached
+
+
+class Assessor:
+    """Makes the rows of a run; the only part of the loop that sees test labels."""
+
+    def __init__(self, experiment: Experiment, beliefs: Beliefs, log: logs.RunLog):
+        """Measures nothing yet."""
+        self._experiment = experiment
+        self._beliefs = beliefs
+        self._log = log
+
+    def foretold(self, model: Model | None, new: LabelledRays) -> dict[str, Any]:
+        """How a model did on labels that it has not learnt yet.
+
+        Returns:
+            ``prequential_acc``, the share it had right, None without a model or a
+            label; ``temperature``, by which its beliefs should be softened.
+        """
+        if model is None or self._experiment.strategy is None or not len(new.label):
+            return {"prequential_acc": None, "temperature": 1.0}
+        probs = np.mean(self._beliefs.of(model, new.pixel).probs, axis=1)
+        return {
+            "prequential_acc": float(np.mean(probs.argmax(axis=-1) == new.label)),
+            "temperature": estimate.temperature(probs, new.label),
+        }
+
+    def estimate(
+        self, model: Model, pool: Pool, labels: Labels, temperature: float
+    ) -> float:
+        """The mIoU over the pool that the model's beliefs tell."""
+        confusion = self._beliefs.expected_confusion(
+            model,
+            pool.candidates.is_valid,
+            stride=max(pool.cache.num_rays // LOOKED_AT, 1),
+            temperature=temperature,
+        )
+        return estimate.expected_miou(confusion, labels.count)
+
+    def measured(self, round_index: int, model: Model) -> dict[str, Any]:
+        """Figures of labels, colour and depth on the test frames."""
+        scene, truth = self._experiment.scene, self._experiment.truth
+        prediction = self._beliefs.test(model)
+        label, counts = truth.test_labels, None
+        if label is not None:
+            counts = evaluate.confusions(prediction, label, len(scene.class_names))
+            self._log.write_confusions(round_index, counts)
+        row = evaluate.semantic_metrics(prediction, label, counts, scene.class_names)
+        shape = scene.test.rgb.shape
+        return row | evaluate.geometry_metrics(
+            model.test.arrays["rgb"].reshape(shape),
+            scene.test.rgb,
+            model.test.arrays["depth_z"].reshape(shape[:3]),
+            truth.test_depth_z,
+        )
+
+    def row(
+        self,
+        round_index: int,
+        model: Model,
+        watch: logs.Stopwatch,
+        *,
+        chosen_by: str,
+        totals: Totals,
+        rays_fitted: int,
+        foretold: dict[str, Any],
+        pool: Pool,
+        labels: Labels,
+    ) -> dict[str, Any]:
+        """The round's row in ``rounds.jsonl``."""
+        chooser = STRATEGIES.get(chosen_by, self._experiment.strategy)
+        by_model = chooser is not None and "model" in chooser.needs
+        with watch.measure("evaluate"):
+            row = self.measured(round_index, model)
+            row |= foretold
+            row["miou_estimate"] = self.estimate(
+                model, pool, labels, foretold["temperature"]
+            )
+        seconds, candidates = dict(watch.seconds), model.pool.num_rays
+
+        def rate(count: int, stage: str) -> float | None:
+            return count / seconds[stage] if seconds[stage] > 0 else None
+
+        return row | {
+            "round": round_index,
+            "strategy": self._experiment.active.strategy,
+            "granularity": self._experiment.active.granularity,
+            "chosen_by": chosen_by,
+            "clicks": totals.clicks,
+            "pixels": totals.pixels,
+            "seconds": seconds,
+            "candidates": candidates,
+            "candidates_per_second": rate(candidates, "score") if by_model else None,
+            "train_rays_per_second": rate(rays_fitted, "fit_semantics"),
+            "peak_rss_mb": logs.peak_rss_mb(),
+            "peak_device_mb": logs.peak_device_mb(),
+        }
