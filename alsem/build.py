@@ -98,6 +98,7 @@ def build(config: Any, workdir: Path) -> Experiment:
         ),
         grid_share=train.geometry.grid_share if sensor != "all" else 0.0,
         semantics=_fit(train.semantics.fit),
+        passes=train.semantics.passes,
         joint=joint,
         policy=_policy(train.policy) if active.strategy == "policy" else None,
         strategy=strategy,

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from alsem import fitted, interrupt, logs, policies, rng, sharding, train
 from alsem.checkpoint import Checkpoints
@@ -20,7 +21,7 @@ from alsem.numerics import padded
 from alsem.observations import Outcomes
 from alsem.surface import decoder
 
-MAX_STEPS = 10**7  # checkpoints are numbered round * MAX_STEPS + step
+MAX_STEPS = 10**7  # unfinished fits are saved as round * MAX_STEPS + step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +42,9 @@ class RoundFitter:
         self._head = experiment.heads[-1]
         joint = experiment.joint
         self._fit: Fit = experiment.semantics if joint is None else joint.fit
-        self._tx = self._fit.optimiser.build(self._fit.steps)
+        self._tx = self._fit.optimiser.build(self._fit.steps)  # for its state's shape
+        self._runners: dict[int, train.Step] = {}
+        self._steps = self._fit.steps  # of the last fit
         folder = experiment.workdir / "checkpoints"
         self._rounds = Checkpoints(folder / "rounds", keep=2)
         self._unfinished = Checkpoints(folder / "unfinished", keep=1)
@@ -51,19 +54,13 @@ class RoundFitter:
         if joint is not None:
             self._pixels = fitted.pixel_data(experiment.scene)
             self._encode = fitted.make_encoder(experiment)
-        self._run = train.make_runner(
-            self._make_step(),
-            steps_per_call=self._fit.steps_per_call,
-            mesh=experiment.mesh,
-            refresh=None if joint is None else fitted.refresher(experiment),
-        )
 
     @property
     def rays_per_fit(self) -> int:
-        """Rays that one round's fit draws."""
+        """Rays that the last round's fit has drawn."""
         joint = self._experiment.joint
         extra = 0 if joint is None else joint.label_rays
-        return self._fit.steps * (self._fit.batch_rays + extra)
+        return self._steps * (self._fit.batch_rays + extra)
 
     def expected_gain(self, cues: np.ndarray) -> np.ndarray | None:
         """What the policy's start expects of candidates ``[m d]``; None without one."""
@@ -75,8 +72,7 @@ class RoundFitter:
 
     def restore(self, round_index: int, watch: logs.Stopwatch) -> Model:
         """The model a finished round ended with."""
-        number = round_index * MAX_STEPS + self._fit.steps
-        state = self._rounds.restore(number, self._fresh(round_index))
+        state = self._rounds.restore(round_index, self._fresh(round_index))
         # As a state that was just fitted: on every device.
         state = jax.device_put(state, sharding.replicated(self._experiment.mesh))
         return self._look(state, round_index, watch)
@@ -90,15 +86,15 @@ class RoundFitter:
         watch: logs.Stopwatch,
     ) -> Model:
         """Fits a round's model to the labels, its policy to outcomes, and saves it."""
-        number = round_index * MAX_STEPS + self._fit.steps
-        if self._rounds.latest() == number:
+        self._steps = self._steps_for(len(labelled.label))
+        if self._rounds.latest() == round_index:
             return self.restore(round_index, watch)
         with watch.measure("fit_semantics"):
             state = self._start(round_index, before)
             state = self._train(round_index, state, labelled, outcomes)
             jax.block_until_ready(state.params)
         model = self._look(state, round_index, watch)
-        self._rounds.save(number, model.state, {"round": round_index})
+        self._rounds.save(round_index, model.state, {"round": round_index})
         return model
 
     def settle(self) -> None:
@@ -110,14 +106,35 @@ class RoundFitter:
         self._rounds.close()
         self._unfinished.close()
 
-    def _make_step(self) -> train.Step:
+    def _steps_for(self, num_labels: int) -> int:
+        """Steps of a fit: doubled until every label is drawn often enough."""
+        steps, draws = self._fit.steps, self._experiment.passes * num_labels
+        if self._experiment.joint is not None:
+            return steps
+        while steps * self._fit.batch_rays < draws:
+            steps *= 2  # few numbers of steps, for each is compiled by itself
+        return steps
+
+    def _runner(self, steps: int) -> train.Step:
+        """Compiled calls of a fit of so many steps."""
+        if steps not in self._runners:
+            is_joint = self._experiment.joint is not None
+            self._runners[steps] = train.make_runner(
+                self._make_step(self._fit.optimiser.build(steps)),
+                steps_per_call=self._fit.steps_per_call,
+                mesh=self._experiment.mesh,
+                refresh=fitted.refresher(self._experiment) if is_joint else None,
+            )
+        return self._runners[steps]
+
+    def _make_step(self, tx: optax.GradientTransformation) -> train.Step:
         experiment = self._experiment
         policy = None if experiment.policy is None else experiment.policy.term
         if experiment.joint is None:
             camera = experiment.scene.intrinsics
             return train.make_semantic_step(
                 self._head,
-                self._tx,
+                tx,
                 decode=self._decode,
                 batch_rays=self._fit.batch_rays,
                 rays_per_frame=camera.width * camera.height,
@@ -127,7 +144,7 @@ class RoundFitter:
         return train.make_joint_step(
             experiment.nerf,
             experiment.heads,
-            self._tx,
+            tx,
             weight=experiment.geometry_loss,
             semantic_weight=experiment.joint.semantic_weight,
             semantic_gradient=experiment.joint.semantic_gradient,
@@ -207,7 +224,7 @@ class RoundFitter:
             return state  # every answer was void: nothing to learn from yet
         key = rng.run_key(self._experiment.seed, "fit", round_index)
         data = (*self._device_labels(labelled), self._device_outcomes(outcomes))
-        with logs.progress(self._fit.steps, f"round {round_index} fit") as bar:
+        with logs.progress(self._steps, f"round {round_index} fit") as bar:
             bar.update(int(state.step))
 
             def after_call(state: train.TrainState, parts: dict) -> None:
@@ -222,11 +239,11 @@ class RoundFitter:
                 self._unfinished.save_if_due(number, state, {"round": round_index})
 
             return train.fit(
-                self._run,
+                self._runner(self._steps),
                 state,
                 data,
                 key,
-                num_steps=self._fit.steps,
+                num_steps=self._steps,
                 steps_per_call=self._fit.steps_per_call,
                 after_call=after_call,
             )

@@ -36,6 +36,7 @@ class RoundCues:
         geometry: Voxel tables that only geometry decides.
         views: What the views of every voxel believe together.
         class_shares: ``[c]`` share of the pool that every class is predicted for.
+        class_worth: ``[c]`` what a label of every class is worth.
         label_shares: ``[c]`` share of the labels.
         label_distance: ``[v+1]``, see `acquisition.Cues`.
         label_feature_distance: ``[v+1]``.
@@ -44,6 +45,7 @@ class RoundCues:
     geometry: Any
     views: Any = None
     class_shares: Leaf | None = None
+    class_worth: Leaf | None = None
     label_shares: Leaf | None = None
     label_distance: Leaf | None = None
     label_feature_distance: Leaf | None = None
@@ -89,7 +91,10 @@ class PoolScorer:
                 model, pool.candidates.is_valid, stride=stride
             )
             predicted = confusion.sum(axis=0)
-            cues = cues.replace(class_shares=_shares(predicted))  # pyright: ignore[reportAttributeAccessIssue]
+            cues = cues.replace(  # pyright: ignore[reportAttributeAccessIssue]
+                class_shares=_shares(predicted),
+                class_worth=acquisition.class_worth(predicted, int(labels.count.sum())),
+            )
         if "labels" in needs:
             near, alike = acquisition.label_distances(pool.candidates, labels.pixel)
             cues = cues.replace(  # pyright: ignore[reportAttributeAccessIssue]
@@ -175,6 +180,7 @@ class PoolScorer:
             views=tables.views,
             view_row=ids if self._experiment.active.exact_views else None,
             class_shares=of_all(tables.class_shares),
+            class_worth=of_all(tables.class_worth),
             label_shares=of_all(tables.label_shares),
             label_distance=of_voxel(tables.label_distance),
             label_feature_distance=of_voxel(tables.label_feature_distance),

@@ -57,8 +57,6 @@ def get_config(variant: str = "") -> Any:
     elif variant == "full":
         config.active.strategy = "full"
         config.active.rounds = 1
-        config.train.semantics.fit.steps = 3000
-        config.train.semantics.fit.batch_rays = 4096
     elif variant == "paper":
         config.model.field = "paper"
         config.model.members = 1
@@ -169,6 +167,7 @@ def _train() -> Any:
     train.semantics = ml_collections.ConfigDict()
     train.semantics.fit = _fit(steps=600, batch_rays=1024, learning_rate=5e-3)
     train.semantics.fit.optimiser.weight_decay = 1e-3
+    train.semantics.passes = 10.0  # over the labels, at least: more steps if many
     train.joint = ml_collections.ConfigDict()
     train.joint.fit = _fit(steps=300, batch_rays=4096, learning_rate=5e-3)
     train.joint.label_rays = 1024
@@ -196,7 +195,7 @@ def _surface() -> Any:
 
 def _active() -> Any:
     active: Any = ml_collections.ConfigDict()
-    active.strategy = "policy"
+    active.strategy = "geometry"
     active.mix_by = "rank"  # of "0.7*margin+0.3*coverage"; or "minmax"
     active.diversity = ()  # batch steps in place of the strategy's own
     active.exact_views = False  # every view against every other; small scenes only

@@ -43,7 +43,7 @@ def _arms() -> Any:
     arms.full = _arm(seeds=1, variant="full")
     arms.random = _arm("active.strategy=random", "active.rounds=15", seeds=5)
     arms.default = _arm("active.rounds=12", seeds=5)
-    for strategy in ("geometry", "margin"):
+    for strategy in ("policy", "margin"):
         settings = (f"active.strategy={strategy}", "active.rounds=12")
         arms[strategy] = _arm(*settings, seeds=3)
     return arms

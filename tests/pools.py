@@ -119,7 +119,7 @@ NO_BELIEF = Posterior(**dict.fromkeys(Posterior.__dataclass_fields__))
 
 GROUPS = {
     "views": ("view_entropy", "view_mean_log"),
-    "classes": ("class_shares",),
+    "classes": ("class_shares", "class_worth"),
     "labels": ("label_shares", "label_distance", "label_feature_distance"),
 }
 CLEAR = {
@@ -135,6 +135,7 @@ CLEAR = {
     "view_entropy": 0.0,
     "view_mean_log": 0.0,
     "class_shares": 0.2,
+    "class_worth": 1.0,
     "label_shares": 0.2,
     "label_distance": 1.0,
     "label_feature_distance": 1.0,
@@ -147,7 +148,7 @@ def cues_of(classes=C, **changes):
     def leaf(name, value):
         if name in ("frame", "num_views"):
             return jnp.int32(value)
-        if name in ("view_mean_log", "class_shares", "label_shares"):
+        if name in ("view_mean_log", "class_shares", "class_worth", "label_shares"):
             return jnp.broadcast_to(jnp.asarray(value, jnp.float32), (classes,))
         return jnp.float32(value)
 
@@ -176,6 +177,7 @@ def all_cues(candidates, *, seed=3):
         view_entropy=-np.sum(mean * np.log(mean), axis=-1).astype(np.float32),
         view_mean_log=np.log(views).mean(axis=1).astype(np.float32),
         class_shares=np.full((n, C), 1 / C, np.float32),
+        class_worth=np.broadcast_to(np.linspace(0.2, 1, C, dtype=np.float32), (n, C)),
         label_shares=np.full((n, C), 1 / C, np.float32),
         label_distance=within(3),
         label_feature_distance=within(30),

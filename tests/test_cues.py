@@ -20,7 +20,7 @@ from alsem.types import Intrinsics
 
 TABLES = [field.name for field in dataclasses.fields(VoxelTables)]
 OF_VIEWS = {"view_entropy", "view_mean_log"}
-OF_CLASSES = {"class_shares", "label_shares"}
+OF_CLASSES = {"class_shares", "class_worth", "label_shares"}
 SCALARS = {"label_distance", "label_feature_distance"}
 # float32 leaves of sums made in float64.
 ROUNDING = 1e-5

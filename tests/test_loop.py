@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
-from alsem import cue_maps, program, sharding
+from alsem import cue_maps, program, rounds, sharding
 from alsem.acquisition import STRATEGIES
 from alsem.data import open_capture
 from alsem.labels import LabelStore, expand
@@ -258,3 +258,24 @@ def test_a_run_stops_at_the_miou_that_it_believes_it_has(start):
     rows = start("stops", active__stop_at_miou=0.999)
     assert len(rows) == 3
     assert all(0 < row["temperature"] < 10 for row in rows)
+
+
+def test_many_labels_are_fitted_longer(start, monkeypatch):
+    counted = []
+    fit = rounds.train.fit
+
+    def count(*args, **kwargs):
+        counted.append(kwargs["num_steps"])
+        return fit(*args, **kwargs)
+
+    monkeypatch.setattr(rounds.train, "fit", count)
+    options = {"train__semantics__passes": 50, "active__rounds": 1}
+    start("few", **options)
+    assert counted[-1] == 20  # 8 labels; a short fit draws 20 times 64
+    exact = {"active__granularity": "frame", "active__answer": "exact"}
+    (row,) = start("many", **options, **exact)
+    assert counted[-1] % 40 == 0
+    assert counted[-1] * 64 >= 50 * row["pixels"] > counted[-1] * 32
+    assert row["train_rays_per_second"] * row["seconds"]["fit_semantics"] == (
+        pytest.approx(counted[-1] * 64)
+    )

@@ -27,6 +27,7 @@ from pools import (
 
 from alsem import acquisition, sharding
 from alsem.acquisition import SCORES, scores
+from alsem.acquisition.labels import class_worth
 
 each_score = pytest.mark.parametrize("name", SCORES)
 
@@ -229,7 +230,9 @@ def geometry_np(probs, views, cues):
     seen = 1.0 / (1.0 + 2.0 / cues.num_views)
     known = (seen, cues.purity, cues.consistency)
     weight = np.prod([np.clip(cue, 0.1, 1.0) for cue in known], axis=0)
-    return weight * margin_np(probs, views, cues)
+    two = np.argsort(-probs.mean(axis=1), axis=-1, kind="stable")[:, :2]
+    worth = np.take_along_axis(cues.class_worth, two, axis=-1).mean(axis=-1)
+    return weight * worth * margin_np(probs, views, cues)
 
 
 def normal_spread_np(probs, views, cues):
@@ -381,6 +384,8 @@ def test_geometry_weighs_down_but_never_silences():
     assert score(num_views=2) < score(num_views=6) < score(num_views=60) < 1.0
     for cue in ("purity", "consistency"):
         assert score(**{cue: 0.5}) == 0.5 * score()
+    worth = np.array([0.25, 0.75], np.float32)
+    assert score(class_worth=worth) == 0.5 * score()
     worst = dict.fromkeys(("num_views", "purity", "consistency"), 0)
     np.testing.assert_allclose(score(**worst), 1e-3, rtol=1e-6)
 
@@ -405,3 +410,18 @@ def test_cues_are_scores_of_their_own():
     ):
         score = SCORES[name](KEY, belief, cues_of(1, **changes))
         np.testing.assert_allclose(score, answer, rtol=1e-6)
+
+
+def test_small_classes_are_worth_more_but_none_more_than_one_label_stands_for():
+    worth = class_worth(np.array([900.0, 99.0, 1.0, 0.0]), 100)
+    assert worth.dtype == np.float32 and worth.max() == 1
+    np.testing.assert_allclose(
+        worth[:3], [(1e-2 / s) ** 0.5 for s in SHARES], rtol=1e-5
+    )
+    assert worth[0] < worth[1] < worth[2] < worth[3] < 1.1 * worth[2]
+    # Few labels: all classes alike, nearly.
+    assert class_worth(np.array([900.0, 100.0]), 1).min() > 0.7
+    assert class_worth(np.zeros(3), 0).tolist() == [1, 1, 1]
+
+
+SHARES = (0.9 + 0.01, 0.099 + 0.01, 0.001 + 0.01)

@@ -8,7 +8,7 @@ from alsem.acquisition.batch import Batch, BeliefsFn, Running, Step
 from alsem.acquisition.candidates import Candidates, make_candidates, surface_area
 from alsem.acquisition.cues import Cues, VoxelTables, cues_at, voxel_cues
 from alsem.acquisition.exact import exact_views
-from alsem.acquisition.labels import label_distances, likeness
+from alsem.acquisition.labels import class_worth, label_distances, likeness
 from alsem.acquisition.mixture import Mixture, mix
 from alsem.acquisition.policy import policy_cues, policy_names
 from alsem.acquisition.pool import make_scorer
@@ -59,6 +59,7 @@ __all__ = [
     "VoxelTables",
     "accumulate",
     "choose",
+    "class_worth",
     "cues_at",
     "exact_views",
     "find_strategy",

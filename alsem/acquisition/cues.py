@@ -53,6 +53,8 @@ class Cues:
         view_mean_log: float32 ``[*b c]`` mean over views of the log of the belief.
         class_shares: float32 ``[*b c]`` share of the pool that is predicted as each
             class; the same for all candidates.
+        class_worth: float32 ``[*b c]`` in (0, 1], what a label of each class is
+            worth, see `labels.class_worth`; the same for all candidates.
         label_shares: float32 ``[*b c]`` share of the labels that each class has.
         label_distance: float32 ``[*b]`` distance to the nearest candidate asked, in
             mean spacings of as many labels on the surface.
@@ -72,6 +74,7 @@ class Cues:
     view_entropy: Any = None
     view_mean_log: Any = None
     class_shares: Any = None
+    class_worth: Any = None
     label_shares: Any = None
     label_distance: Any = None
     label_feature_distance: Any = None
@@ -102,6 +105,7 @@ def cues_at(
     views: ViewBeliefs | None = None,
     view_row: Int[Array | np.ndarray, "r"] | None = None,
     class_shares: Float[Array | np.ndarray, "r c"] | None = None,
+    class_worth: Float[Array | np.ndarray, "r c"] | None = None,
     label_shares: Float[Array | np.ndarray, "r c"] | None = None,
     label_distance: Float[Array | np.ndarray, "r"] | None = None,
     label_feature_distance: Float[Array | np.ndarray, "r"] | None = None,
@@ -118,6 +122,7 @@ def cues_at(
             for every candidate.
         class_shares: As in `Cues`, like all that follow; None if no score asks. A
             row for every candidate, all the same.
+        class_worth: The same.
         label_shares: The same of labels.
         label_distance: In mean spacings of labels.
         label_feature_distance: In the same.
@@ -128,6 +133,7 @@ def cues_at(
         "frame": jnp.asarray(frame),
         "purity": jnp.asarray(purity).astype(jnp.float32) / BYTE_SCALE,
         "class_shares": class_shares,
+        "class_worth": class_worth,
         "label_shares": label_shares,
         "label_distance": label_distance,
         "label_feature_distance": label_feature_distance,

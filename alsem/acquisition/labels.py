@@ -1,4 +1,4 @@
-"""How far candidates are from what has been asked: in place, and in likeness."""
+"""What earlier labels say: how far the next ones are, and what a class is worth."""
 
 import math
 
@@ -51,3 +51,20 @@ def label_distances(
 
 
 FAR = 100.0  # mean spacings; a relative distance is never more
+
+
+def class_worth(predicted: np.ndarray, num_labels: int) -> np.ndarray:
+    """What a label of each class is worth, float32 ``[c]`` in (0, 1].
+
+    The inverse root of the class's share of the pool, the greatest being 1. A pixel
+    that turns right adds the inverse of its class's size to mIoU, but a label turns
+    fewer of them right where a class is small; the root stands between the two. No
+    class counts as smaller than the share that one label stands for.
+
+    Args:
+        predicted: ``[c]`` how many rays of the pool are predicted as each class.
+        num_labels: Labels so far.
+    """
+    share = predicted / max(float(predicted.sum()), 1.0) + 1.0 / max(num_labels, 1)
+    worth = 1.0 / np.sqrt(share)
+    return (worth / worth.max()).astype(np.float32)

@@ -154,14 +154,20 @@ def redal(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, "
 
 
 def geometry(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
-    """Margin, weighed down where geometry says that a label would teach little.
+    """Margin, weighed by what a label would teach and how sure it would be.
 
-    A place that few frames see informs few pixels; on a silhouette or where the views'
-    depths disagree a click is often mislabelled. Each of the three weights stays in
-    [`MIN_WEIGHT`, 1]. The spread of normals is no weight: small things, which decide
-    mIoU, are all edges.
+    Times the mean worth of the two classes between which the model wavers, for small
+    classes decide mIoU; and weighed down where geometry says that a label would teach
+    little: a place that few frames see informs few pixels, and on a silhouette or
+    where the views' depths disagree a click is often mislabelled. Each of these three
+    weights stays in [`MIN_WEIGHT`, 1]. The spread of normals is no weight: small
+    things are all edges.
     """
-    weight = margin(key, posterior, cues)
+    probs = jnp.mean(posterior.probs, axis=0)
+    is_best = jnp.arange(len(probs)) == jnp.argmax(probs)
+    second = jnp.argmax(jnp.where(is_best, -1.0, probs))
+    worth = cues.class_worth[jnp.argmax(probs)] + cues.class_worth[second]
+    weight = margin(key, posterior, cues) * 0.5 * worth
     seen = visibility(key, posterior, cues)
     for cue in (seen, cues.purity, cues.consistency):
         weight = weight * jnp.clip(cue, MIN_WEIGHT, 1.0)

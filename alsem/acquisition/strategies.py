@@ -107,7 +107,12 @@ STRATEGIES: dict[str, Strategy] = {
     "fisher": Strategy(scores.coverage, (STEPS["fisher"],)),
     "balanced": Strategy(scores.balanced, needs=MODEL | {"classes"}),
     "redal": Strategy(scores.redal, (steps.cluster_decay,)),
-    "geometry": Strategy(scores.geometry, (_explore_and_exploit,), coverage_until=0.5),
+    "geometry": Strategy(
+        scores.geometry,
+        (_explore_and_exploit,),
+        needs=MODEL | {"classes"},
+        coverage_until=0.5,
+    ),
     "policy": Strategy(
         scores.policy,
         (_explore_and_exploit,),
