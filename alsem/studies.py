@@ -49,7 +49,7 @@ class PlannedRun:
 
 
 def plan(config: Any, out: Path) -> list[PlannedRun]:
-    """All runs of a study, the first ones of all scenes first.
+    """All runs of a study: every arm of every scene with its first seed, then the next.
 
     Args:
         config: ``configs/study.py``: ``scenes`` and ``arms``.
@@ -62,24 +62,32 @@ def plan(config: Any, out: Path) -> list[PlannedRun]:
     if not config.scenes or not config.arms:
         raise InputError("the study has no scene or no arm; name some in its config")
     runs = []
-    for arm_name, arm in config.arms.items():
+    for name, arm in config.arms.items():
         if arm.seeds < 1:
-            raise InputError(f"arms.{arm_name}.seeds={arm.seeds}: must be 1 or more")
-        for seed in range(arm.seeds):
-            for scene_name, scene in config.scenes.items():
-                base = scene.config + (f":{arm.variant}" if arm.variant else "")
-                settings = (*scene.set, *arm.set, f"seed={seed}")
-                workdir = out / f"{scene_name}-{arm_name}-{seed}"
-                flags = (
-                    f"--config={base}",
-                    f"--workdir={workdir}",
-                    *(f"--config.{setting}" for setting in settings),
-                )
-                of_run = config_files.load(base)
-                config_files.change(of_run, settings)
-                rounds = of_run.active.rounds
-                runs.append(PlannedRun(scene_name, workdir, flags, rounds))
+            raise InputError(f"arms.{name}.seeds={arm.seeds}: must be 1 or more")
+    for seed in range(max(arm.seeds for arm in config.arms.values())):
+        for name, arm in config.arms.items():
+            if seed < arm.seeds:
+                of_scenes = config.scenes.items()
+                runs += [_planned(scene, name, arm, seed, out) for scene in of_scenes]
     return runs
+
+
+def _planned(
+    scene: tuple[str, Any], arm_name: str, arm: Any, seed: int, out: Path
+) -> PlannedRun:
+    scene_name, of_scene = scene
+    base = of_scene.config + (f":{arm.variant}" if arm.variant else "")
+    settings = (*of_scene.set, *arm.set, f"seed={seed}")
+    workdir = out / f"{scene_name}-{arm_name}-{seed}"
+    flags = (
+        f"--config={base}",
+        f"--workdir={workdir}",
+        *(f"--config.{setting}" for setting in settings),
+    )
+    config = config_files.load(base)
+    config_files.change(config, settings)
+    return PlannedRun(scene_name, workdir, flags, config.active.rounds)
 
 
 def carry_out(

@@ -78,9 +78,9 @@ def test_a_plan_is_every_arm_of_every_scene_and_seed():
     )
     runs = studies.plan(config, Path("out"))
     names = [run.workdir.name for run in runs]
-    assert names == ["r7-a-0", "r8-a-0", "r7-a-1", "r8-a-1", "r7-b-0", "r8-b-0"]
-    assert [run.rounds for run in runs] == [3, 3, 3, 3, 7, 7]
-    assert runs[2].flags[1:] == (
+    assert names == ["r7-a-0", "r8-a-0", "r7-b-0", "r8-b-0", "r7-a-1", "r8-a-1"]
+    assert [run.rounds for run in runs] == [3, 3, 7, 7, 3, 3]
+    assert runs[4].flags[1:] == (
         "--workdir=out/r7-a-1",
         "--config.data.room.seed=7",
         "--config.active.strategy=random",
