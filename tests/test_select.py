@@ -435,7 +435,13 @@ def test_spaced_is_greedy_with_the_radius_of_the_labels_to_come():
 
 def test_k_centre_is_farthest_first_whatever_the_scores():
     candidates = room(400, voxel_size=0.001, invalid=0.0)
-    points = features(candidates, np.arange(400), normal_metres=0.3, albedo_metres=1.0)
+    side = math.sqrt(acquisition.surface_area(candidates))
+    points = features(
+        candidates,
+        np.arange(400),
+        normal_metres=0.02 * side,
+        albedo_metres=0.2 * side,
+    )
     ids = apply(steps.k_centre, candidates, some_scores(400), num=50)
     others = points[ids[:1]]
     np.testing.assert_array_equal(ids[1:], farthest_np(points, others, 49))

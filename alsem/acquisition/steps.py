@@ -31,6 +31,8 @@ MIN_SHORTLIST = 1 << 15
 # units) are away: both matter about as much as the next piece of furniture.
 NORMAL_METRES = 0.3
 ALBEDO_METRES = 1.0
+# The same of `k_centre`, in roots of the surface area.
+NORMAL_SHARE, ALBEDO_SHARE = 0.02, 0.2
 _KMEANS_SAMPLE = 1 << 13
 _KMEANS_STEPS = 10
 
@@ -181,17 +183,28 @@ def k_centre(
     running: Running,
     *,
     keep: int,
-    normal_metres: float = NORMAL_METRES,
-    albedo_metres: float = ALBEDO_METRES,
+    normal: float = NORMAL_SHARE,
+    albedo: float = ALBEDO_SHARE,
 ) -> Running:
-    """The farthest from all labels and picks so far, whatever their scores."""
+    """The least like all labels and picks so far, whatever their scores.
+
+    Args:
+        batch: The batch.
+        running: Candidates to choose from.
+        keep: How many to return.
+        normal: Distance per unit of difference between normals, in roots of the
+            scene's surface area, so that it means the same in any room.
+        albedo: The same between colours. Colour tells things apart that nobody has
+            met yet better than place does.
+    """
+    side = math.sqrt(surface_area(batch.candidates))
     return spaced(
         batch,
         Running(running.ids, np.ones(len(running.ids), np.float32)),
         keep=keep,
         spacing=math.inf,
-        normal_metres=normal_metres,
-        albedo_metres=albedo_metres,
+        normal_metres=normal * side,
+        albedo_metres=albedo * side,
     )
 
 
