@@ -3,12 +3,11 @@
 Run: python -m alsem.compare DIR [DIR ...] --out=DIR2
 """
 
-import sys
 from pathlib import Path
 
-from absl import app, flags, logging
+from absl import flags
 
-from alsem import comparison, comparison_page
+from alsem import command, comparison, comparison_page
 from alsem.types import InputError
 
 _OUT = flags.DEFINE_string("out", None, "Folder for the figure and the tables.")
@@ -26,15 +25,5 @@ def main(argv: list[str]) -> None:
     print(comparison_page.write(found, Path(_OUT.value)))
 
 
-def run() -> None:
-    """Runs `main`; bad input is one line on standard error and exit status 2."""
-    logging.set_verbosity(logging.WARNING)
-    try:
-        app.run(main, flags_parser=flags.FLAGS)
-    except (InputError, flags.Error) as error:
-        print(f"alsem.compare: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    run()
+    command.run("alsem.compare", main, takes_names=True)

@@ -74,7 +74,7 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
         places = [p for p in (folder, *below) if (p / "rounds.jsonl").exists()]
         if not places:
             raise InputError(
-                f"{folder}: no run directory in it; give --workdir of runs"
+                f"{folder}: no run directory in it; give folders of runs"
             )
         for place in places:
             run = read_run(place)

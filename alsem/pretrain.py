@@ -3,12 +3,11 @@
 Run: python -m alsem.pretrain --out=FILE.npz --folder=DIR
 """
 
-import sys
 from pathlib import Path
 
-from absl import app, flags, logging
+from absl import flags
 
-from alsem import config_files
+from alsem import command, config_files
 from alsem.types import InputError
 
 _OUT = flags.DEFINE_string("out", None, "Policy file to write.")
@@ -20,8 +19,7 @@ _CONFIG = flags.DEFINE_string("config", "configs/room.py", "Config of the runs."
 
 def main(argv: list[str]) -> None:
     """Labels the rooms, learns from it, and then again with the policy's own picks."""
-    if len(argv) > 1:
-        raise InputError(f"unexpected argument {argv[1]!r}; all options are --flags")
+    del argv
     if not _OUT.value or not _FOLDER.value:
         raise InputError("--out=FILE.npz and --folder=DIR are needed")
     if _ROOMS.value < 1:
@@ -56,15 +54,5 @@ def _tell(line: str) -> None:
     print(line, flush=True)
 
 
-def run() -> None:
-    """Runs `main`; bad input is one line on standard error and exit status 2."""
-    logging.set_verbosity(logging.WARNING)
-    try:
-        app.run(main, flags_parser=flags.FLAGS)
-    except (InputError, flags.Error) as error:
-        print(f"alsem.pretrain: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    run()
+    command.run("alsem.pretrain", main)

@@ -5,9 +5,10 @@ Run: python -m alsem.rooms --out=DIR --count=N --seed=S
 
 import sys
 
-from absl import app, flags, logging
+from absl import flags
 from tqdm import tqdm
 
+from alsem import command
 from alsem.data.room import write_room
 from alsem.types import InputError
 
@@ -22,8 +23,7 @@ _TEST = flags.DEFINE_integer("test_frames", 40, "Frames of Sequence_2.")
 
 def main(argv: list[str]) -> None:
     """Writes the rooms the flags ask for."""
-    if len(argv) > 1:
-        raise InputError(f"unexpected argument {argv[1]!r}; all options are --flags")
+    del argv
     if not _OUT.value:
         raise InputError("no folder given; add --out=DIR")
     if _COUNT.value < 1:
@@ -44,15 +44,5 @@ def main(argv: list[str]) -> None:
         print(f"{folder}: {_TRAIN.value} + {_TEST.value} frames", flush=True)
 
 
-def run() -> None:
-    """Runs `main`; bad input is one line on standard error and exit status 2."""
-    logging.set_verbosity(logging.WARNING)
-    try:
-        app.run(main, flags_parser=flags.FLAGS)
-    except (InputError, flags.Error) as error:
-        print(f"alsem.rooms: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    run()
+    command.run("alsem.rooms", main)

@@ -3,12 +3,11 @@
 Run: python -m alsem.study --config=configs/study.py --out=DIR
 """
 
-import sys
 from pathlib import Path
 
-from absl import app, flags, logging
+from absl import flags
 
-from alsem import config_files, interrupt, studies
+from alsem import command, config_files, interrupt, studies
 from alsem.types import InputError
 
 _CONFIG = flags.DEFINE_string("config", "configs/study.py", "Scenes, arms and seeds.")
@@ -19,8 +18,7 @@ _DEVICES = flags.DEFINE_list("devices", [], "Accelerators, as 0,1,2: one for a r
 
 def main(argv: list[str]) -> int:
     """Plans the grid, and runs what is not done."""
-    if len(argv) > 1:
-        raise InputError(f"unexpected argument {argv[1]!r}; all options are --flags")
+    del argv
     if not _OUT.value:
         raise InputError("no folder given; add --out=DIR")
     if _JOBS.value < 0:
@@ -39,15 +37,5 @@ def _tell(line: str) -> None:
     print(line, flush=True)
 
 
-def run() -> None:
-    """Runs `main`; bad input is one line on standard error and exit status 2."""
-    logging.set_verbosity(logging.WARNING)
-    try:
-        app.run(main, flags_parser=flags.FLAGS)
-    except (InputError, flags.Error) as error:
-        print(f"alsem.study: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    run()
+    command.run("alsem.study", main)

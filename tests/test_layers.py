@@ -47,7 +47,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         *("cameras", "sampling", "render", "encoding"),
         *("losses", "metrics", "geometry", "estimate"),
     ),
-    1: ("types", "rng", "sharding", "numerics", "interrupt"),
+    1: ("types", "rng", "sharding", "numerics", "interrupt", "command"),
     0: ("typing",),
 }
 # From this layer up, modules of one layer do not import each other.
