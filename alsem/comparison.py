@@ -73,9 +73,7 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
         below = sorted(folder.iterdir()) if folder.is_dir() else []
         places = [p for p in (folder, *below) if (p / "rounds.jsonl").exists()]
         if not places:
-            raise InputError(
-                f"{folder}: no run directory in it; give folders of runs"
-            )
+            raise InputError(f"{folder}: no run directory in it; give folders of runs")
         for place in places:
             run = read_run(place)
             if run is not None:

@@ -8,6 +8,7 @@ is read from the run directories: the same command goes on wherever it was ended
 import contextlib
 import dataclasses
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -28,12 +29,14 @@ class PlannedRun:
 
     Attributes:
         scene: Its scene's name in the study.
+        arm: Its arm's.
         workdir: Its run directory.
         flags: Of `alsem.main`.
         rounds: How many it has in all.
     """
 
     scene: str
+    arm: str
     workdir: Path
     flags: tuple[str, ...]
     rounds: int
@@ -87,7 +90,7 @@ def _planned(
     )
     config = config_files.load(base)
     config_files.change(config, settings)
-    return PlannedRun(scene_name, workdir, flags, config.active.rounds)
+    return PlannedRun(scene_name, arm_name, workdir, flags, config.active.rounds)
 
 
 def carry_out(
@@ -191,22 +194,25 @@ def _children() -> Iterator[list[_Child]]:
 
 
 class _Pace:
-    """How long a round takes, from the runs that have ended."""
+    """How long a round takes, from the runs that have ended; arms differ in it."""
 
     def __init__(self, jobs: int):
         self._jobs = jobs
-        self._seconds = 0.0
-        self._rounds = 0
+        self._seconds: dict[str, list[float]] = {}
 
     def finished(self, child: _Child) -> None:
-        self._seconds += time.monotonic() - child.begun
-        self._rounds += max(child.run.rounds - child.first_round, 1)
+        rounds = max(child.run.rounds - child.first_round, 1)
+        spent = (time.monotonic() - child.begun) / rounds
+        self._seconds.setdefault(child.run.arm, []).append(spent)
 
     def left(self, runs: Sequence[PlannedRun]) -> str:
         """How many runs are left and for about how long."""
         if not runs:
             return "none left"
-        rounds = sum(max(run.rounds - run.rounds_done(), 1) for run in runs)
-        jobs = min(self._jobs, len(runs))
-        minutes = rounds * self._seconds / max(self._rounds, 1) / jobs / 60
+        every = [spent for of_arm in self._seconds.values() for spent in of_arm]
+        seconds = 0.0
+        for run in runs:
+            spent = statistics.median(self._seconds.get(run.arm, every))
+            seconds += spent * max(run.rounds - run.rounds_done(), 1)
+        minutes = seconds / min(self._jobs, len(runs)) / 60
         return f"{len(runs)} left, about {max(round(minutes), 1)} min"

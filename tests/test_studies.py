@@ -54,7 +54,7 @@ def planned(out, scene, seed, *, rounds=2, pause=0.2):
         f"--config.seed={seed}",
         f"--config.active.rounds={rounds}",
     )
-    return PlannedRun(scene, workdir, flags, rounds)
+    return PlannedRun(scene, "a", workdir, flags, rounds)
 
 
 def study_config(**arms):
