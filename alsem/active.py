@@ -50,6 +50,7 @@ class Run:
         self.fitter = fitter
         self.beliefs = Beliefs(experiment, scene)
         self.scorer = PoolScorer(experiment, self.beliefs)
+        self.ended_by: str | None = None
         self.assessor = Assessor(experiment, self.beliefs, log)
         self.answers = Answers(experiment, self.pool.units, store)
         self.hindsight = Hindsight(experiment, self.pool, self.answers, self.fitter)
@@ -70,8 +71,10 @@ class Run:
         model = self.fitter.restore(done - 1, watch) if done else None
         for round_index in range(done, self.experiment.active.rounds):
             limit = self._limit(round_index)
-            if self._is_spent(round_index, limit) or self._is_good():
-                break
+            if not self.store.has_queries(round_index):  # those are answered first
+                self.ended_by = self._reason_to_end(round_index, limit)
+                if self.ended_by is not None:
+                    break
             watch = logs.Stopwatch(*logs.STAGES)
             if round_index == 0:
                 watch.seconds |= self.scene.seconds
@@ -82,14 +85,15 @@ class Run:
                         f"{self.experiment.scene.name}: no ray ends on a surface that"
                         " may be asked about; lower active.min_purity"
                     )
-                break  # there is no candidate left
+                self.ended_by = "no candidate left"
+                break
             seconds_to_queries = since_start()
             interrupt.check()
             if not self.annotator.annotate(self.store, round_index, limit=limit):
                 break
             labelled = self.answers.labelled(round_index)
             new = self.answers.of_round(round_index)
-            foretold = self.assessor.foretold(model, new)
+            foretold = self.assessor.foretold(model, new, self.log.rounds())
             interrupt.check()
             outcomes = self.hindsight.outcomes(round_index)
             model = self.fitter.fit(round_index, model, labelled, outcomes, watch)
@@ -118,18 +122,22 @@ class Run:
                 "test",
             )
             interrupt.check()
+        else:
+            self.ended_by = "active.rounds"
         return model
 
-    def _is_spent(self, round_index: int, limit: int | float | None) -> bool:
-        """Whether there is nothing left to ask for."""
-        if self.store.has_queries(round_index):
-            return False
-        return round_index > 0 if limit is None else limit <= 0
-
-    def _is_good(self) -> bool:
-        """Whether the model believes that it has reached what is asked for."""
+    def _reason_to_end(self, round_index: int, limit: int | float | None) -> str | None:
+        """Why no further round is asked for; None if one is."""
         wanted, rows = self.experiment.active.stop_at_miou, self.log.rounds()
-        return 0 < wanted and bool(rows) and rows[-1]["miou_estimate"] >= wanted
+        if rows and limit is None:
+            return "active.strategy"  # full supervision has asked everything
+        if limit is not None and limit <= 0:
+            return "active.budget"
+        # Before a model has foretold labels its beliefs are worth nothing.
+        is_calibrated = rows and rows[-1]["temperature"] is not None
+        if wanted and is_calibrated and rows[-1]["miou_estimate"] >= wanted:
+            return "active.stop_at_miou"
+        return None
 
     def _limit(self, round_index: int) -> int | float | None:
         """What this round may still spend; None for full supervision."""

@@ -13,8 +13,6 @@ from alsem.labels import Totals
 from alsem.pool import Labels, Pool
 from alsem.rounds import LabelledRays
 
-LOOKED_AT = 1 << 16  # rays of the pool, about, whose beliefs tell the mIoU reached
-
 
 class Assessor:
     """Makes the rows of a run; the only part of the loop that sees test labels."""
@@ -25,15 +23,24 @@ class Assessor:
         self._beliefs = beliefs
         self._log = log
 
-    def foretold(self, model: Model | None, new: LabelledRays) -> dict[str, Any]:
+    def foretold(
+        self, model: Model | None, new: LabelledRays, rows: list[dict[str, Any]]
+    ) -> dict[str, Any]:
         """How a model did on labels that it has not learnt yet.
+
+        Args:
+            model: The model that asked for them; None if there was none.
+            new: The round's labels.
+            rows: Of the rounds before.
 
         Returns:
             ``prequential_acc``, the share it had right, None without a model or a
-            label; ``temperature``, by which its beliefs should be softened.
+            label; ``temperature``, by which its beliefs should be softened: that of
+            the round before where this one tells nothing, None if none ever did.
         """
         if model is None or self._experiment.strategy is None or not len(new.label):
-            return {"prequential_acc": None, "temperature": 1.0}
+            before = rows[-1]["temperature"] if rows else None
+            return {"prequential_acc": None, "temperature": before}
         probs = np.mean(self._beliefs.of(model, new.pixel).probs, axis=1)
         return {
             "prequential_acc": float(np.mean(probs.argmax(axis=-1) == new.label)),
@@ -41,16 +48,16 @@ class Assessor:
         }
 
     def estimate(
-        self, model: Model, pool: Pool, labels: Labels, temperature: float
+        self, model: Model, pool: Pool, labels: Labels, temperature: float | None
     ) -> float:
         """The mIoU over the pool that the model's beliefs tell."""
         confusion = self._beliefs.expected_confusion(
             model,
             pool.candidates.is_valid,
-            stride=max(pool.cache.num_rays // LOOKED_AT, 1),
-            temperature=temperature,
+            stride=pool.stride,
+            temperature=temperature or 1.0,
         )
-        return estimate.expected_miou(confusion, labels.count)
+        return estimate.expected_miou(confusion, labels.answers)
 
     def measured(self, round_index: int, model: Model) -> dict[str, Any]:
         """Figures of labels, colour and depth on the test frames."""

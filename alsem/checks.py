@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from alsem import acquisition, logs
+from alsem import acquisition, records
 from alsem.types import InputError
 
 LEAST_VOLUME = 0.03  # metres: what supervoxels are grown from
@@ -26,7 +26,7 @@ def check_continues(
             f"active.rounds={new['active']['rounds']}: {workdir} has {rounds_done}"
             " already; give at least as many"
         )
-    before, after = logs.flat(old), logs.flat(new)
+    before, after = records.flat(old), records.flat(new)
     different = sorted(
         key
         for key in before.keys() | after.keys()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from absl import flags
 
-from alsem import command, comparison, comparison_page
+from alsem import command, compared, comparison, comparison_page
 from alsem.types import InputError
 
 _OUT = flags.DEFINE_string("out", None, "Folder for the figure and the tables.")
@@ -20,7 +20,7 @@ def main(argv: list[str]) -> None:
         raise InputError("give folders of runs, and --out=DIR2")
     if _DRAWS.value < 1:
         raise InputError(f"--draws is {_DRAWS.value}; give 1 or more")
-    runs = comparison.find_runs([Path(folder) for folder in argv[1:]])
+    runs = compared.find_runs([Path(folder) for folder in argv[1:]])
     found = comparison.compare(runs, draws=_DRAWS.value)
     print(comparison_page.write(found, Path(_OUT.value)))
 

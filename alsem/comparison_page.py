@@ -1,14 +1,16 @@
 """What a comparison shows: a figure of the curves, a table, and all of it as JSON."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from alsem import logs
+from alsem.comparison import LEVELS
 from alsem.types import InputError
 
 _PANEL = (5.2, 3.9)  # inches
@@ -25,9 +27,10 @@ def write(found: dict[str, Any], out: Path) -> str:
         out.mkdir(parents=True, exist_ok=True)
         (out / "label_efficiency.md").write_text(table + "\n")
         draw_curves(found, out / "curves.png")
+        text = json.dumps(logs.plain(found), indent=2, allow_nan=False)
+        (out / "label_efficiency.json").write_text(text + "\n")
     except OSError as error:
         raise InputError(f"{out}: {error.strerror}; give another --out") from error
-    logs.write_json(out / "label_efficiency.json", found)
     return table
 
 
@@ -37,42 +40,69 @@ def table_text(found: dict[str, Any]) -> str:
 
 
 def _scene_text(name: str, scene: dict[str, Any]) -> str:
-    full = scene["full_supervision"]
     groups = scene["groups"]
-    lines = [f"**{name}**, {scene['test_frames']} test frames. "]
-    if full["miou"] is None:
-        lines[0] += "No run of full supervision: no levels (add one with `:full`)."
-    else:
-        lines[0] += f"Full supervision: mIoU {full['miou']:.3f}."
-    names = list(next(iter(groups.values()))["levels"])
-    first, last = scene["area_between"]
-    head = ["", "seeds", *(f"clicks to {level}" for level in names)]
-    head += [f"A at {level}" for level in names] + [f"B at {level}" for level in names]
-    head += [f"% of pixels at {names[-1]}"] if names else []
-    head += [f"mean mIoU over log clicks, {first} to {last}"]
+    levels = list(dict.fromkeys(k for g in groups.values() for k in g["levels"]))
+    head = ["", "seeds", *(f"clicks to {level}" for level in levels)]
+    if scene["area_between"]:
+        first, last = scene["area_between"]
+        head.append(f"mean mIoU over log clicks, {first} to {last}")
     rows = [head, ["---"] * len(head)]
     for label, group in groups.items():
-        levels = [group["levels"][level] for level in names]
         row = [f"`{label}`", str(len(group["seeds"]))]
-        row += [_clicks(level) for level in levels]
-        row += [_ratio(level.get("ratio_a")) for level in levels]
-        row += [_ratio(level.get("ratio_b")) for level in levels]
-        if levels:
-            share = levels[-1].get("pixel_share")
-            row.append("" if share is None else f"{100 * share:.2g}")
-        low, high = group["area"]["interval"]
-        row.append(f"{group['area']['mean']:.3f} ({low:.3f} to {high:.3f})")
+        row += [_level(group["levels"].get(level)) for level in levels]
+        if "area" in group:
+            low, high = group["area"]["interval"]
+            row.append(f"{group['area']['mean']:.3f} ({low:.3f} to {high:.3f})")
         rows.append(row)
-    lines += ["", *("| " + " | ".join(row) + " |" for row in rows)]
+    lines = [f"**{name}**, {scene['test_frames']} test frames. {_ceiling(groups)}", ""]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    for ratio, title in (("ratio_a", "A"), ("ratio_b", "B")):
+        lines += _ratios(groups, levels, ratio, title)
     return "\n".join(lines)
 
 
-def _clicks(level: dict[str, Any]) -> str:
+def _ceiling(groups: dict[str, Any]) -> str:
+    known = {g["full_supervision"] for g in groups.values()} - {None}
+    without = [f"`{k}`" for k, g in groups.items() if g["full_supervision"] is None]
+    text = ", ".join(f"{miou:.3f}" for miou in sorted(known))
+    text = f"Full supervision: mIoU {text}." if known else ""
+    if without:
+        text += f" No run of full supervision with the training of {', '.join(without)}"
+        text += ": no levels (add one with `:full`)."
+    return text.strip()
+
+
+def _ratios(
+    groups: dict[str, Any], levels: list[str], ratio: str, title: str
+) -> list[str]:
+    """Rows of one ratio, none where nothing is compared; B only where it is not A."""
+    lines = []
+    for label, group in groups.items():
+        bases = group["compared_with"]
+        if ratio == "ratio_b" and bases["ratio_b"] == bases["ratio_a"]:
+            continue
+        cells = [_ratio(group["levels"].get(k, {}).get(ratio)) for k in levels]
+        if any(cells):
+            row = [f"`{label}` against `{bases[ratio]}`", *cells]
+            lines.append("| " + " | ".join(row) + " |")
+    if not lines:
+        return []
+    head = [f"Ratio {title}, times fewer clicks", *(f"at {level}" for level in levels)]
+    rule = ["---"] * len(head)
+    return ["", *("| " + " | ".join(row) + " |" for row in (head, rule)), *lines]
+
+
+def _level(level: dict[str, Any] | None) -> str:
+    if level is None:
+        return ""
     if level["clicks"] is None:
         return f"> {level['more_than']}"
+    share = f"{100 * level['pixel_share']:.2g} % of pixels"
+    if level["at_most"]:
+        return f"at most {level['clicks']:.0f}, {share}"
     low, high = level["interval"]
     top = "more" if high is None else f"{high:.0f}"
-    return f"{level['clicks']:.0f} ({'?' if low is None else f'{low:.0f}'} to {top})"
+    return f"{level['clicks']:.0f} ({low:.0f} to {top}), {share}"
 
 
 def _ratio(ratio: dict[str, Any] | None) -> str:
@@ -80,7 +110,9 @@ def _ratio(ratio: dict[str, Any] | None) -> str:
         return ""
     low, high = ratio["interval"]
     sign = "> " if ratio["at_least"] else ""
-    return f"{sign}{ratio['value']:.1f} ({low:.1f} to {high:.1f})"
+    ends = ["less" if low is None else f"{low:.1f}"]
+    ends.append("more" if high is None else f"{high:.1f}")
+    return f"{sign}{ratio['value']:.1f} ({' to '.join(ends)})"
 
 
 def draw_curves(found: dict[str, Any], path: Path) -> None:
@@ -97,18 +129,21 @@ def draw_curves(found: dict[str, Any], path: Path) -> None:
 
 
 def _draw_scene(axis: Any, name: str, scene: dict[str, Any]) -> None:
-    full = scene["full_supervision"]["miou"]
-    if full is not None:
+    for full in {g["full_supervision"] for g in scene["groups"].values()} - {None}:
         axis.axhline(full, color="black", lw=0.8)
-        for share in (0.8, 0.9, 0.95):
+        for share in LEVELS:
             axis.axhline(share * full, color="0.75", lw=0.6, ls=":")
     for number, (label, group) in enumerate(scene["groups"].items()):
         curve, colour = group["curve"], f"C{number % 10}"
-        axis.plot(curve["clicks"], curve["miou"], color=colour, lw=1.5, label=label)
+        line = ("-", "--", ":", "-.")[number // 10 % 4]
+        axis.plot(
+            curve["clicks"], curve["miou"], line, color=colour, lw=1.5, label=label
+        )
         axis.fill_between(
             curve["clicks"], curve["low"], curve["high"], color=colour, alpha=0.2, lw=0
         )
     axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set(title=name, xlabel="clicks", ylabel="mIoU")

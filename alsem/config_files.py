@@ -13,17 +13,17 @@ def load(name: str) -> Any:
     """What ``FILE.py`` or ``FILE.py:variant`` says, as its ConfigDict.
 
     Raises:
-        InputError: There is no such file, or it has no such variant.
+        InputError: There is no such file, it is no config, or has no such variant.
     """
     path, _, variant = name.partition(":")
     spec = importlib.util.spec_from_file_location("config", path)
     if spec is None or spec.loader is None or not Path(path).is_file():
         raise InputError(f"{path}: no config file")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     try:
+        spec.loader.exec_module(module)
         return module.get_config(variant)
-    except ValueError as error:
+    except (ValueError, SyntaxError, ImportError, AttributeError) as error:
         raise InputError(f"{name}: {error}") from None
 
 

@@ -24,12 +24,12 @@ class Curve:
     Attributes:
         clicks: ``[r]`` clicks so far, rising.
         pixels: ``[r]`` labelled pixels so far.
-        counts: int ``[r f c c]`` confusion of every test frame after every round.
+        sums: int ``[r f 3 c]``, `metrics.class_sums` of every test frame and round.
     """
 
     clicks: np.ndarray
     pixels: np.ndarray
-    counts: np.ndarray
+    sums: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,12 +62,13 @@ def make_draws(num_frames: int, *, num: int, seed: int = 0) -> Draws:
     return Draws(frames, seed + 1)
 
 
-def miou_of(counts: np.ndarray, draws: Draws) -> np.ndarray:
-    """MIoU ``[b r]`` of confusions ``[r f c c]`` over each draw of the frames."""
-    rounds, frames, classes, _ = counts.shape
-    flat = counts.reshape(rounds, frames, -1).astype(np.float64)
-    pooled = np.einsum("bf,rfk->brk", draws.frames, flat, optimize=True)
-    return metrics.miou(pooled.reshape(-1, rounds, classes, classes))
+def miou_of(sums: np.ndarray, draws: Draws) -> np.ndarray:
+    """MIoU ``[b r]`` of sums ``[r f 3 c]`` over each draw of the frames."""
+    scored = []
+    for of_round in sums.astype(np.float64):
+        pooled = np.tensordot(draws.frames, of_round, axes=1)
+        scored.append(metrics.miou(pooled))
+    return np.stack(scored, axis=1)
 
 
 class Group:
@@ -82,13 +83,23 @@ class Group:
         if not curves or not all(len(curve.clicks) for curve in curves):
             raise ValueError("a group of runs needs finished rounds")
         self.curves = list(curves)
-        self.miou = [miou_of(curve.counts, draws) for curve in curves]
+        self.miou = [miou_of(curve.sums, draws) for curve in curves]
         self._runs = draws.runs(len(curves))
 
     @property
-    def last_clicks(self) -> int:
+    def first_clicks(self) -> int:
+        """Clicks that all runs have begun by."""
+        return max(int(curve.clicks[0]) for curve in self.curves)
+
+    @property
+    def common_clicks(self) -> int:
         """Clicks that all runs have reached."""
         return min(int(curve.clicks[-1]) for curve in self.curves)
+
+    @property
+    def last_clicks(self) -> int:
+        """Clicks that the longest run has reached."""
+        return max(int(curve.clicks[-1]) for curve in self.curves)
 
     def fits(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Isotonic fit of each draw: log clicks ``[p]`` and mIoU ``[p]``, rising."""
@@ -106,7 +117,8 @@ class Group:
 
     def pixels_at(self, clicks: float | int) -> float:
         """Labelled pixels when so many clicks were made, mean over the runs."""
-        each = [np.interp(clicks, c.clicks, c.pixels) for c in self.curves]
+        long = [c for c in self.curves if c.clicks[-1] >= clicks]
+        each = [np.interp(clicks, c.clicks, c.pixels) for c in long]
         return float(np.mean(each))
 
     def at(self, clicks: np.ndarray) -> np.ndarray:
@@ -115,7 +127,7 @@ class Group:
 
     def area(self, first: int, last: int) -> np.ndarray:
         """Mean mIoU ``[b]`` over the logarithm of clicks, between two numbers."""
-        grid = np.geomspace(first, max(last, first + 1), 200)
+        grid = np.geomspace(first, last, 200)
         return self.at(grid).mean(axis=-1)
 
     def iou_at(self, clicks: int) -> np.ndarray:
@@ -127,7 +139,7 @@ class Group:
         for curve in self.curves:
             done = int(np.searchsorted(curve.clicks, clicks, side="right"))
             if done:
-                rows.append(metrics.iou(curve.counts[done - 1].sum(axis=0)))
+                rows.append(metrics.iou(curve.sums[done - 1].sum(axis=0)))
         return np.mean(rows, axis=0) if rows else np.full(0, np.nan)
 
 
@@ -159,7 +171,30 @@ def crossing(
 
 def interval(values: np.ndarray, *, share: float = 0.95) -> tuple[float, float]:
     """The middle ``share`` of draws; infinities are numbers like others."""
-    low, high = np.quantile(
-        values, [(1 - share) / 2, (1 + share) / 2], method="nearest"
-    )
+    ends = [(1 - share) / 2, (1 + share) / 2]
+    low, high = np.quantile(values, ends, method="nearest")
     return float(low), float(high)
+
+
+def ratio(
+    base: np.ndarray, clicks: np.ndarray, *, base_last: int
+) -> tuple[float, tuple[float, float]] | None:
+    """How many times fewer clicks than a base, and the interval of that.
+
+    Args:
+        base: ``[b]`` clicks of the base, infinite where it does not arrive.
+        clicks: ``[b]`` clicks that are compared with it.
+        base_last: The last clicks the base was given. Where it does not arrive the
+            ratio is at least this over ``clicks``, and has no upper end.
+
+    Returns:
+        None if the estimate itself does not arrive. The lower end is 0 where draws
+        do not arrive, the upper end infinite where the base does not.
+    """
+    if not math.isfinite(clicks[0]):
+        return None
+    arrived = np.isfinite(clicks)
+    at_least = np.where(arrived, np.where(np.isfinite(base), base, base_last), 0.0)
+    at_least = at_least / np.where(arrived, clicks, 1.0)
+    at_most = np.where(arrived, base, np.inf) / np.where(arrived, clicks, 1.0)
+    return float(at_least[0]), (interval(at_least[1:])[0], interval(at_most[1:])[1])

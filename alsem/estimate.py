@@ -58,5 +58,5 @@ def expected_miou(confusion: np.ndarray, labels: np.ndarray) -> float:
     met = np.flatnonzero(labels > 0)
     if not len(met):
         return 0.0
-    each = np.nan_to_num(metrics.iou(confusion))
+    each = np.nan_to_num(metrics.iou(metrics.class_sums(confusion)))
     return float(each[met].sum() / (len(met) + unseen_classes(labels)))

@@ -38,10 +38,14 @@ class Answers:
     def summary(self) -> Labels:
         """Where was asked so far, and how much of each class was found."""
         asked = self._units.anchor[self._store.asked_units()]
-        label = self.labelled(None).label
+        annotations = self._store.annotations(None)
+        label, answer = self._expand(annotations).label, annotations.label
+        # Runs of one segment share a click; a void answer is of no class.
+        answer = answer[(answer >= 0) & (annotations.clicks > 0)]
         return Labels(
             pixel=asked[asked >= 0],
             count=np.bincount(label, minlength=self._num_classes),
+            answers=np.bincount(answer, minlength=self._num_classes),
         )
 
     def _expand(self, answers: Annotations) -> LabelledRays:

@@ -16,13 +16,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import jax
 import numpy as np
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
+from alsem.records import confusions_path, read_rounds
 from alsem.types import InputError
 
 STAGES = ("fit_geometry", "fit_semantics", "cache", "score", "select", "evaluate")
@@ -63,17 +63,6 @@ def plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form: {value!r}")
 
 
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested config as dotted keys to values."""
-    values: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            values |= flat(value, f"{prefix}{key}.")
-        else:
-            values[f"{prefix}{key}"] = value
-    return values
-
-
 def write_json(path: str | os.PathLike[str], obj: Any) -> None:
     """Replaces a file by an object's JSON in one step, so readers see all or nothing.
 
@@ -93,26 +82,6 @@ def write_json(path: str | os.PathLike[str], obj: Any) -> None:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-
-
-def read_jsonl(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """Objects of a JSON-lines file, without a torn last line; none if it is missing.
-
-    Raises:
-        InputError: if a line before the last is not a JSON object.
-    """
-    path, rows = Path(path), []
-    lines = path.read_bytes().split(b"\n") if path.exists() else []
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line or b"null")
-        except ValueError:
-            row = {}
-        if isinstance(row, dict) and row:
-            rows.append(row)
-        elif row is not None and number < len(lines):
-            raise InputError(f"{path}, line {number}: no JSON object; mend the line")
-    return rows
 
 
 def _mend_jsonl(path: Path) -> None:
@@ -147,28 +116,6 @@ def _append_jsonl(path: Path, row: Mapping[str, Any]) -> None:
             raise
 
 
-def confusions_path(workdir: Path, round_index: int) -> Path:
-    """Where a run keeps the confusion of every test frame after a round."""
-    return workdir / "confusions" / f"round_{round_index}.npz"
-
-
-def read_confusions(workdir: Path, round_index: int) -> np.ndarray:
-    """Confusions int64 ``[f c c]`` of a round's test frames.
-
-    Raises:
-        InputError: There are none.
-    """
-    path = confusions_path(workdir, round_index)
-    try:
-        with np.load(path) as arrays:
-            return arrays["counts"]
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise InputError(
-            f"{path}: cannot be read; the round had no labels to score it by, or is of"
-            " an earlier version: run it again in a new directory"
-        ) from error
-
-
 class RunLog:
     """The records of one run: ``rounds.jsonl``, ``metrics.jsonl`` and TensorBoard.
 
@@ -187,8 +134,7 @@ class RunLog:
         _mend_jsonl(self._rounds_path)
         _mend_jsonl(self._metrics_path)
         self._tensorboard: SummaryWriter | None = None
-        rows = reversed(read_jsonl(self._rounds_path))
-        self._rounds: dict[int, dict[str, Any]] = {row["round"]: row for row in rows}
+        self._rounds = {row["round"]: row for row in read_rounds(self.workdir)}
 
     def append_round(self, row: Mapping[str, Any]) -> bool:
         """Records a finished round; it is on the disk when this returns.
@@ -255,11 +201,13 @@ def write_summary(
     *,
     wall_seconds: float | int,
     seconds_to_first_model_query: float | int | None,
+    ended_by: str | None = None,
 ) -> dict[str, Any]:
     """Writes and returns ``summary.json``: the last round's figures, the run's time.
 
     ``wall_seconds`` is over all the run's sessions; the time to the first query that
-    a model chose is None if there was none. Raises ValueError without a row.
+    a model chose is None if there was none; ``ended_by`` says why no further round
+    will come, None while one may. Raises ValueError without a row.
     """
     if not rows:
         raise ValueError("no finished round to sum up")
@@ -267,6 +215,7 @@ def write_summary(
         "rounds": len(rows),
         "wall_seconds": wall_seconds,
         "seconds_to_first_model_query": seconds_to_first_model_query,
+        "ended_by": ended_by,
     }
     write_json(Path(workdir) / "summary.json", summary)
     return summary

@@ -46,21 +46,29 @@ class SegmentationScores:
     iou: np.ndarray
 
 
-def iou(counts: np.ndarray) -> np.ndarray:
-    """IoU ``[*b c]`` of every class from confusions ``[*b c c]``.
+def class_sums(counts: np.ndarray) -> np.ndarray:
+    """What IoUs need of confusions ``[*b c c]``: ``[*b 3 c]``.
+
+    Pixels of every class that are right, that are its own, and that are predicted so.
+    """
+    right = np.diagonal(counts, axis1=-2, axis2=-1)
+    return np.stack([right, counts.sum(axis=-1), counts.sum(axis=-2)], axis=-2)
+
+
+def iou(sums: np.ndarray) -> np.ndarray:
+    """IoU ``[*b c]`` of every class from `class_sums` ``[*b 3 c]``.
 
     NaN where a class neither occurs nor is predicted.
     """
-    counts = counts.astype(np.float64)
-    right = np.diagonal(counts, axis1=-2, axis2=-1)
-    union = counts.sum(axis=-1) + counts.sum(axis=-2) - right
+    right, true, predicted = np.moveaxis(sums.astype(np.float64), -2, 0)
+    union = true + predicted - right
     none = np.full_like(union, np.nan)
     return np.divide(right, union, out=none, where=union > 0)
 
 
-def miou(counts: np.ndarray) -> np.ndarray:
+def miou(sums: np.ndarray) -> np.ndarray:
     """Mean IoU ``[*b]`` over the classes that occur or are predicted, else NaN."""
-    each = iou(counts)
+    each = iou(sums)
     known = ~np.isnan(each)
     count = known.sum(axis=-1)
     total = np.where(known, each, 0.0).sum(axis=-1)
@@ -70,15 +78,16 @@ def miou(counts: np.ndarray) -> np.ndarray:
 def segmentation_scores(counts: np.ndarray) -> SegmentationScores:
     """Finishes a confusion matrix; with no pixel at all every score is NaN."""
     counts = counts.astype(np.float64)
-    right, true = np.diag(counts), counts.sum(axis=1)
-    each = iou(counts)
+    sums = class_sums(counts)
+    right, true = sums[0], sums[1]
+    each = iou(sums)
     recall = np.divide(right, true, out=np.full_like(right, np.nan), where=true > 0)
 
     def mean(values: np.ndarray) -> float:
         return float(values.mean()) if values.size else float("nan")
 
     return SegmentationScores(
-        miou=float(miou(counts)),
+        miou=float(miou(sums)),
         miou_present=mean(each[true > 0]),
         total_acc=float(right.sum() / true.sum()) if true.sum() else float("nan"),
         mean_acc=mean(recall[true > 0]),

@@ -1,6 +1,7 @@
 """The pool of a fitted scene: its candidates, their geometric cues, and its units."""
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -8,6 +9,8 @@ from alsem import acquisition, surface
 from alsem.acquisition import Cameras, Candidates, Units, VoxelTables
 from alsem.experiment import Experiment
 from alsem.surface import SurfaceCache
+
+SAMPLED = 1 << 16  # rays, about, that a sample of the pool has
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +33,17 @@ class Pool:
     units: Units
     table: Candidates
 
+    @property
+    def stride(self) -> int:
+        """Every so many rays are looked at where a sample of the pool will do.
+
+        None of an image's own numbers, so that no column is looked at more often.
+        """
+        stride = max(self.cache.num_rays // SAMPLED, 1)
+        while math.gcd(stride, self.cache.intrinsics.width) > 1:
+            stride += 1
+        return stride
+
 
 @dataclasses.dataclass(frozen=True)
 class Labels:
@@ -38,10 +52,12 @@ class Labels:
     Attributes:
         pixel: int64 ``[m]``, pixels that were pointed at in queries.
         count: int64 ``[c]``, labelled pixels of every class.
+        answers: int64 ``[c]``, answers that gave each class, whatever they cover.
     """
 
     pixel: np.ndarray
     count: np.ndarray
+    answers: np.ndarray
 
 
 def open_pool(

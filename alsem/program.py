@@ -1,6 +1,7 @@
 """One run from its config to its report: what `alsem.main` does, as a function."""
 
 import contextlib
+import fcntl
 import json
 import os
 import time
@@ -20,6 +21,7 @@ from alsem import (
     logs,
     policies,
     present,
+    records,
 )
 from alsem.acquisition import STRATEGIES
 from alsem.active import Run
@@ -57,10 +59,11 @@ def run_experiment(experiment: Experiment, begun: float) -> bool:
     workdir = experiment.workdir
     # The run is not there yet, but it is when a unit's pixels are asked for.
     annotator = _annotator(experiment, lambda unit: run.pool.units.members(unit))
-    earlier = _open_workdir(experiment)
-    interrupt.check()
-    scene = fitted.fit_scene(experiment)
     with contextlib.ExitStack() as stack:
+        earlier = _open_workdir(experiment)
+        stack.enter_context(_alone(workdir))
+        interrupt.check()
+        scene = fitted.fit_scene(experiment)
         store = stack.enter_context(LabelStore(workdir / "labels.sqlite"))
         log = logs.RunLog(workdir)
         stack.callback(log.close)
@@ -76,6 +79,7 @@ def run_experiment(experiment: Experiment, begun: float) -> bool:
                 rows,
                 wall_seconds=wall_seconds,
                 seconds_to_first_model_query=_first_model_query(rows),
+                ended_by=run.ended_by,
             )
         if model is not None:
             if model.policy is not None:
@@ -103,7 +107,7 @@ def reopen(workdir: Path) -> Iterator[tuple[Run, Model]]:
         InputError: There is no such run.
     """
     config_file = workdir / "config.json"
-    if not config_file.exists() or not logs.read_jsonl(workdir / "rounds.jsonl"):
+    if not config_file.exists() or not records.read_jsonl(workdir / "rounds.jsonl"):
         raise InputError(f"{workdir}: no run directory with a finished round")
     _use_compilation_cache()
     config = ml_collections.ConfigDict(json.loads(config_file.read_text()))
@@ -184,7 +188,7 @@ def check_workdir(config: dict[str, Any], workdir: Path) -> None:
         raise InputError(f"{workdir}: is a file; give another --workdir")
     config_file = workdir / "config.json"
     if config_file.exists():
-        done = len(logs.read_jsonl(workdir / "rounds.jsonl"))
+        done = len(records.read_jsonl(workdir / "rounds.jsonl"))
         before = json.loads(config_file.read_text())
         checks.check_continues(before, config, workdir, rounds_done=done)
     elif workdir.exists() and any(workdir.iterdir()):
@@ -205,8 +209,21 @@ def _open_workdir(experiment: Experiment) -> float:
     write_json(workdir / "config.json", experiment.config)
     repo = Path(__file__).resolve().parents[1]
     environment.write(workdir, environment.describe(experiment.seed, repo))
-    rows = logs.read_jsonl(workdir / "rounds.jsonl")
+    rows = records.read_jsonl(workdir / "rounds.jsonl")
     return float(rows[-1]["seconds_since_start"]) if rows else 0.0
+
+
+@contextlib.contextmanager
+def _alone(workdir: Path) -> Iterator[None]:
+    """Holds a run directory for one process; the system lets go of it on a kill."""
+    with (workdir / "lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                f"{workdir}: another process is running it; wait for it, or end it"
+            ) from None
+        yield
 
 
 def _first_model_query(rows: list[dict]) -> float | None:

@@ -25,8 +25,6 @@ from alsem.pool import Labels, Pool
 from alsem.types import Posterior
 from alsem.typing import Array, Leaf
 
-SAMPLED = 1 << 16  # rays, about, that tell how often each class is predicted
-
 
 @flax.struct.dataclass
 class RoundCues:
@@ -86,14 +84,15 @@ class PoolScorer:
             look = self._every_pair if exact else self._through_voxels
             cues = cues.replace(views=look(model, pool))  # pyright: ignore[reportAttributeAccessIssue]
         if model is not None and "classes" in needs:
-            stride = max(pool.cache.num_rays // SAMPLED, 1)
             confusion = self._beliefs.expected_confusion(
-                model, pool.candidates.is_valid, stride=stride
+                model, pool.candidates.is_valid, stride=pool.stride
             )
             predicted = confusion.sum(axis=0)
             cues = cues.replace(  # pyright: ignore[reportAttributeAccessIssue]
                 class_shares=_shares(predicted),
-                class_worth=acquisition.class_worth(predicted, int(labels.count.sum())),
+                class_worth=acquisition.class_worth(
+                    predicted, int(labels.answers.sum())
+                ),
             )
         if "labels" in needs:
             near, alike = acquisition.label_distances(pool.candidates, labels.pixel)

@@ -7,16 +7,18 @@ is read from the run directories: the same command goes on wherever it was ended
 
 import contextlib
 import dataclasses
+import json
 import os
 import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from alsem import config_files, interrupt, logs
+from alsem import acquisition, checks, config_files, interrupt, records
 from alsem.types import InputError
 
 POLL_SECONDS = 0.5
@@ -32,23 +34,44 @@ class PlannedRun:
         arm: Its arm's.
         workdir: Its run directory.
         flags: Of `alsem.main`.
-        rounds: How many it has in all.
+        config: The config that these make, as plain data.
     """
 
     scene: str
     arm: str
     workdir: Path
     flags: tuple[str, ...]
-    rounds: int
+    config: dict[str, Any]
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds it has in all."""
+        return self.config["active"]["rounds"]
 
     def rounds_done(self) -> int:
         """How many rounds it has finished."""
-        return len(logs.read_jsonl(self.workdir / "rounds.jsonl"))
+        return len(records.read_rounds(self.workdir))
 
     def is_done(self) -> bool:
-        """Whether it has finished, or has nothing left to ask about."""
-        summary = self.workdir / "summary.json"
-        return summary.exists() and self.rounds_done() >= self.rounds
+        """Whether it has finished its rounds, its budget or what there is to ask.
+
+        Raises:
+            InputError: The directory holds a run of another config.
+        """
+        path, summary = self.workdir / "config.json", self.workdir / "summary.json"
+        if not path.exists():
+            return False
+        done, before = self.rounds_done(), json.loads(path.read_text())
+        if done < self.rounds:
+            checks.check_continues(before, self.config, self.workdir, rounds_done=done)
+        else:  # more rounds than are asked for are welcome
+            checks.check_continues(before, self.config, self.workdir, rounds_done=0)
+        if not summary.exists():
+            return False
+        ended_by = json.loads(summary.read_text())["ended_by"]
+        if ended_by in (None, "active.rounds"):
+            return ended_by is not None and done >= self.rounds
+        return records.flat(before) == records.flat(self.config) or done >= self.rounds
 
 
 def plan(config: Any, out: Path) -> list[PlannedRun]:
@@ -59,20 +82,26 @@ def plan(config: Any, out: Path) -> list[PlannedRun]:
         out: Folder of the run directories.
 
     Raises:
-        InputError: There is no scene or no arm, an arm has no seed, or a setting is
-            none of the scene's config.
+        InputError: There is no scene or no arm, two runs would share a directory, or
+            a setting cannot be used.
     """
-    if not config.scenes or not config.arms:
+    scenes, arms = config.get("scenes"), config.get("arms")
+    if not scenes or not arms:
         raise InputError("the study has no scene or no arm; name some in its config")
+    for name, arm in arms.items():
+        if not isinstance(arm.get("seeds"), int) or arm.seeds < 1:
+            raise InputError(f"arms.{name}.seeds={arm.get('seeds')}: must be 1 or more")
+    for name, scene in scenes.items():
+        if not isinstance(scene.get("config"), str):
+            raise InputError(f"scenes.{name}.config: must name a config file")
     runs = []
-    for name, arm in config.arms.items():
-        if arm.seeds < 1:
-            raise InputError(f"arms.{name}.seeds={arm.seeds}: must be 1 or more")
-    for seed in range(max(arm.seeds for arm in config.arms.values())):
-        for name, arm in config.arms.items():
+    for seed in range(max(arm.seeds for arm in arms.values())):
+        for name, arm in arms.items():
             if seed < arm.seeds:
-                of_scenes = config.scenes.items()
-                runs += [_planned(scene, name, arm, seed, out) for scene in of_scenes]
+                runs += [_planned(s, name, arm, seed, out) for s in scenes.items()]
+    twice = [p for p, n in Counter(run.workdir for run in runs).items() if n > 1]
+    if twice:
+        raise InputError(f"{twice[0]}: two runs of the study; rename a scene or an arm")
     return runs
 
 
@@ -80,8 +109,9 @@ def _planned(
     scene: tuple[str, Any], arm_name: str, arm: Any, seed: int, out: Path
 ) -> PlannedRun:
     scene_name, of_scene = scene
-    base = of_scene.config + (f":{arm.variant}" if arm.variant else "")
-    settings = (*of_scene.set, *arm.set, f"seed={seed}")
+    variant = arm.get("variant", "")
+    base = of_scene.config + (f":{variant}" if variant else "")
+    settings = (*of_scene.get("set", ()), *arm.get("set", ()), f"seed={seed}")
     workdir = out / f"{scene_name}-{arm_name}-{seed}"
     flags = (
         f"--config={base}",
@@ -90,7 +120,11 @@ def _planned(
     )
     config = config_files.load(base)
     config_files.change(config, settings)
-    return PlannedRun(scene_name, arm_name, workdir, flags, config.active.rounds)
+    checks.check(config)
+    if config.active.strategy != "full":
+        acquisition.parse_strategy(config.active.strategy, mix_by=config.active.mix_by)
+    plain = json.loads(config.to_json_best_effort())
+    return PlannedRun(scene_name, arm_name, workdir, flags, plain)
 
 
 def carry_out(
@@ -136,7 +170,8 @@ def carry_out(
                     )
                 pace.finished(child)
                 left = [*waiting, *(c.run for c in running)]
-                tell(f"{child.run.workdir.name} done; {pace.left(left)}")
+                how = "done" if child.run.is_done() else "waits for answers"
+                tell(f"{child.run.workdir.name} {how}; {pace.left(left)}")
             time.sleep(POLL_SECONDS)
 
 
@@ -162,7 +197,12 @@ class _Child:
         self.run, self.device = run, device
         self.begun, self.first_round = time.monotonic(), run.rounds_done()
         self.log_path = run.workdir.parent / "logs" / f"{run.workdir.name}.log"
-        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{self.log_path.parent}: {error.strerror}; give another --out"
+            ) from error
         environment = dict(os.environ)
         if device:
             environment |= {"CUDA_VISIBLE_DEVICES": device, "TPU_VISIBLE_CHIPS": device}

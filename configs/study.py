@@ -9,6 +9,7 @@ A scene names a config and what is set in it; an arm what is set beside, and how
 seeds it has. Every run is `alsem.main` on that config with those flags.
 """
 
+import os
 from typing import Any
 
 import ml_collections
@@ -23,6 +24,8 @@ def get_config(variant: str = "") -> Any:
 
 
 def _scenes(captures: str) -> Any:
+    if captures and not os.path.isdir(captures):
+        raise ValueError(f"{captures!r} is no folder; use '', 'smoke' or a folder")
     scenes: Any = ml_collections.ConfigDict()
     for seed in (7, 8):
         scenes[f"room_{seed}"] = _scene("configs/room.py", f"data.room.seed={seed}")
@@ -38,7 +41,7 @@ def _scenes(captures: str) -> Any:
 
 
 def _arms() -> Any:
-    # Rounds grow by 1.4: 7 of them end at 693 clicks, 12 at 3988, 15 at 11047.
+    # Rounds grow by 1.4: 7 of them end at 693 clicks, 12 at 3989, 15 at 11052.
     arms: Any = ml_collections.ConfigDict()
     arms.full = _arm(seeds=1, variant="full")
     arms.random = _arm("active.strategy=random", "active.rounds=15", seeds=5)

@@ -124,7 +124,8 @@ def run(args, name: str) -> None:
     model = Model(state=None, heads=heads, policy=None, pool=cache, test=cache)  # pyright: ignore[reportArgumentType]
     scorer = PoolScorer(experiment, beliefs)
     asked = np.random.default_rng(1).integers(0, cache.num_rays, 2000)
-    labels = Labels(pixel=asked, count=np.ones(head.head.num_classes, np.int64))
+    ones = np.ones(head.head.num_classes, np.int64)
+    labels = Labels(pixel=asked, count=ones, answers=ones)
     strategy = STRATEGIES[name]
     key = rng.run_key(0, "bench")
 

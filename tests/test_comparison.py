@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from test_efficiency import C, counts_of
 
-from alsem import comparison, comparison_page
+from alsem import compared, comparison, comparison_page
 from alsem.logs import RunLog
 from alsem.types import InputError
 
@@ -17,7 +17,7 @@ def write_run(folder, name, *, strategy, shares, seed=0, clicks=None, **config):
     workdir = folder / name
     workdir.mkdir(parents=True)
     active = {"strategy": strategy, "granularity": "point", "rounds": len(shares)}
-    plain = {"seed": seed, "data": {"scene": "hut", "dir": name}, "active": active}
+    plain = {"seed": seed, "data": {"scene": "hut"}, "active": active}
     plain["model"] = {"members": 2} | config
     (workdir / "config.json").write_text(json.dumps(plain))
     log = RunLog(workdir)
@@ -52,16 +52,24 @@ def folder(tmp_path):
     return tmp_path
 
 
-def compared(folder, **kwargs):
-    return comparison.compare(comparison.find_runs([folder]), **kwargs)
+def compare_all(folder, **kwargs):
+    return comparison.compare(compared.find_runs([folder]), **kwargs)
 
 
 def test_runs_of_one_config_are_a_group_and_ratios_are_what_was_made(folder):
-    scene = compared(folder, draws=200)["hut"]
+    scene = compare_all(folder, draws=200)["hut"]
     assert set(scene["groups"]) == {"random", "margin"}
     assert scene["groups"]["margin"]["seeds"] == [0, 1]
-    assert scene["full_supervision"]["runs"] == 1
-    assert scene["full_supervision"]["miou"] == pytest.approx(0.94, abs=0.02)
+    full = scene["groups"]["margin"]["full_supervision"]
+    assert full == pytest.approx(0.94, abs=0.02)
+    bases = {"ratio_a": "random", "ratio_b": "random"}
+    assert scene["groups"]["margin"]["compared_with"] == bases
+    assert scene["area_between"] == [10, 320]
+    area = scene["groups"]["margin"]["area"]
+    assert area["interval"][0] < area["mean"] < area["interval"][1]
+    assert area["mean"] > scene["groups"]["random"]["area"]["mean"]
+    assert scene["groups"]["margin"]["seconds_per_round"] == 3
+    assert list(scene["groups"]["margin"]["iou_per_class"]["40"]) == list("abcd")
     level = scene["groups"]["margin"]["levels"]["80%"]
     # The same curve two rounds earlier, and rounds double.
     assert level["ratio_a"]["value"] == pytest.approx(4, rel=0.1)
@@ -71,11 +79,11 @@ def test_runs_of_one_config_are_a_group_and_ratios_are_what_was_made(folder):
     assert level["interval"][0] <= level["clicks"] <= level["interval"][1]
     assert level["pixels"] == pytest.approx(2 * level["clicks"], rel=0.05)
     assert level["pixel_share"] == pytest.approx(level["pixels"] / 10_000)
-    assert scene["groups"]["random"]["levels"]["80%"]["ratio_a"]["value"] == 1
+    assert "ratio_a" not in scene["groups"]["random"]["levels"]["80%"]  # itself
 
 
 def test_a_level_that_is_not_reached_is_not_made_up(folder):
-    scene = compared(folder, draws=20)["hut"]
+    scene = compare_all(folder, draws=20)["hut"]
     level = scene["groups"]["margin"]["levels"]["within 1 point"]
     assert level["clicks"] is None and level["more_than"] == 320
     assert level["ratio_a"]["value"] is None
@@ -87,7 +95,7 @@ def test_a_base_that_never_arrives_gives_a_bound(tmp_path):
     write_run(tmp_path, "slow", strategy="random", shares=[0.2, 0.3])
     write_run(tmp_path, "fast", strategy="margin", shares=[0.5, 0.96])
     write_run(tmp_path, "full", strategy="full", shares=[0.97])
-    scene = compared(tmp_path, draws=20)["hut"]
+    scene = compare_all(tmp_path, draws=20)["hut"]
     ratio = scene["groups"]["margin"]["levels"]["80%"]["ratio_a"]
     assert ratio["at_least"] and 1 < ratio["value"] < 2
     assert "> 1." in comparison_page.table_text({"hut": scene})
@@ -95,19 +103,23 @@ def test_a_base_that_never_arrives_gives_a_bound(tmp_path):
 
 def test_settings_that_differ_name_the_groups(folder):
     write_run(folder, "more", strategy="margin", shares=[0.5, 0.9], seed=0, members=4)
-    groups = compared(folder, draws=5)["hut"]["groups"]
+    groups = compare_all(folder, draws=5)["hut"]["groups"]
     assert set(groups) == {"random", "margin", "margin, model.members=4"}
+    # No random choice and no full supervision with that training.
+    other = groups["margin, model.members=4"]
+    assert other["compared_with"] == {"ratio_a": None, "ratio_b": "random"}
+    assert other["full_supervision"] is None and other["levels"] == {}
 
 
 def test_without_a_ceiling_there_are_curves_but_no_levels(tmp_path):
     write_run(tmp_path, "one", strategy="random", shares=[0.2, 0.3])
-    found = compared(tmp_path, draws=5)
+    found = compare_all(tmp_path, draws=5)
     assert found["hut"]["groups"]["random"]["levels"] == {}
     assert "no levels" in comparison_page.table_text(found)
 
 
 def test_what_is_written_can_be_read(folder, tmp_path):
-    found = compared(folder, draws=20)
+    found = compare_all(folder, draws=20)
     out = tmp_path / "out"
     table = comparison_page.write(found, out)
     assert (out / "label_efficiency.md").read_text() == table + "\n"
@@ -131,7 +143,52 @@ def test_what_cannot_be_compared_is_told_in_one_line(folder, tmp_path, what):
         place = folder
         path = folder / "fast_0" / "confusions" / "round_{}.npz"
         for number in range(6):
-            np.savez(str(path).format(number), counts=np.ones((6, C + 1, C + 1)))
+            np.savez(str(path).format(number), counts=np.ones((6, C + 1, C + 1), int))
     with pytest.raises(InputError) as error:
-        compared(place, draws=5)
+        compare_all(place, draws=5)
     assert "\n" not in str(error.value) and str(tmp_path) in str(error.value)
+
+
+def test_runs_of_different_lengths_bound_nothing_by_the_shortest(folder):
+    write_run(folder, "random_2", strategy="random", shares=[0.3], seed=2)
+    scene = compare_all(folder, draws=50)["hut"]
+    level = scene["groups"]["margin"]["levels"]["80%"]
+    assert level["ratio_a"]["value"] == pytest.approx(4, rel=0.15)
+    assert scene["area_between"] is None  # that run has one round
+    assert "mean mIoU" not in comparison_page.table_text({"hut": scene})
+
+
+def test_a_curve_that_begins_above_a_level_is_a_bound(folder):
+    shares = [0.9, 0.92]
+    write_run(folder, "late", strategy="bald", shares=shares, clicks=[500, 700])
+    scene = compare_all(folder, draws=20)["hut"]
+    assert scene["groups"]["bald"]["levels"]["80%"]["at_most"]
+    assert "at most 500" in comparison_page.table_text({"hut": scene})
+
+
+def test_other_frames_are_another_scene_and_a_run_given_twice_an_error(folder):
+    plain = json.loads((folder / "fast_1" / "config.json").read_text())
+    plain["data"]["downscale"] = 4
+    (folder / "fast_1" / "config.json").write_text(json.dumps(plain))
+    found = compare_all(folder, draws=5)
+    assert set(found) == {"hut", "hut, data.downscale=4"}
+    write_run(folder / "again", "fast_0", strategy="margin", shares=[0.5])
+    with pytest.raises(InputError, match="are the same run"):
+        comparison.compare(compared.find_runs([folder, folder / "again"]))
+
+
+def test_a_scene_with_nothing_but_its_ceiling_is_left_out(folder):
+    only = write_run(folder, "barn", strategy="full", shares=[0.9])
+    plain = json.loads((only / "config.json").read_text())
+    plain["data"]["scene"] = "barn"
+    (only / "config.json").write_text(json.dumps(plain))
+    assert set(compare_all(folder, draws=5)) == {"hut"}
+    with pytest.raises(InputError, match="nothing but full supervision"):
+        compare_all(only, draws=5)
+
+
+def test_rounds_written_twice_count_once(folder):
+    path = folder / "fast_0" / "rounds.jsonl"
+    path.write_text(path.read_text() * 2)
+    run = compared.read_run(folder / "fast_0")
+    assert run is not None and run.curve.clicks.tolist() == [10, 20, 40, 80, 160, 320]

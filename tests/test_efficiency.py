@@ -26,7 +26,7 @@ def counts_of(right, *, frames=6, pixels=400, seed=0):
 def curve_of(clicks, shares, *, seed=0):
     counts = [counts_of(s, seed=seed + i) for i, s in enumerate(shares)]
     clicks = np.asarray(clicks)
-    return efficiency.Curve(clicks, 3 * clicks, np.stack(counts))
+    return efficiency.Curve(clicks, 3 * clicks, metrics.class_sums(np.stack(counts)))
 
 
 def test_a_crossing_lies_between_its_points_over_the_logarithm():
@@ -54,7 +54,7 @@ def test_the_first_draw_is_the_estimate_itself():
     curve = curve_of([10, 100], [0.5, 0.9])
     draws = efficiency.make_draws(6, num=50)
     group = efficiency.Group([curve], draws)
-    pooled = [metrics.miou(c.sum(axis=0)) for c in curve.counts]
+    pooled = [metrics.miou(c.sum(axis=0)) for c in curve.sums]
     np.testing.assert_allclose(group.miou[0][0], pooled)
     assert group.miou[0].shape == (51, 2)
     assert np.std(group.miou[0][1:, 0]) > 0  # frames differ
@@ -97,7 +97,30 @@ def test_pixels_and_ious_are_read_off_the_curves():
 
 
 def test_a_group_needs_rounds():
-    empty = efficiency.Curve(np.zeros(0), np.zeros(0), np.zeros((0, 6, C, C)))
+    empty = efficiency.Curve(np.zeros(0), np.zeros(0), np.zeros((0, 6, 3, C)))
     for curves in ([], [empty]):
         with pytest.raises(ValueError, match="finished rounds"):
             efficiency.Group(curves, efficiency.make_draws(6, num=2))
+
+
+def test_runs_of_different_lengths_are_cut_nowhere():
+    long, short = curve_of([10, 100, 1000], [0.3, 0.6, 0.9]), curve_of([10], [0.3])
+    group = efficiency.Group([long, short], efficiency.make_draws(6, num=3))
+    assert (group.common_clicks, group.last_clicks) == (10, 1000)
+    assert group.pixels_at(100) == pytest.approx(300)  # of the one that got there
+    assert np.isfinite(group.clicks_to(np.full(4, 0.7))[0])
+
+
+def test_a_ratio_is_a_bound_where_one_of_the_two_does_not_arrive():
+    base = np.array([400.0, 400, 800, math.inf])
+    fast = np.array([100.0, 100, 100, 100])
+    assert efficiency.ratio(base, fast, base_last=1000) == (4, (4, math.inf))
+    value, (low, high) = efficiency.ratio(
+        np.full(4, math.inf), fast, base_last=1000
+    ) or (0, (0, 0))
+    assert (value, low, high) == (10, 10, math.inf)
+    some = np.array([100.0, 100, math.inf, 100])
+    assert efficiency.ratio(base, some, base_last=1000) == (4, (0, math.inf))
+    assert efficiency.ratio(base, np.full(4, math.inf), base_last=1000) is None
+    # A finite base counts as it is, however short another of its runs.
+    assert efficiency.ratio(base[:2], fast[:2], base_last=20) == (4, (4, 4))

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from alsem import logs
+from alsem import logs, records
 from alsem.types import InputError
 
 
@@ -45,7 +45,7 @@ def test_a_torn_last_line_is_dropped(tmp_path, torn):
     path = tmp_path / "rounds.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole + torn)
-    assert [row["round"] for row in logs.read_jsonl(path)] == [0]
+    assert [row["round"] for row in records.read_jsonl(path)] == [0]
     assert path.read_bytes() == whole + torn  # reading leaves the file alone
 
     log = logs.RunLog(tmp_path)
@@ -59,7 +59,7 @@ def test_a_line_that_only_lacks_its_newline_is_kept(tmp_path):
     path = tmp_path / "rounds.jsonl"
     path.write_bytes(path.read_bytes().rstrip(b"\n"))
     logs.RunLog(tmp_path).append_round(make_row(1))
-    assert [row["round"] for row in logs.read_jsonl(path)] == [0, 1]
+    assert [row["round"] for row in records.read_jsonl(path)] == [0, 1]
 
 
 def test_a_broken_line_in_the_middle_is_named(tmp_path):
@@ -158,7 +158,7 @@ def test_a_full_disk_leaves_no_half_line(tmp_path, monkeypatch):
         log.append_round(make_row(1))
     monkeypatch.setattr(logs.os, "fsync", real)
     assert log.append_round(make_row(1))
-    assert [row["round"] for row in logs.read_jsonl(tmp_path / "rounds.jsonl")] == [
+    assert [row["round"] for row in records.read_jsonl(tmp_path / "rounds.jsonl")] == [
         0,
         1,
     ]
@@ -175,7 +175,7 @@ def test_scalars_reach_both_records(tmp_path):
     assert not (tmp_path / "tensorboard").exists()
     log.scalars(5, {"loss": jnp.float32(0.5), "psnr": float("nan")}, "fit")
     log.close()
-    rows = logs.read_jsonl(tmp_path / "metrics.jsonl")
+    rows = records.read_jsonl(tmp_path / "metrics.jsonl")
     assert rows == [{"step": 5, "fit/loss": 0.5, "fit/psnr": None}]
     events = b"".join(p.read_bytes() for p in (tmp_path / "tensorboard").iterdir())
     assert b"fit/loss" in events

@@ -2,17 +2,31 @@
 
 import csv
 import dataclasses
+import fcntl
+import json
 import shutil
 
 import numpy as np
 import pytest
 import tiny
 
-from alsem import cue_maps, program, rounds, sharding
+from alsem import (
+    build,
+    cue_maps,
+    fitted,
+    logs,
+    observations,
+    program,
+    rounds,
+    sharding,
+)
 from alsem.acquisition import STRATEGIES
+from alsem.assess import Assessor
+from alsem.beliefs import Beliefs
 from alsem.data import open_capture
 from alsem.labels import LabelStore, expand
-from alsem.logs import read_jsonl
+from alsem.records import read_jsonl
+from alsem.rounds import RoundFitter
 from alsem.types import InputError
 
 CLICKS = [8, 16, 24]  # totals of tiny.SHRINK's rounds
@@ -251,13 +265,16 @@ def test_only_a_finished_run_can_be_looked_at(folder):
             pass
 
 
-def test_a_run_stops_at_the_miou_that_it_believes_it_has(start):
-    rows = start("stops", active__stop_at_miou=0.01)
-    assert len(rows) == 1 and 0.01 <= rows[0]["miou_estimate"] < 1
+def test_a_run_stops_at_the_miou_that_it_believes_it_has(start, folder):
+    rows = start("stops", active__stop_at_miou=0.001)
+    # Beliefs that have foretold no label yet are not believed.
+    assert len(rows) == 2 and rows[0]["temperature"] is None
+    assert 0.001 <= rows[1]["miou_estimate"] < 1 and 0 < rows[1]["temperature"] < 10
+    summary = folder / "runs" / "stops" / "summary.json"
+    assert json.loads(summary.read_text())["ended_by"] == "active.stop_at_miou"
     # It goes on when more is asked for.
-    rows = start("stops", active__stop_at_miou=0.999)
-    assert len(rows) == 3
-    assert all(0 < row["temperature"] < 10 for row in rows)
+    assert len(start("stops", active__stop_at_miou=0.999)) == 3
+    assert json.loads(summary.read_text())["ended_by"] == "active.rounds"
 
 
 def test_many_labels_are_fitted_longer(start, monkeypatch):
@@ -279,3 +296,39 @@ def test_many_labels_are_fitted_longer(start, monkeypatch):
     assert row["train_rays_per_second"] * row["seconds"]["fit_semantics"] == (
         pytest.approx(counted[-1] * 64)
     )
+
+
+def test_a_round_that_tells_nothing_keeps_the_temperature(folder):
+    experiment = build.build(tiny.config(folder), folder / "runs" / "unused")
+    scene = fitted.fit_scene(experiment)
+    log = logs.RunLog(folder / "runs" / "unused")
+    assessor = Assessor(experiment, Beliefs(experiment, scene), log)
+    nothing = rounds.LabelledRays(np.zeros(0, np.int32), np.zeros(0, np.int32))
+    some = rounds.LabelledRays(np.arange(9, dtype=np.int32), np.zeros(9, np.int32))
+    model = RoundFitter(experiment, scene).fit(
+        0, None, some, observations.nothing(1), logs.Stopwatch(*logs.STAGES)
+    )
+    rows = [{"temperature": 2.0}]
+    assert assessor.foretold(model, nothing, rows)["temperature"] == 2.0
+    assert assessor.foretold(model, some, rows)["temperature"] != 2.0
+    assert assessor.foretold(None, some, [])["temperature"] is None
+
+
+def test_answers_are_counted_by_what_was_asked(start, folder):
+    start("patches", active__granularity="patch", active__patch_size=3)
+    experiment = build.build(
+        tiny.config(folder, active__granularity="patch", active__patch_size=3),
+        folder / "runs" / "patches",
+    )
+    with program.reopen(experiment.workdir) as (run, _):
+        labels = run.answers.summary()
+    assert labels.answers.sum() == 24 and labels.count.sum() > 100
+
+
+def test_two_processes_never_share_a_run_directory(start, folder):
+    start("alone", active__rounds=1)
+    with (folder / "runs" / "alone" / "lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(InputError, match="another process is running it"):
+            start("alone", active__rounds=2)
+    assert len(start("alone", active__rounds=2)) == 2

@@ -13,7 +13,8 @@ from alsem import interrupt, logs, program, sharding, train
 from alsem.checkpoint import Checkpoints
 from alsem.data import open_capture
 from alsem.labels import LabelStore
-from alsem.logs import ROUND_KEYS, STAGES, read_jsonl
+from alsem.logs import ROUND_KEYS, STAGES
+from alsem.records import read_jsonl
 from alsem.types import InputError
 
 INITIAL, PER_ROUND = 8, 8

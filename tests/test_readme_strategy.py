@@ -9,7 +9,7 @@ from pools import KEY, room
 
 from alsem import program
 from alsem.acquisition import STRATEGIES
-from alsem.logs import read_jsonl
+from alsem.records import read_jsonl
 
 README = (tiny.ROOT / "README.md").read_text()
 NAME = "unsure_and_far"

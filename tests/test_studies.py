@@ -1,5 +1,7 @@
 """A grid of runs: what is planned, in what order it goes, and how it goes on."""
 
+import dataclasses
+import json
 import sys
 import time
 from pathlib import Path
@@ -20,6 +22,8 @@ flags = dict(f.removeprefix("--").split("=", 1) for f in sys.argv[1:])
 workdir = pathlib.Path(flags["workdir"])
 workdir.mkdir(parents=True, exist_ok=True)
 signal.signal(signal.SIGTERM, lambda *a: (print("saved"), sys.exit(143)))
+config = {"active": {"rounds": int(flags["config.active.rounds"])}}
+(workdir / "config.json").write_text(json.dumps(config))
 with (workdir.parent / "order.txt").open("a") as file:
     file.write("begin " + workdir.name + "\\n")
 if flags["config.seed"] == "13":
@@ -33,7 +37,7 @@ for number in range(done, int(flags["config.active.rounds"])):
         file.write(json.dumps({"round": number}) + "\\n")
 with (workdir.parent / "order.txt").open("a") as file:
     file.write("end " + workdir.name + "\\n")
-(workdir / "summary.json").write_text("{}")
+(workdir / "summary.json").write_text(json.dumps({"ended_by": "active.rounds"}))
 """
 
 
@@ -54,7 +58,7 @@ def planned(out, scene, seed, *, rounds=2, pause=0.2):
         f"--config.seed={seed}",
         f"--config.active.rounds={rounds}",
     )
-    return PlannedRun(scene, "a", workdir, flags, rounds)
+    return PlannedRun(scene, "a", workdir, flags, {"active": {"rounds": rounds}})
 
 
 def study_config(**arms):
@@ -97,6 +101,8 @@ def test_a_plan_is_every_arm_of_every_scene_and_seed():
         ("active=3", "section.key=value"),
         ("active.rounds=many", "cannot be set"),
         ("active.rounds=2.5", "cannot be set"),
+        ("active.strategy=radnom", "did you mean 'random'"),
+        ("active.rounds=0", "at least 1"),
     ],
 )
 def test_a_setting_that_cannot_be_is_told_before_anything_runs(setting, said):
@@ -117,10 +123,16 @@ def test_configs_are_read_by_name(tmp_path):
         config_files.load(str(tmp_path / "none.py"))
     with pytest.raises(InputError, match="unknown variant"):
         config_files.load(f"{ROOT}/configs/room.py:smok")
+    with pytest.raises(InputError, match="'smok' is no folder"):
+        config_files.load(f"{ROOT}/configs/study.py:smok")
+    for text in ("def get_config(", "import no_such_module", "x = 1"):
+        (tmp_path / "bad.py").write_text(text)
+        with pytest.raises(InputError, match=r"bad\.py: "):
+            config_files.load(str(tmp_path / "bad.py"))
 
 
 def test_the_shipped_study_can_be_planned():
-    for variant in ("", ":smoke", ":captures"):
+    for variant in ("", ":smoke", f":{ROOT}"):
         config = config_files.load(f"{ROOT}/configs/study.py{variant}")
         for scene in config.scenes.values():
             scene.config = f"{ROOT}/{scene.config}"
@@ -181,3 +193,36 @@ def test_a_study_that_is_asked_to_end_asks_its_runs(fake, monkeypatch):
             [planned(fake, "a", 0, pause=30.0)], jobs=1, tell=lambda line: None
         )
     assert (fake / "logs" / "a-0.log").read_text() == "saved\n"
+
+
+def test_a_directory_of_another_config_is_not_taken_for_the_run(fake):
+    run = planned(fake, "a", 0)
+    studies.carry_out([run], jobs=1, tell=lambda line: None)
+    other = dataclasses.replace(run, config={"active": {"rounds": 2, "growth": 2.0}})
+    with pytest.raises(InputError, match=r"active\.growth"):
+        studies.carry_out([other], jobs=1, tell=lambda line: None)
+
+
+def test_a_run_that_has_nothing_left_to_ask_is_done(fake):
+    run = planned(fake, "a", 0)
+    studies.carry_out([run], jobs=1, tell=lambda line: None)
+    longer = planned(fake, "a", 0, rounds=5)
+    (longer.workdir / "config.json").write_text(json.dumps(longer.config))
+    (longer.workdir / "summary.json").write_text('{"ended_by": "active.stop_at_miou"}')
+    assert longer.is_done()
+    (longer.workdir / "summary.json").write_text('{"ended_by": null}')
+    assert not longer.is_done()
+
+
+def test_names_that_run_together_are_refused():
+    config = study_config(a=((), 1))
+    base = config.scenes.r7.config
+    config.scenes["r7-a"] = ml_collections.ConfigDict({"config": base, "set": ()})
+    config.arms["a-a"] = ml_collections.ConfigDict({"set": (), "seeds": 1})
+    with pytest.raises(InputError, match=r"r7-a-a-0: two runs"):
+        studies.plan(config, Path("out"))
+    with pytest.raises(InputError, match="no scene or no arm"):
+        studies.plan(config_files.load(base), Path("out"))
+    config.arms.a.seeds = 0
+    with pytest.raises(InputError, match=r"arms\.a\.seeds=0"):
+        studies.plan(config, Path("out"))

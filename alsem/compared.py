@@ -1,0 +1,128 @@
+"""Runs that are compared: read from their directories, told apart by their configs."""
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alsem import metrics, records
+from alsem.efficiency import Curve
+from alsem.types import InputError
+
+# Says only which run of a group it is, or how far it went.
+FREE = ("seed", "active.rounds", "active.budget", "active.stop_at_miou")
+NAMED = ("active.strategy", "active.granularity")
+
+Config = dict[str, Any]  # flat: dotted key to value
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What is compared of a run directory.
+
+    Attributes:
+        workdir: The directory.
+        config: Its config.
+        rows: Its rounds.
+        curve: Its curve.
+    """
+
+    workdir: Path
+    config: Config
+    rows: list[dict[str, Any]]
+    curve: Curve
+
+    @property
+    def data(self) -> str:
+        """What decides the scene and its frames."""
+        return _dump({k: v for k, v in self.config.items() if k.startswith("data.")})
+
+    @property
+    def training(self) -> str:
+        """What decides the model but for its labels."""
+        other = ("data.", "active.", "seed", "train.policy.")
+        keys = [k for k in self.config if not k.startswith(other)]
+        return _dump({k: self.config[k] for k in keys})
+
+    @property
+    def key(self) -> str:
+        """What the runs of a group have in common."""
+        return _dump({k: v for k, v in self.config.items() if k not in FREE})
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is full supervision."""
+        return self.config["active.strategy"] == "full"
+
+
+def _dump(values: Any) -> str:
+    return json.dumps(values, sort_keys=True)
+
+
+def find_runs(folders: Sequence[Path]) -> list[Run]:
+    """Runs in the folders, or in the folders directly below them.
+
+    Raises:
+        InputError: A folder has no run, or a run no round that can be compared.
+    """
+    found: dict[Path, Run] = {}
+    for folder in folders:
+        below = sorted(folder.iterdir()) if folder.is_dir() else []
+        places = [p for p in (folder, *below) if (p / "rounds.jsonl").exists()]
+        if not places:
+            raise InputError(f"{folder}: no run directory in it; give folders of runs")
+        for place in places:
+            run = read_run(place)
+            if run is not None:
+                found[place.resolve()] = run
+    if not found:
+        raise InputError(f"{folders[0]}: no run there has finished a round yet")
+    return list(found.values())
+
+
+def read_run(workdir: Path) -> Run | None:
+    """A run directory; None if it has not finished a round.
+
+    Raises:
+        InputError: It is damaged, or its test frames have no labels.
+    """
+    rows = records.read_rounds(workdir)
+    if not rows:
+        return None
+    try:
+        config = json.loads((workdir / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{workdir / 'config.json'}: cannot be read") from error
+    sums = [
+        metrics.class_sums(records.read_confusions(workdir, row["round"]))
+        for row in rows
+    ]
+    curve = Curve(
+        clicks=np.array([row["clicks"] for row in rows]),
+        pixels=np.array([row["pixels"] for row in rows]),
+        sums=np.stack(sums),
+    )
+    return Run(workdir, records.flat(config), rows, curve)
+
+
+def distinct_names(
+    names: list[str], configs: list[Config], *, besides: Sequence[str] = ()
+) -> list[str]:
+    """Names, with what sets their configs apart from the usual one."""
+    keys = sorted({k for config in configs for k in config} - set(besides))
+    values = {k: [_dump(config.get(k)) for config in configs] for k in keys}
+    usual = {k: Counter(of_key).most_common(1)[0][0] for k, of_key in values.items()}
+    found = []
+    for i, name in enumerate(names):
+        apart = [f"{k}={configs[i].get(k)}" for k in keys if values[k][i] != usual[k]]
+        alone = names.count(name) == 1 and not besides
+        found.append(name if alone else ", ".join([name, *apart]))
+    # Values that print alike: numbered, so that none is lost.
+    return [
+        name if found.count(name) == 1 else f"{name} ({found[:i].count(name) + 1})"
+        for i, name in enumerate(found)
+    ]

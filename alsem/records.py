@@ -1,0 +1,79 @@
+"""Records of runs, read back: rounds, confusions, configs as dotted keys."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from alsem.types import InputError
+
+
+def read_jsonl(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Objects of a JSON-lines file, without a torn last line; none if it is missing.
+
+    Raises:
+        InputError: if a line before the last is not a JSON object.
+    """
+    path, rows = Path(path), []
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line or b"null")
+        except ValueError:
+            row = {}
+        if isinstance(row, dict) and row:
+            rows.append(row)
+        elif row is not None and number < len(lines):
+            raise InputError(f"{path}, line {number}: no JSON object; mend the line")
+    return rows
+
+
+def read_rounds(workdir: Path) -> list[dict[str, Any]]:
+    """Rows of a run's finished rounds, earliest first, each round once.
+
+    Raises:
+        InputError: if a line before the last is not a JSON object.
+    """
+    rows = reversed(read_jsonl(workdir / "rounds.jsonl"))
+    return sorted({row["round"]: row for row in rows}.values(), key=_round)
+
+
+def _round(row: dict[str, Any]) -> int:
+    return row["round"]
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested config as dotted keys to values."""
+    values: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            values |= flat(value, f"{prefix}{key}.")
+        else:
+            values[f"{prefix}{key}"] = value
+    return values
+
+
+def confusions_path(workdir: Path, round_index: int) -> Path:
+    """Where a run keeps the confusion of every test frame after a round."""
+    return workdir / "confusions" / f"round_{round_index}.npz"
+
+
+def read_confusions(workdir: Path, round_index: int) -> np.ndarray:
+    """Confusions int64 ``[f c c]`` of a round's test frames.
+
+    Raises:
+        InputError: There are none.
+    """
+    path = confusions_path(workdir, round_index)
+    try:
+        with np.load(path) as arrays:
+            return arrays["counts"]
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise InputError(
+            f"{path}: cannot be read; the round had no labels to score it by, or is of"
+            " an earlier version: run it again in a new directory"
+        ) from error
