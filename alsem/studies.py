@@ -68,7 +68,7 @@ class PlannedRun:
             checks.check_continues(before, self.config, self.workdir, rounds_done=0)
         if not summary.exists():
             return False
-        ended_by = json.loads(summary.read_text())["ended_by"]
+        ended_by = json.loads(summary.read_text()).get("ended_by", "active.rounds")
         if ended_by in (None, "active.rounds"):
             return ended_by is not None and done >= self.rounds
         return records.flat(before) == records.flat(self.config) or done >= self.rounds

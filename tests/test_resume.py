@@ -68,7 +68,7 @@ def round_1_is_asked(workdir):
 
 
 def round_1_is_fitted(workdir):
-    return (workdir / "checkpoints" / "rounds" / "10000400").exists()
+    return (workdir / "checkpoints" / "rounds" / "1").exists()
 
 
 def round_2_is_answered(workdir):
