@@ -62,10 +62,8 @@ class PlannedRun:
         if not path.exists():
             return False
         done, before = self.rounds_done(), json.loads(path.read_text())
-        if done < self.rounds:
-            checks.check_continues(before, self.config, self.workdir, rounds_done=done)
-        else:  # more rounds than are asked for are welcome
-            checks.check_continues(before, self.config, self.workdir, rounds_done=0)
+        # More rounds than are asked for are welcome.
+        checks.check_continues(before, self.config, self.workdir, rounds_done=0)
         if not summary.exists():
             return False
         ended_by = json.loads(summary.read_text()).get("ended_by", "active.rounds")
