@@ -98,7 +98,7 @@ def build(config: Any, workdir: Path) -> Experiment:
         ),
         grid_share=train.geometry.grid_share if sensor != "all" else 0.0,
         semantics=_fit(train.semantics.fit),
-        passes=train.semantics.passes,
+        labels_per_fit=train.semantics.labels,
         joint=joint,
         policy=_policy(train.policy) if active.strategy == "policy" else None,
         strategy=strategy,

@@ -131,8 +131,8 @@ def check(config: Any) -> None:
     for key, least in (("members", 1), ("view_members", 2)):
         value = config.model[key]
         require(value >= least, f"model.{key}", value, f"{least} or more")
-    passes = train.semantics.passes
-    require(passes >= 0, "train.semantics.passes", passes, "0 or more")
+    labels = train.semantics.labels
+    require(labels >= 0, "train.semantics.labels", labels, "0 or more")
     for name, fit in (
         ("geometry", train.geometry.fit),
         ("semantics", train.semantics.fit),

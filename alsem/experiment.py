@@ -207,7 +207,7 @@ class Experiment:
         policy: The learned policy, None if the strategy has none.
         strategy: How queries are chosen, None for full supervision.
         semantics: The semantic fit of a staged round.
-        passes: Its steps are doubled until every label is drawn that often, on average.
+        labels_per_fit: Labels that its steps are enough for; 0: any number.
         joint: The joint stage, None in staged training.
         surface: The surface cache.
         active: The loop.
@@ -228,7 +228,7 @@ class Experiment:
     geometry_loss: GeometryLoss
     grid_share: float
     semantics: Fit
-    passes: float | int
+    labels_per_fit: int
     joint: Joint | None
     policy: Policy | None
     strategy: Strategy | None

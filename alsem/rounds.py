@@ -5,6 +5,7 @@ at the scene anew. Both return a `Model`, and both go on where a kill left them.
 """
 
 import dataclasses
+import math
 import shutil
 from typing import Any
 
@@ -107,11 +108,16 @@ class RoundFitter:
         self._unfinished.close()
 
     def _steps_for(self, num_labels: int) -> int:
-        """Steps of a fit: doubled until every label is drawn often enough."""
-        steps, draws = self._fit.steps, self._experiment.passes * num_labels
-        if self._experiment.joint is not None:
-            return steps
-        while steps * self._fit.batch_rays < draws:
+        """Steps of a fit: as many times more as the root of the labels tells.
+
+        Many labels hold detail that a short fit does not reach; few are learnt by heart
+        in a long one.
+        """
+        enough = self._experiment.labels_per_fit
+        if self._experiment.joint is not None or not enough:
+            return self._fit.steps
+        steps = self._fit.steps
+        while steps < self._fit.steps * math.sqrt(num_labels / enough):
             steps *= 2  # few numbers of steps, for each is compiled by itself
         return steps
 

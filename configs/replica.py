@@ -160,7 +160,7 @@ def _train() -> Any:
     train.semantics = ml_collections.ConfigDict()
     train.semantics.fit = _fit(steps=600, batch_rays=1024, learning_rate=5e-3)
     train.semantics.fit.optimiser.weight_decay = 1e-3
-    train.semantics.passes = 10.0  # over the labels, at least: more steps if many
+    train.semantics.labels = 2048  # the steps grow with the root of more; 0: never
     train.joint = ml_collections.ConfigDict()
     train.joint.fit = _fit(steps=300, batch_rays=4096, learning_rate=5e-3)
     train.joint.label_rays = 1024

@@ -286,13 +286,14 @@ def test_many_labels_are_fitted_longer(start, monkeypatch):
         return fit(*args, **kwargs)
 
     monkeypatch.setattr(rounds.train, "fit", count)
-    options = {"train__semantics__passes": 50, "active__rounds": 1}
+    options = {"train__semantics__labels": 16, "active__rounds": 1}
     start("few", **options)
-    assert counted[-1] == 20  # 8 labels; a short fit draws 20 times 64
+    assert counted[-1] == 20  # 8 labels
     exact = {"active__granularity": "frame", "active__answer": "exact"}
     (row,) = start("many", **options, **exact)
     assert counted[-1] % 40 == 0
-    assert counted[-1] * 64 >= 50 * row["pixels"] > counted[-1] * 32
+    longer = (counted[-1] / 20) ** 2
+    assert longer >= row["pixels"] / 16 > longer / 4
     assert row["train_rays_per_second"] * row["seconds"]["fit_semantics"] == (
         pytest.approx(counted[-1] * 64)
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from alsem import encoding
@@ -80,24 +81,39 @@ class SemanticMembers(nn.Module):
     members: int = 1
     view_groups: int = 0
 
-    def _each(self, method: Callable[..., Array], *in_axes: Any):
-        """A method of the head for every member, each with its own parameters."""
-        return nn.vmap(
+    def _each(self, method: Callable[..., Array], given: Any, members: int | None):
+        """A method of the head for every member, each with its own parameters.
+
+        All of ``*b`` is one axis meanwhile: one product of matrices is quicker than
+        many small ones.
+
+        Args:
+            method: Of `SemanticHead`.
+            given: Arrays ``[*b d]`` for every member, or ``[k *b d]``: each its own.
+            members: The members' axis in them; None without one.
+        """
+        first = 0 if members is None else 1
+        shape = jax.tree.leaves(given)[0].shape
+        out = nn.vmap(
             method,
-            in_axes=in_axes,  # pyright: ignore[reportArgumentType]
+            in_axes=(members,),  # pyright: ignore[reportArgumentType]
             axis_size=self.members,
             variable_axes={"params": 0},
             split_rngs={"params": True},
+        )(
+            self.head,
+            jax.tree.map(lambda x: x.reshape(*shape[:first], -1, x.shape[-1]), given),
         )
+        return out.reshape(self.members, *shape[first:-1], out.shape[-1])
 
     def __call__(self, surface: SurfacePoints) -> Float[Array, "k *b c"]:
         """Class logits of every member at the same surface points."""
-        return self._each(SemanticHead.__call__, None)(self.head, surface)
+        return self._each(SemanticHead.__call__, surface, None)
 
     def embed(self, surface: SurfacePoints) -> Float[Array, "k *b d"]:
         """What every member's last layer sees of the same surface points."""
-        return self._each(SemanticHead.embed, None)(self.head, surface)
+        return self._each(SemanticHead.embed, surface, None)
 
     def classify(self, embedding: Float[Array, "k *b d"]) -> Float[Array, "k *b c"]:
         """Class logits of every member's own embeddings."""
-        return self._each(SemanticHead.classify, 0)(self.head, embedding)
+        return self._each(SemanticHead.classify, embedding, 0)
