@@ -74,6 +74,7 @@ class Assessor:
             scene.test.rgb,
             model.test.arrays["depth_z"].reshape(shape[:3]),
             truth.test_depth_z,
+            scene.test.shown,
         )
 
     def row(

@@ -150,7 +150,8 @@ def _sensor(scene: Scene) -> str:
     depth_z = scene.train.depth_z
     if depth_z is None or not (depth_z > 0).any():
         return "none"
-    return "all" if (depth_z > 0).all() else "some"
+    shown = ... if scene.train.shown is None else scene.train.shown
+    return "all" if (depth_z[shown] > 0).all() else "some"
 
 
 def _nerf(config: Any, scene: Scene, sensor: str) -> Nerf:

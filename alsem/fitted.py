@@ -143,6 +143,11 @@ def pixel_data(scene: Scene) -> train.PixelData:
         depth_z=jnp.asarray(depth_z),
         normal=jnp.asarray(normal),
         world_from_cam=jnp.asarray(frames.world_from_cam),
+        shown=(
+            None
+            if frames.shown is None
+            else jnp.asarray(np.flatnonzero(frames.shown), jnp.int32)
+        ),
     )
 
 

@@ -67,6 +67,9 @@ def open_pool(
     arrays, active = cache.arrays, experiment.active
     frames = np.arange(len(cache.world_from_cam), dtype=np.int32)
     opaque = arrays["depth_z"] > 0
+    shown = experiment.scene.train.shown
+    if shown is not None:
+        opaque &= shown.reshape(-1)
     candidates = acquisition.make_candidates(
         surface.end_points(cache),
         np.asarray(arrays["normal"][:, 0]),
@@ -114,6 +117,8 @@ def make_units(experiment: Experiment, candidates: Candidates) -> Units:
         number = acquisition.voxel_units(candidates, size=active.volume_size)
     else:
         number = acquisition.supervoxel_units(candidates, size=active.volume_size)
+    if frames.shown is not None and active.granularity != "point":
+        number = acquisition.units_within(frames.shown.reshape(-1), number)
     return acquisition.make_units(
         active.granularity, number, candidates, image_size=(height, width)
     )

@@ -216,7 +216,7 @@ def test_regions_are_opened_only_on_request_and_for_training(room, masked):
 
 def test_regions_that_are_not_there(room):
     found = message(room, regions=True)
-    assert found.startswith(f"{room / TRAIN / 'regions'}: missing; write one regions_")
+    assert found.startswith(f"{room / TRAIN / 'rgb' / 'rgb_0.png'}: has no regions; ")
     assert found.endswith("active.superpixels='slic'")
 
 

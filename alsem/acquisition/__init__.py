@@ -22,6 +22,7 @@ from alsem.acquisition.regions import (
     pool_scores,
     region_units,
     unit_candidates,
+    units_within,
     voxel_units,
 )
 from alsem.acquisition.scores import SCORES, ScoreFn
@@ -86,6 +87,7 @@ __all__ = [
     "supervoxel_units",
     "surface_area",
     "unit_candidates",
+    "units_within",
     "voxel_cues",
     "voxel_units",
     "with_steps",

@@ -206,6 +206,14 @@ def voxel_units(candidates: Candidates, *, size: float) -> Int[np.ndarray, "n"]:
     return unit
 
 
+def units_within(inside: np.ndarray, unit: np.ndarray) -> Int[np.ndarray, "n"]:
+    """Units less their candidates outside a mask ``[n]``, numbered anew."""
+    kept = inside & (unit >= 0)
+    within = np.full(len(unit), -1, np.int32)
+    within[kept] = compact(unit[kept])[0]
+    return within
+
+
 # Units in the place of rays
 
 

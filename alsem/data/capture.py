@@ -4,38 +4,46 @@ import concurrent.futures
 import dataclasses
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
-from alsem.data import images
+from alsem.data import pixels
 from alsem.data.classes import Classes
+from alsem.data.pictures import Picture
 from alsem.data.scene import Frames, GroundTruth, Scene
 from alsem.data.splits import Split
 from alsem.types import InputError, Intrinsics
 
-_UNKNOWN = -2  # in the table from id to label: neither a class nor void
+VOID, UNKNOWN = -1, -2  # in a table from id to label; an unknown id is an error
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class FrameFiles:
-    """Where one frame lies.
+class Shot:
+    """The pictures of one frame, all of one size and camera.
 
     Attributes:
         name: Stable name, ``"Sequence_1/12"``.
-        rgb: Colour image.
-        depth: Depth image, None if the sequence has no depth.
-        label: Label image, None if the sequence has no labels.
-        regions: Image of the user's own regions, None if the sequence has none.
+        rgb: Colour.
         world_from_cam: ``[4 4]`` float32, metres.
+        depth: Along the optical axis, None if the sequence has no depth.
+        label: Class ids, None if the sequence has no labels.
+        regions: The user's own regions, None if the sequence has none.
+        mask: 0 where a pixel shows nothing of the scene; None if all do.
     """
 
     name: str
-    rgb: Path
-    depth: Path | None
-    label: Path | None
-    regions: Path | None
+    rgb: Picture
     world_from_cam: np.ndarray
+    depth: Picture | None = None
+    label: Picture | None = None
+    regions: Picture | None = None
+    mask: Picture | None = None
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """All that there are."""
+        each = (self.rgb, self.depth, self.label, self.regions, self.mask)
+        return [picture for picture in each if picture is not None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +57,18 @@ class Capture:
         camera: Intrinsics of images of a given width and height; raises `InputError`.
         depth_scale: Depth units per metre.
         classes: Names and ids without void, ordered by id.
+        label_of_id: int16 ``[m]``, the label of every id of label images: an index
+            into ``classes``, `VOID` or `UNKNOWN`, as are ids from ``m`` on. None:
+            those of ``classes``, with 0 for void.
     """
 
     name: str
     sequences: tuple[str, ...]
-    frames: Callable[[str], list[FrameFiles]]
+    frames: Callable[[str], list[Shot]]
     camera: Callable[[int, int], Intrinsics]
     depth_scale: float
     classes: Classes
+    label_of_id: np.ndarray | None = None
 
 
 def load(
@@ -85,10 +97,10 @@ def load(
         InputError: If the splits share a frame, or an image is missing, damaged, or of
             another kind or size than it must be.
     """
-    train_files = train.pick(capture.frames(train.sequence))
-    test_files = test.pick(capture.frames(test.sequence))
-    in_train = {files.name for files in train_files}
-    shared = [files.name for files in test_files if files.name in in_train]
+    train_shots = train.pick(capture.frames(train.sequence))
+    test_shots = test.pick(capture.frames(test.sequence))
+    in_train = {shot.name for shot in train_shots}
+    shared = [shot.name for shot in test_shots if shot.name in in_train]
     if shared:
         raise InputError(
             f"splits {train.text!r} and {test.text!r} share {len(shared)} frames, "
@@ -96,16 +108,16 @@ def load(
             "'Sequence_1[2::5]'"
         )
     if not use_depth:
-        train_files = [dataclasses.replace(f, depth=None) for f in train_files]
-    test_files = [dataclasses.replace(f, regions=None) for f in test_files]
+        train_shots = [dataclasses.replace(f, depth=None) for f in train_shots]
+    test_shots = [dataclasses.replace(f, regions=None) for f in test_shots]
     if not use_regions:
-        train_files = [dataclasses.replace(f, regions=None) for f in train_files]
-    elif train_files[0].regions is None:
+        train_shots = [dataclasses.replace(f, regions=None) for f in train_shots]
+    elif train_shots[0].regions is None:
         raise InputError(
-            f"{train_files[0].rgb.parents[1] / 'regions'}: missing; write one "
+            f"{train_shots[0].rgb.where}: has no regions; write one "
             "regions_<number>.png an image, or set active.superpixels='slic'"
         )
-    width, height = check_frames([*train_files, *test_files])
+    width, height = check_frames([*train_shots, *test_shots])
     camera = capture.camera(width, height)
     if downscale < 1 or width % downscale or height % downscale:
         fitting = [s for s in range(1, 17) if width % s == 0 and height % s == 0]
@@ -114,9 +126,9 @@ def load(
             f"of {capture.name}; use one of {', '.join(map(str, fitting))}"
         )
     camera = downscaled(camera, downscale)
-    train_frames, train_labels = _decode(capture, train_files, camera, downscale)
-    test_frames, test_labels = _decode(capture, test_files, camera, downscale)
-    offset = images.point_sample_offset(downscale)
+    train_frames, train_labels = _decode(capture, train_shots, camera, downscale)
+    test_frames, test_labels = _decode(capture, test_shots, camera, downscale)
+    offset = pixels.point_sample_offset(downscale)
     names, ids = capture.classes
     scene = Scene(
         name=capture.name,
@@ -130,44 +142,37 @@ def load(
     return scene, GroundTruth(train_labels, test_labels, test_frames.depth_z)
 
 
-def check_frames(frames: list[FrameFiles]) -> tuple[int, int]:
-    """Checks by their headers that all images are there and fit together.
+def check_frames(shots: list[Shot]) -> tuple[int, int]:
+    """Checks by their headers that all pictures are there and fit together.
 
     Args:
-        frames: At least one frame.
+        shots: At least one frame.
 
     Returns:
         Width and height, pixels.
 
     Raises:
-        InputError: Naming the first file that is missing or does not fit.
+        InputError: Naming the first picture that is missing or does not fit.
     """
-    first = frames[0].rgb
-    size = images.check_header(first, images.RGB)
-    for files in frames:
-        _check_size(files.rgb, images.RGB, size, first)
-        for path, kind in (
-            (files.depth, images.DEPTH),
-            (files.label, images.LABEL),
-            (files.regions, images.REGIONS),
-        ):
-            if path is None:
-                continue
-            if not path.exists():
+    first = shots[0].rgb
+    size = first.size()
+    for shot in shots:
+        for picture in shot.pictures:
+            width, height = picture.size()
+            if (width, height) != size:
                 raise InputError(
-                    f"{path}: missing although the folder {path.parent.name} is there; "
-                    "add it, or take the whole folder away if the capture has none"
+                    f"{picture.where}: {width} x {height} pixels while {first.where}"
+                    f" has {size[0]} x {size[1]}; give all images of a capture one size"
                 )
-            _check_size(path, kind, size, files.rgb)
     return size
 
 
-def read_labels(path: Path, class_ids: tuple[int, ...]) -> np.ndarray:
+def read_labels(picture: Picture, label_of_id: np.ndarray) -> np.ndarray:
     """Decodes a label image.
 
     Args:
-        path: PNG of class ids, 0 = void.
-        class_ids: Ids of the classes, index = label.
+        picture: Of class ids.
+        label_of_id: As in `Capture`.
 
     Returns:
         ``[h w]`` int16 label, -1 = void.
@@ -175,17 +180,23 @@ def read_labels(path: Path, class_ids: tuple[int, ...]) -> np.ndarray:
     Raises:
         InputError: If the image is damaged or holds an id that is no class.
     """
-    label_of_id = np.full(256, _UNKNOWN, np.int16)
-    label_of_id[0] = -1
-    label_of_id[list(class_ids)] = np.arange(len(class_ids))
-    ids = images.decode(path, images.LABEL)
-    labels = label_of_id[ids]
-    if labels.min() == _UNKNOWN:
+    ids = picture.read().astype(np.intp)
+    table = np.append(label_of_id, np.int16(UNKNOWN))
+    labels = table[np.minimum(ids, len(label_of_id))]
+    if labels.min() == UNKNOWN:
         raise InputError(
-            f"{path}: holds the id {ids[labels == _UNKNOWN].min()}, which is not in the"
-            " class list; add the class there, or write 0 (void)"
+            f"{picture.where}: holds the id {ids[labels == UNKNOWN].min()}, which is"
+            " not in the class list; add the class there, or write 0 (void)"
         )
     return labels
+
+
+def label_table(class_ids: tuple[int, ...]) -> np.ndarray:
+    """int16 ``[m]``: the label of every id of 8 bits; 0 is void."""
+    table = np.full(256, UNKNOWN, np.int16)
+    table[0] = VOID
+    table[list(class_ids)] = np.arange(len(class_ids))
+    return table
 
 
 def downscaled(camera: Intrinsics, factor: int) -> Intrinsics:
@@ -201,43 +212,39 @@ def downscaled(camera: Intrinsics, factor: int) -> Intrinsics:
 
 
 def _decode(
-    capture: Capture, files: list[FrameFiles], camera: Intrinsics, factor: int
+    capture: Capture, shots: list[Shot], camera: Intrinsics, factor: int
 ) -> tuple[Frames, np.ndarray | None]:
-    shape = (len(files), camera.height, camera.width)
+    shape = (len(shots), camera.height, camera.width)
+    first = shots[0]
     rgb = np.empty((*shape, 3), np.uint8)
-    depth_z = None if files[0].depth is None else np.empty(shape, np.float32)
-    labels = None if files[0].label is None else np.empty(shape, np.int16)
-    regions = None if files[0].regions is None else np.empty(shape, np.int32)
+    depth_z = None if first.depth is None else np.empty(shape, np.float32)
+    labels = None if first.label is None else np.empty(shape, np.int16)
+    regions = None if first.regions is None else np.empty(shape, np.int32)
+    shown = None if first.mask is None else np.empty(shape, np.bool_)
+    table = capture.label_of_id
+    if table is None:
+        table = label_table(capture.classes[1])
 
     def decode_frame(i: int) -> None:
-        frame = files[i]
-        colour = images.decode(frame.rgb, images.RGB)
-        rgb[i] = images.area_average(colour, factor)
-        if depth_z is not None and frame.depth is not None:
-            raw = images.decode(frame.depth, images.DEPTH)
-            depth_z[i] = images.point_sample(raw, factor) / capture.depth_scale
-        if labels is not None and frame.label is not None:
-            full = read_labels(frame.label, capture.classes[1])
-            labels[i] = images.point_sample(full, factor)
-        if regions is not None and frame.regions is not None:
-            ids = images.decode(frame.regions, images.REGIONS)
-            regions[i] = images.point_sample(ids, factor)
+        shot = shots[i]
+        rgb[i] = pixels.area_average(shot.rgb.read(), factor)
+        if depth_z is not None and shot.depth is not None:
+            raw = pixels.point_sample(shot.depth.read(), factor)
+            depth_z[i] = raw / capture.depth_scale
+        if labels is not None and shot.label is not None:
+            labels[i] = pixels.point_sample(read_labels(shot.label, table), factor)
+        if regions is not None and shot.regions is not None:
+            regions[i] = pixels.point_sample(shot.regions.read(), factor)
+        if shown is not None and shot.mask is not None:
+            shown[i] = pixels.all_of(shot.mask.read() > 0, factor)
+            for array, nothing in ((depth_z, 0), (labels, VOID), (regions, 0)):
+                if array is not None:
+                    array[i][~shown[i]] = nothing
 
     # Threads, not processes: Pillow and zlib let go of the interpreter.
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for _ in pool.map(decode_frame, range(len(files))):
+        for _ in pool.map(decode_frame, range(len(shots))):
             pass
-    poses = np.stack([f.world_from_cam for f in files])
-    names = tuple(f.name for f in files)
-    return Frames(names, rgb, poses, depth_z, regions), labels
-
-
-def _check_size(
-    path: Path, kind: images.PngKind, size: tuple[int, int], model: Path
-) -> None:
-    width, height = images.check_header(path, kind)
-    if (width, height) != size:
-        raise InputError(
-            f"{path}: {width} x {height} pixels while {model} has {size[0]} x "
-            f"{size[1]}; give all images of a capture one size"
-        )
+    poses = np.stack([shot.world_from_cam for shot in shots])
+    names = tuple(shot.name for shot in shots)
+    return Frames(names, rgb, poses, depth_z, regions, shown), labels

@@ -5,6 +5,7 @@ along the optical axis), ``semantic_class/semantic_class_<i>.png`` (8-bit class 
 0 void) and ``traj_w_c.txt`` (one camera-to-world matrix a line). Depth and labels may
 be absent, each as a whole folder. ``regions/regions_<i>.png`` (8 or 16 bits, grey or
 palette: ids that hold within one image, 0 no region) are read on request only.
+``mask/mask_<i>.png`` (8 bits) may hide pixels that show nothing of the scene, by 0.
 ``<scene>/info.json`` may give the camera (``fx fy cx cy`` or ``hfov_deg``; 90 degrees
 without it), ``depth_scale`` and classes.
 """
@@ -15,8 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from alsem.data import classes
-from alsem.data.capture import Capture, FrameFiles
+from alsem.data import classes, png
+from alsem.data.capture import Capture, Shot
+from alsem.data.pictures import PngFile
 from alsem.data.poses import read_poses
 from alsem.types import InputError, Intrinsics
 
@@ -74,7 +76,7 @@ def _scenes(root: Path) -> list[str]:
     return sorted(child.name for child in root.iterdir() if _sequences(child))
 
 
-def _read_sequence(folder: Path, name: str) -> list[FrameFiles]:
+def _read_sequence(folder: Path, name: str) -> list[Shot]:
     if name not in _sequences(folder):
         raise InputError(
             f"{folder / name}: no such sequence; sequences in {folder}: "
@@ -100,19 +102,20 @@ def _read_sequence(folder: Path, name: str) -> list[FrameFiles]:
     if len(poses) != len(numbers):
         raise InputError(_counts_differ(sequence, numbers, len(poses)))
 
-    def beside(kind: str, number: int) -> Path | None:
-        if not (sequence / kind).exists():
+    def beside(name: str, kind: png.PngKind, number: int) -> PngFile | None:
+        if not (sequence / name).exists():
             return None
-        return sequence / kind / f"{kind}_{tokens[number]}.png"
+        return PngFile(sequence / name / f"{name}_{tokens[number]}.png", kind)
 
     return [
-        FrameFiles(
+        Shot(
             name=f"{name}/{number}",
-            rgb=sequence / "rgb" / f"rgb_{tokens[number]}.png",
-            depth=beside("depth", number),
-            label=beside("semantic_class", number),
-            regions=beside("regions", number),
+            rgb=PngFile(sequence / "rgb" / f"rgb_{tokens[number]}.png", png.RGB),
             world_from_cam=pose,
+            depth=beside("depth", png.DEPTH, number),
+            label=beside("semantic_class", png.LABEL, number),
+            regions=beside("regions", png.REGIONS, number),
+            mask=beside("mask", png.MASK, number),
         )
         for number, pose in zip(numbers, poses, strict=True)
     ]

@@ -25,6 +25,8 @@ class Frames:
             None without depth.
         regions: ``[n h w]`` int32, the user's own regions: ids that hold within one
             image, 0 = in no region; None unless asked for.
+        shown: ``[n h w]`` bool, which pixels show the scene: the others are neither
+            learnt from nor asked about; None if all do.
     """
 
     names: tuple[str, ...]
@@ -32,6 +34,7 @@ class Frames:
     world_from_cam: np.ndarray
     depth_z: np.ndarray | None
     regions: np.ndarray | None = None
+    shown: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Checks shapes and dtypes."""
@@ -42,6 +45,7 @@ class Frames:
         _check("world_from_cam", self.world_from_cam, (n, 4, 4), np.float32)
         _check("depth_z", self.depth_z, (n, h, w), np.float32)
         _check("regions", self.regions, (n, h, w), np.int32)
+        _check("shown", self.shown, (n, h, w), np.bool_)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -87,14 +91,16 @@ class Scene:
         """Names all that geometry is fitted to.
 
         Returns:
-            SHA-256 in hexadecimal over the training images, depth and poses, the
+            SHA-256 in hexadecimal over the training images, depth, poses and masks, the
             intrinsics and the pixel offset. Neither classes nor test frames count, so
             fitted geometry may be shared by runs that differ in those.
         """
         digest = hashlib.sha256()
         digest.update(repr(dataclasses.astuple(self.intrinsics)).encode())
         digest.update(repr(self.pixel_offset).encode())
-        for array in (self.train.rgb, self.train.depth_z, self.train.world_from_cam):
+        train = self.train
+        masks = [] if train.shown is None else [train.shown]
+        for array in (train.rgb, train.depth_z, train.world_from_cam, *masks):
             if array is None:
                 digest.update(b"none")
                 continue

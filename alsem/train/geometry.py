@@ -111,9 +111,7 @@ def make_geometry_step(
 
     def step(state: TrainState, data: PixelData, key: PRNGKeyArray):
         pixel_key, sample_key = jax.random.split(rng.stream(key, "train", state.step))
-        num_pixels = data.depth_z.size
-        pixel = jax.random.randint(pixel_key, (batch_rays,), 0, num_pixels)
-        pixel = sharding.split_batch(pixel, mesh)
+        pixel = sharding.split_batch(data.draw(pixel_key, batch_rays), mesh)
 
         def loss(params):
             return geometry_loss(

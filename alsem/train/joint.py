@@ -55,8 +55,7 @@ def make_joint_step(
     def step(state: TrainState, data, key: PRNGKeyArray):
         pixels, labelled, observed = data
         keys = jax.random.split(rng.stream(key, "train", state.step), 4)
-        pixel = jax.random.randint(keys[0], (batch_rays,), 0, pixels.depth_z.size)
-        pixel = sharding.split_batch(pixel, mesh)
+        pixel = sharding.split_batch(pixels.draw(keys[0], batch_rays), mesh)
 
         def loss(params):
             total, parts = geometry_loss(

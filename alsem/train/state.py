@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import flax.struct
+import jax
 import jax.numpy as jnp
 import optax
 
-from alsem.typing import Leaf, PRNGKeyArray
+from alsem.typing import Array, Int, Leaf, PRNGKeyArray
 
 Step = Callable[["TrainState", Any, PRNGKeyArray], tuple["TrainState", dict]]
 
@@ -59,12 +60,21 @@ class PixelData:
         depth_z: ``[n h w]`` metres along the optical axis, 0 unknown.
         normal: ``[n h w 3]`` int8 (127 = 1), world frame, zero where unknown.
         world_from_cam: ``[n 4 4]``.
+        shown: int32 ``[m]``, the pixels that show the scene, as indices into the
+            flattened pool; None if all do.
     """
 
     rgb: Leaf
     depth_z: Leaf
     normal: Leaf
     world_from_cam: Leaf
+    shown: Leaf | None = None
+
+    def draw(self, key: PRNGKeyArray, count: int) -> Int[Array, "r"]:
+        """Random pixels that show the scene."""
+        if self.shown is None:
+            return jax.random.randint(key, (count,), 0, self.depth_z.size)
+        return self.shown[jax.random.randint(key, (count,), 0, self.shown.size)]
 
 
 @flax.struct.dataclass

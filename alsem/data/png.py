@@ -1,4 +1,4 @@
-"""PNG images: checked by header, decoded strictly, downscaled.
+"""PNG images: checked by header, decoded strictly.
 
 Why the file's chunks are walked here: decoders let a cut tail, a flipped byte or rows
 left out pass and fill up with zeros, and a wrong depth map is worse than none.
@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from alsem.data.pixels import MAX_PIXELS
 from alsem.types import InputError
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey and alpha", 6: "RGBA"}
-_MAX_PIXELS = 1 << 26  # 8192 x 8192
 _DEFLATE_RATIO = 1032  # no deflate stream expands more than this
 
 
@@ -38,6 +38,7 @@ class PngKind:
 RGB = PngKind("8-bit RGB", ((8, 2),))
 DEPTH = PngKind("16-bit single channel", ((16, 0),))
 LABEL = PngKind("8-bit single channel class ids", ((8, 0),))
+MASK = PngKind("8-bit single channel mask (0 hides a pixel)", ((8, 0), (1, 0)))
 # Encoders pack palettes of few colours; fewer bits of grey would come out scaled.
 REGIONS = PngKind(
     "8- or 16-bit single channel region ids",
@@ -80,9 +81,9 @@ def check_header(path: Path, kind: PngKind) -> tuple[int, int]:
         )
     if head[28]:
         raise InputError(f"{path}: interlaced; write {kind.what} PNG without that")
-    if not 0 < width * height <= _MAX_PIXELS:
+    if not 0 < width * height <= MAX_PIXELS:
         raise InputError(
-            f"{path}: claims {width} x {height} pixels, at most {_MAX_PIXELS} are "
+            f"{path}: claims {width} x {height} pixels, at most {MAX_PIXELS} are "
             "read; write a smaller image"
         )
     if _raw_bytes(head) > _DEFLATE_RATIO * size:
@@ -123,46 +124,6 @@ def decode(path: Path, kind: PngKind) -> np.ndarray:
     if pixels.shape != expected:
         raise InputError(f"{path}: damaged PNG header; write the file again")
     return pixels
-
-
-def area_average(rgb: np.ndarray, factor: int) -> np.ndarray:
-    """Averages blocks of colour.
-
-    Args:
-        rgb: ``[h w 3]`` uint8; ``factor`` divides ``h`` and ``w``.
-        factor: Side of a block, pixels.
-
-    Returns:
-        ``[h/factor w/factor 3]`` uint8, rounded to nearest, halves up.
-    """
-    if factor == 1:
-        return rgb
-    total = np.full(
-        (rgb.shape[0] // factor, rgb.shape[1] // factor, 3), factor**2 // 2, np.uint32
-    )
-    for row in range(factor):
-        for col in range(factor):
-            total += rgb[row::factor, col::factor]
-    return (total // factor**2).astype(np.uint8)
-
-
-def point_sample(image: np.ndarray, factor: int) -> np.ndarray:
-    """Takes one pixel of every block, for what must not be averaged.
-
-    Args:
-        image: ``[h w]``; ``factor`` divides ``h`` and ``w``.
-        factor: Side of a block, pixels.
-
-    Returns:
-        ``[h/factor w/factor]``, pixel ``(factor - 1) // 2`` of each block and axis.
-    """
-    first = (factor - 1) // 2
-    return image[first::factor, first::factor]
-
-
-def point_sample_offset(factor: int) -> float:
-    """Where `point_sample` looks: downscaled pixels from the block's centre."""
-    return ((factor - 1) // 2 - (factor - 1) / 2) / factor
 
 
 def _raw_bytes(head: bytes) -> int:
