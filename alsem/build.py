@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from alsem import acquisition, checks, encoding, policies, sharding
-from alsem.data import Scene, open_capture, room
+from alsem.data import Scene, open_capture, room, scene_box
 from alsem.experiment import (
     ActiveOptions,
     Experiment,
@@ -18,7 +18,6 @@ from alsem.experiment import (
     Policy,
     SurfaceOptions,
 )
-from alsem.geometry import bounding_box
 from alsem.models import (
     GridNerf,
     HashField,
@@ -162,7 +161,7 @@ def _nerf(config: Any, scene: Scene, sensor: str) -> Nerf:
         )
     options = config.model.hash
     grid = options.grid.to_dict()
-    low, high = _scene_box(scene, far=options.far)
+    low, high = scene_box(scene, far=options.far)
     low, extent = (tuple(float(v) for v in side) for side in (low, high - low))
     return GridNerf(
         field=HashField(
@@ -176,37 +175,6 @@ def _nerf(config: Any, scene: Scene, sensor: str) -> Nerf:
         sensor=sensor,
         **options.render.to_dict(),
     )
-
-
-def _scene_box(scene: Scene, *, far: float) -> tuple[np.ndarray, np.ndarray]:
-    """The box that holds all cameras and all that they see.
-
-    From measured depth where there is any; else as far as ``far`` metres along the
-    training frames' corner rays.
-    """
-    camera, frames = scene.intrinsics, scene.train
-    row, col = np.meshgrid(
-        np.arange(camera.height), np.arange(camera.width), indexing="ij"
-    )
-    in_cam = np.stack(
-        [
-            (col - camera.cx) / camera.fx,
-            (row - camera.cy) / camera.fy,
-            np.ones(row.shape),
-        ],
-        axis=-1,
-    )
-    corners = [scene.test.world_from_cam[:, :3, 3], frames.world_from_cam[:, :3, 3]]
-    for i, pose in enumerate(frames.world_from_cam):
-        if frames.depth_z is not None and (frames.depth_z[i] > 0).any():
-            known = frames.depth_z[i] > 0
-            in_view = in_cam[known] * frames.depth_z[i][known][:, None]
-        else:
-            in_view = in_cam[:: camera.height - 1, :: camera.width - 1].reshape(-1, 3)
-            in_view = in_view * far
-        points = in_view @ pose[:3, :3].T + pose[:3, 3]
-        corners.append(np.stack([points.min(axis=0), points.max(axis=0)]))
-    return bounding_box(np.concatenate(corners).astype(np.float64), margin=0.1)
 
 
 def _longest_ray(nerf: Nerf) -> float:

@@ -86,7 +86,7 @@ def test_a_mask_of_another_kind_or_missing(room):
     with pytest.raises(InputError, match=r"mask_6.png: 8-bit RGB pixels; write"):
         open_capture(dir=room, **SPLITS)
     path.unlink()
-    with pytest.raises(InputError, match=r"mask_6.png: missing although the folder"):
+    with pytest.raises(InputError, match=r"mask_6.png: missing; add it, or take"):
         open_capture(dir=room, **SPLITS)
 
 

@@ -7,16 +7,19 @@ lines to a `Capture`, the list of its files.
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from alsem.data.bounds import scene_box
 from alsem.data.capture import Capture, load
+from alsem.data.nerfstudio import read_nerfstudio
 from alsem.data.replica import read_replica
 from alsem.data.scene import Frames, GroundTruth, Scene
 from alsem.data.splits import parse_split
 from alsem.types import InputError
 
-__all__ = ["READERS", "Frames", "GroundTruth", "Scene", "open_capture"]
+__all__ = ["READERS", "Frames", "GroundTruth", "Scene", "open_capture", "scene_box"]
 
 READERS: dict[str, Callable[[Path, str, Sequence[str]], Capture]] = {
     "replica": read_replica,
+    "nerfstudio": read_nerfstudio,
 }
 
 

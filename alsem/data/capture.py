@@ -60,6 +60,8 @@ class Capture:
         label_of_id: int16 ``[m]``, the label of every id of label images: an index
             into ``classes``, `VOID` or `UNKNOWN`, as are ids from ``m`` on. None:
             those of ``classes``, with 0 for void.
+        points: float32 ``[p 3]``, points of its surfaces, metres, from whatever found
+            the poses; None if none are known.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Capture:
     depth_scale: float
     classes: Classes
     label_of_id: np.ndarray | None = None
+    points: np.ndarray | None = None
 
 
 def load(
@@ -138,6 +141,7 @@ def load(
         test=dataclasses.replace(test_frames, depth_z=None),
         class_names=names,
         class_ids=ids,
+        points=capture.points,
     )
     return scene, GroundTruth(train_labels, test_labels, test_frames.depth_z)
 

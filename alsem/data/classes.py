@@ -3,31 +3,15 @@
 Never from label images: what they hold is what an annotator is to be paid for.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from alsem.data.json_files import read_json
 from alsem.types import InputError
 
 Classes = tuple[tuple[str, ...], tuple[int, ...]]
 _MAX_ID = 255  # label images have 8 bits
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON object.
-
-    Raises:
-        InputError: If the file cannot be read or holds something else.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        trouble = " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be read as JSON ({trouble})") from None
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: holds no JSON object; write {{...}}")
-    return value
 
 
 def from_info(path: Path, info: dict[str, Any]) -> Classes:
@@ -76,6 +60,27 @@ def from_info_semantic(path: Path) -> Classes:
         class_id = row.get("class_id")
         pairs.append((class_id, row.get("class_name", name_of_id.get(str(class_id)))))
     return _ordered(path, dict.fromkeys(_plain(path, pairs)))
+
+
+def listed(folders: Sequence[Path], lines: Sequence[str]) -> Classes:
+    """Takes the classes of a config, or else those of a ``classes.txt``.
+
+    Args:
+        folders: Where it may lie, the first that holds one counts.
+        lines: The config's.
+
+    Raises:
+        InputError: There are none, or they are malformed.
+    """
+    if lines:
+        return from_lines("data.classes", lines)
+    for folder in folders:
+        if (folder / "classes.txt").exists():
+            return from_text(folder / "classes.txt")
+    raise InputError(
+        f"{folders[0] / 'classes.txt'}: missing, and no other class list; write it, one"
+        " 'id name' a line, or give data.classes"
+    )
 
 
 def from_text(path: Path) -> Classes:

@@ -34,10 +34,12 @@ class PngFile(Picture):
     Attributes:
         path: The file.
         kind: What its pixels must be.
+        advice: What to do if it is not there.
     """
 
     path: Path
     kind: png.PngKind
+    advice: str = "put the image there"
 
     @property
     def where(self) -> str:
@@ -46,11 +48,8 @@ class PngFile(Picture):
 
     def size(self) -> tuple[int, int]:
         """As its header says."""
-        if self.kind is not png.RGB and not self.path.exists():
-            raise InputError(
-                f"{self.path}: missing although the folder {self.path.parent.name} is"
-                " there; add it, or take the whole folder away if the capture has none"
-            )
+        if not self.path.exists():
+            raise InputError(f"{self.path}: missing; {self.advice}")
         return png.check_header(self.path, self.kind)
 
     def read(self) -> np.ndarray:

@@ -38,6 +38,7 @@ class PngKind:
 RGB = PngKind("8-bit RGB", ((8, 2),))
 DEPTH = PngKind("16-bit single channel", ((16, 0),))
 LABEL = PngKind("8-bit single channel class ids", ((8, 0),))
+IDS = PngKind("8- or 16-bit single channel class ids", ((8, 0), (16, 0)))
 MASK = PngKind("8-bit single channel mask (0 hides a pixel)", ((8, 0), (1, 0)))
 # Encoders pack palettes of few colours; fewer bits of grey would come out scaled.
 REGIONS = PngKind(

@@ -52,8 +52,24 @@ def _parse_pose(line: str, where: str) -> np.ndarray:
         values = [float(word) for word in words]
     except ValueError:
         raise InputError(f"{where}: holds a word that is not a number") from None
+    return checked_pose(np.array(values, np.float64).reshape(4, 4), where)
+
+
+def checked_pose(values: np.ndarray, where: str) -> np.ndarray:
+    """Checks that a matrix is a rigid motion.
+
+    Args:
+        values: ``[4 4]`` float64, camera to world, OpenCV axes.
+        where: Where it stands, for messages.
+
+    Returns:
+        It, float32.
+
+    Raises:
+        InputError: It is not finite, or no rigid motion.
+    """
     with np.errstate(over="ignore"):
-        pose = np.array(values, np.float64).astype(np.float32).reshape(4, 4)
+        pose = values.astype(np.float32)
     if not np.isfinite(pose).all():
         raise InputError(
             f"{where}: holds a number that is not finite; remove the frame and its line"

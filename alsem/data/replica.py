@@ -18,6 +18,7 @@ from typing import Any
 
 from alsem.data import classes, png
 from alsem.data.capture import Capture, Shot
+from alsem.data.json_files import number, positive, read_json
 from alsem.data.pictures import PngFile
 from alsem.data.poses import read_poses
 from alsem.types import InputError, Intrinsics
@@ -56,14 +57,14 @@ def read_replica(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Cap
             )
         )
     info_path = folder / "info.json"
-    info = classes.read_json(info_path) if info_path.exists() else {}
+    info = read_json(info_path) if info_path.exists() else {}
     name = Path(scene).name or folder.resolve().name
     return Capture(
         name=name,
         sequences=tuple(_sequences(folder)),
         frames=lambda sequence: _read_sequence(folder, sequence),
         camera=lambda width, height: _camera(info_path, info, width, height),
-        depth_scale=_positive(info_path, info, "depth_scale", 1000.0),
+        depth_scale=positive(info, "depth_scale", info_path, 1000.0),
         classes=_read_classes(root, folder, name, info, class_lines),
     )
 
@@ -105,7 +106,8 @@ def _read_sequence(folder: Path, name: str) -> list[Shot]:
     def beside(name: str, kind: png.PngKind, number: int) -> PngFile | None:
         if not (sequence / name).exists():
             return None
-        return PngFile(sequence / name / f"{name}_{tokens[number]}.png", kind)
+        path = sequence / name / f"{name}_{tokens[number]}.png"
+        return PngFile(path, kind, f"add it, or take {path.parent} away altogether")
 
     return [
         Shot(
@@ -153,13 +155,7 @@ def _read_classes(
     ):
         if path.exists():
             return classes.from_info_semantic(path)
-    for path in (folder / "classes.txt", root / "classes.txt"):
-        if path.exists():
-            return classes.from_text(path)
-    raise InputError(
-        f"{folder / 'classes.txt'}: missing, and no other class list; write it, one "
-        "'id name' a line, or give data.classes"
-    )
+    return classes.listed((folder, root), ())
 
 
 def _camera(path: Path, info: dict[str, Any], width: int, height: int) -> Intrinsics:
@@ -175,27 +171,11 @@ def _camera(path: Path, info: dict[str, Any], width: int, height: int) -> Intrin
             f"{path}: gives {', '.join(given)} only; give all of fx, fy, cx, cy or none"
         )
     if given:
-        fx, fy = (_positive(path, info, key, 0.0) for key in ("fx", "fy"))
-        cx, cy = (_number(path, info, key, 0.0) for key in ("cx", "cy"))
+        fx, fy = (positive(info, key, path, 0.0) for key in ("fx", "fy"))
+        cx, cy = (number(info, key, path, 0.0) for key in ("cx", "cy"))
         return Intrinsics(width, height, fx, fy, cx, cy)
-    hfov = _positive(path, info, "hfov_deg", 90.0)
+    hfov = positive(info, "hfov_deg", path, 90.0)
     if hfov >= 180:
         raise InputError(f"{path}: hfov_deg is {hfov:g}; give less than 180 degrees")
     focal = width / 2 if hfov == 90 else width / 2 / math.tan(math.radians(hfov / 2))
     return Intrinsics(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
-
-
-def _positive(path: Path, info: dict[str, Any], key: str, default: float) -> float:
-    value = _number(path, info, key, default)
-    if value <= 0:
-        raise InputError(f"{path}: {key} is {value:g}; give a number above 0")
-    return value
-
-
-def _number(path: Path, info: dict[str, Any], key: str, default: float) -> float:
-    value = info.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{path}: {key} is {value!r}; give a number")
-    if not math.isfinite(value):
-        raise InputError(f"{path}: {key} is {value!r}; give a finite number")
-    return float(value)

@@ -61,6 +61,8 @@ class Scene:
         test: The frames scored; without depth, which is ground truth here.
         class_names: ``C`` names without void; a label is an index into them.
         class_ids: The capture's own ids of the classes, same order.
+        points: ``[p 3]`` float32, points of surfaces that were found with the poses,
+            metres; None if none are known.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Scene:
     test: Frames
     class_names: tuple[str, ...]
     class_ids: tuple[int, ...]
+    points: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Checks that the parts fit together."""
@@ -91,16 +94,16 @@ class Scene:
         """Names all that geometry is fitted to.
 
         Returns:
-            SHA-256 in hexadecimal over the training images, depth, poses and masks, the
-            intrinsics and the pixel offset. Neither classes nor test frames count, so
-            fitted geometry may be shared by runs that differ in those.
+            SHA-256 in hexadecimal over the training images, depth, poses and masks,
+            the points, the intrinsics and the pixel offset. Neither classes nor test
+            frames count, so fitted geometry may be shared by runs that differ in those.
         """
         digest = hashlib.sha256()
         digest.update(repr(dataclasses.astuple(self.intrinsics)).encode())
         digest.update(repr(self.pixel_offset).encode())
         train = self.train
-        masks = [] if train.shown is None else [train.shown]
-        for array in (train.rgb, train.depth_z, train.world_from_cam, *masks):
+        also = [array for array in (train.shown, self.points) if array is not None]
+        for array in (train.rgb, train.depth_z, train.world_from_cam, *also):
             if array is None:
                 digest.update(b"none")
                 continue
