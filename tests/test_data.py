@@ -11,7 +11,6 @@ from captures import CLASSES, HEIGHT, TEST, TRAIN, WIDTH, save_png, write_captur
 from PIL import Image
 
 from alsem.data import READERS, Frames, GroundTruth, open_capture
-from alsem.data.splits import parse_split
 from alsem.types import InputError
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "scenes"
@@ -357,36 +356,7 @@ def _ids(*ids):
     return {f"class {i}": {"id": i} for i in ids}
 
 
-# Splits
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("A[:]", [0, 1, 2, 3, 4, 5]),
-        ("A[::2]", [0, 2, 4]),
-        ("A[1::2]", [1, 3, 5]),
-        ("A[-2:]", [4, 5]),
-        ("A[:-4]", [0, 1]),
-        ("A[::-2]", [5, 3, 1]),
-        ("A[1:4]", [1, 2, 3]),
-        (" A [ 1 : 4 : 2 ] ", [1, 3]),
-    ],
-)
-def test_split_is_a_python_slice(text, expected):
-    split = parse_split(text)
-    assert split.sequence == "A"
-    assert split.pick(range(6)) == expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "A", "A[]", "A[3]", "A[::0]", "A[a:]", "[::2]", "A[1:2:3:4]", "../A[:]"],
-)
-def test_malformed_split(room, text):
-    found = message(room, train_split=text)
-    assert repr(text) in found
-    assert "Sequence_1[::5]" in found
+# Splits (see also test_splits.py)
 
 
 def test_splits_that_cannot_be(room):

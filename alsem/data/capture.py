@@ -11,39 +11,11 @@ from alsem.data import pixels
 from alsem.data.classes import Classes
 from alsem.data.pictures import Picture
 from alsem.data.scene import Frames, GroundTruth, Scene
+from alsem.data.shots import Shot
 from alsem.data.splits import Split
 from alsem.types import InputError, Intrinsics
 
 VOID, UNKNOWN = -1, -2  # in a table from id to label; an unknown id is an error
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Shot:
-    """The pictures of one frame, all of one size and camera.
-
-    Attributes:
-        name: Stable name, ``"Sequence_1/12"``.
-        rgb: Colour.
-        world_from_cam: ``[4 4]`` float32, metres.
-        depth: Along the optical axis, None if the sequence has no depth.
-        label: Class ids, None if the sequence has no labels.
-        regions: The user's own regions, None if the sequence has none.
-        mask: 0 where a pixel shows nothing of the scene; None if all do.
-    """
-
-    name: str
-    rgb: Picture
-    world_from_cam: np.ndarray
-    depth: Picture | None = None
-    label: Picture | None = None
-    regions: Picture | None = None
-    mask: Picture | None = None
-
-    @property
-    def pictures(self) -> list[Picture]:
-        """All that there are."""
-        each = (self.rgb, self.depth, self.label, self.regions, self.mask)
-        return [picture for picture in each if picture is not None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,15 +72,16 @@ def load(
         InputError: If the splits share a frame, or an image is missing, damaged, or of
             another kind or size than it must be.
     """
-    train_shots = train.pick(capture.frames(train.sequence))
-    test_shots = test.pick(capture.frames(test.sequence))
+    train_shots = train.pick(capture.frames)
+    test_shots = test.pick(capture.frames)
     in_train = {shot.name for shot in train_shots}
     shared = [shot.name for shot in test_shots if shot.name in in_train]
     if shared:
         raise InputError(
             f"splits {train.text!r} and {test.text!r} share {len(shared)} frames, "
-            f"{shared[0]} among them; make them disjoint, like 'Sequence_1[::5]' and "
-            "'Sequence_1[2::5]'"
+            f"{shared[0]} among them; make them disjoint, like "
+            "'Sequence_1[::5]' and 'Sequence_1[2::5]', or 'frames[:] but frames[::8]'"
+            " and 'frames[::8]'"
         )
     if not use_depth:
         train_shots = [dataclasses.replace(f, depth=None) for f in train_shots]

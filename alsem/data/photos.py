@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from alsem.data import png
-from alsem.data.capture import Shot
 from alsem.data.lenses import Covered, Lens, Undistorted, shared_camera
 from alsem.data.pictures import Picture, PngFile, photograph
+from alsem.data.shots import Shot
 from alsem.types import InputError, Intrinsics
 
 ALL = "frames"  # the sequence of all photographs

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from alsem.data import classes, png
-from alsem.data.capture import Capture, Shot
+from alsem.data.capture import Capture
 from alsem.data.json_files import number, positive, read_json
 from alsem.data.pictures import PngFile
 from alsem.data.poses import read_poses
+from alsem.data.shots import Shot
 from alsem.types import InputError, Intrinsics
 
 _RGB = re.compile(r"rgb_(\d+)\.png")

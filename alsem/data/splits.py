@@ -1,15 +1,34 @@
-"""Splits: a sequence folder and a Python slice over its frames, ``Sequence_1[::5]``."""
+"""Splits: which frames of a capture, ``Sequence_1[::5]``.
+
+A sequence and a Python slice over its frames; then, in this order and each if wanted,
+``but OTHER[slice]`` leaves frames of another split out, ``count N`` takes N of what is
+left, evenly, and ``sharpest N`` the sharpest of every N in a row, as for videos.
+"""
 
 import dataclasses
 import re
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable
 
+import cv2
+import numpy as np
+
+from alsem.data.shots import Shot
 from alsem.types import InputError
 
-_T = TypeVar("_T")
 _PART = r"\s*(-?\d{1,18})?\s*"
-_SPLIT = re.compile(rf"\s*([^\[\]/\\]+?)\s*\[{_PART}:{_PART}(?::{_PART})?\]\s*")
+_SLICE = rf"\s*([^\[\]/\\]+?)\s*\[{_PART}:{_PART}(?::{_PART})?\]\s*"
+_SPLIT = re.compile(
+    rf"{_SLICE}(?:\bbut\b{_SLICE})?(?:\b(count|sharpest)\s+(\d{{1,9}}))?\s*"
+)
+_EXAMPLES = "'Sequence_1[::5]', 'frames[:] but frames[::8]' or 'frames[:] sharpest 5'"
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A sequence, and which of its frames, by place in their order."""
+
+    sequence: str
+    frames: slice
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,49 +37,81 @@ class Split:
 
     Attributes:
         text: The split as written, for messages.
-        sequence: Name of the sequence folder.
-        frames: Which of its frames, by place in the order of their numbers.
+        part: What it chooses from.
+        without: What it leaves out; None for nothing.
+        choice: ``count``, ``sharpest`` or None for all.
+        number: Of that choice.
     """
 
     text: str
-    sequence: str
-    frames: slice
+    part: Part
+    without: Part | None = None
+    choice: str | None = None
+    number: int = 0
 
-    def pick(self, items: Sequence[_T]) -> list[_T]:
+    def pick(self, frames: Callable[[str], list[Shot]]) -> list[Shot]:
         """Selects the split's frames.
 
         Args:
-            items: One item for every frame of the sequence, in order of the numbers.
+            frames: Lists the frames of a sequence, in order.
 
         Returns:
-            The selected items, at least one.
+            The selected frames, at least one, in order.
 
         Raises:
-            InputError: If the slice selects nothing.
+            InputError: There is no such sequence, or nothing is selected.
         """
-        picked = list(items[self.frames])
+        every = frames(self.part.sequence)
+        picked = every[self.part.frames]
+        if self.without is not None:
+            others = frames(self.without.sequence)[self.without.frames]
+            names = {shot.name for shot in others}
+            picked = [shot for shot in picked if shot.name not in names]
         if not picked:
             raise InputError(
-                f"split {self.text!r} selects none of the {len(items)} frames of "
-                f"{self.sequence}; widen its slice"
+                f"split {self.text!r} selects none of the {len(every)} frames of "
+                f"{self.part.sequence}; widen its slice"
             )
+        if self.choice == "count":
+            if self.number > len(picked):
+                raise InputError(
+                    f"split {self.text!r} has {len(picked)} frames to choose from; "
+                    "lower its count"
+                )
+            places = np.linspace(0, len(picked) - 1, self.number).round().astype(int)
+            return [picked[i] for i in places]
+        if self.choice == "sharpest":
+            windows = range(0, len(picked), self.number)
+            return [max(picked[i : i + self.number], key=sharpness) for i in windows]
         return picked
 
 
+def sharpness(shot: Shot) -> float:
+    """Variance of the Laplacian of the grey photograph: low where it is blurred."""
+    grey = cv2.cvtColor(shot.rgb.read(), cv2.COLOR_RGB2GRAY)
+    return float(cv2.Laplacian(grey, cv2.CV_32F).var())
+
+
 def parse_split(text: str) -> Split:
-    """Parses ``NAME[start:stop:step]``; every part of the slice may be left out.
+    """Parses a split; every part of a slice may be left out.
 
     Raises:
-        InputError: If the text is not of that form or the step is zero.
+        InputError: If the text is not of that form, or a step or number is zero.
     """
     match = _SPLIT.fullmatch(text)
     if match is None:
         raise InputError(
             f"split {text!r} is not a sequence folder and a slice; write it like "
-            "'Sequence_1[::5]' or 'Sequence_2[:]'"
+            f"{_EXAMPLES}"
         )
-    sequence, *parts = match.groups()
-    start, stop, step = (None if part is None else int(part) for part in parts)
-    if step == 0:
-        raise InputError(f"split {text!r} has step 0; write it like 'Sequence_1[::5]'")
-    return Split(text, sequence, slice(start, stop, step))
+    parts = []
+    for name, *ends in (match.groups()[:4], match.groups()[4:8]):
+        start, stop, step = (None if end is None else int(end) for end in ends)
+        if step == 0:
+            raise InputError(f"split {text!r} has step 0; write it like {_EXAMPLES}")
+        parts.append(None if name is None else Part(name, slice(start, stop, step)))
+    choice, number = match.groups()[8:]
+    if number is not None and int(number) == 0:
+        raise InputError(f"split {text!r} chooses 0 frames; write it like {_EXAMPLES}")
+    assert parts[0] is not None  # the form has one
+    return Split(text, parts[0], parts[1], choice, int(number or 0))

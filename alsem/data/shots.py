@@ -1,0 +1,36 @@
+"""One frame of a capture before any of its images is decoded."""
+
+import dataclasses
+
+import numpy as np
+
+from alsem.data.pictures import Picture
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Shot:
+    """The pictures of one frame, all of one size and camera.
+
+    Attributes:
+        name: Stable name, ``"Sequence_1/12"``.
+        rgb: Colour.
+        world_from_cam: ``[4 4]`` float32, metres.
+        depth: Along the optical axis, None if the sequence has no depth.
+        label: Class ids, None if the sequence has no labels.
+        regions: The user's own regions, None if the sequence has none.
+        mask: 0 where a pixel shows nothing of the scene; None if all do.
+    """
+
+    name: str
+    rgb: Picture
+    world_from_cam: np.ndarray
+    depth: Picture | None = None
+    label: Picture | None = None
+    regions: Picture | None = None
+    mask: Picture | None = None
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """All that there are."""
+        each = (self.rgb, self.depth, self.label, self.regions, self.mask)
+        return [picture for picture in each if picture is not None]
