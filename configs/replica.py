@@ -24,6 +24,7 @@ def get_config(variant: str = "") -> Any:
     data.downscale = 2  # 640x480 to 320x240
     data.train_split = "Sequence_1[::5]"
     data.test_split = "Sequence_1[2::5]"
+    data.scale = 1.0  # metres of the unit of poses and depth
     data.use_depth = True  # False: colour alone decides the geometry
     data.classes = ()  # lines "id name" in place of the capture's own list
 

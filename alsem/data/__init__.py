@@ -4,11 +4,13 @@ A new source is one row of `READERS`: a function from folder, scene name and cla
 lines to a `Capture`, the list of its files.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alsem.data.bounds import scene_box
 from alsem.data.capture import Capture, load
+from alsem.data.colmap import read_colmap
 from alsem.data.nerfstudio import read_nerfstudio
 from alsem.data.replica import read_replica
 from alsem.data.scene import Frames, GroundTruth, Scene
@@ -20,6 +22,7 @@ __all__ = ["READERS", "Frames", "GroundTruth", "Scene", "open_capture", "scene_b
 READERS: dict[str, Callable[[Path, str, Sequence[str]], Capture]] = {
     "replica": read_replica,
     "nerfstudio": read_nerfstudio,
+    "colmap": read_colmap,
 }
 
 
@@ -29,6 +32,7 @@ def open_capture(
     scene: str = "",
     source: str = "replica",
     downscale: int = 1,
+    scale: float | int = 1.0,
     train_split: str,
     test_split: str,
     use_depth: bool = True,
@@ -43,6 +47,7 @@ def open_capture(
         source: Layout on disk, a row of `READERS`.
         downscale: Whole factor that divides the images' width and height. Colour is
             averaged; depth, labels and regions are taken at one pixel of each block.
+        scale: Metres of the unit that poses and depth are in.
         train_split: Sequence and slice of the pool, like ``"Sequence_1[::5]"``.
         test_split: Sequence and slice of the frames scored; none may be in both.
         use_depth: Whether training frames get their depth, if the capture has any.
@@ -63,6 +68,8 @@ def open_capture(
         )
     if isinstance(downscale, bool) or not isinstance(downscale, int):
         raise InputError(f"data.downscale={downscale!r} is not a whole number")
+    if isinstance(scale, bool) or not 0 < scale < math.inf:
+        raise InputError(f"data.scale={scale!r}: must be metres above 0")
     if isinstance(classes, str):
         raise InputError(f"data.classes={classes!r} is one text; give a list of lines")
     if not str(dir):
@@ -71,7 +78,7 @@ def open_capture(
     try:
         capture = READERS[source](Path(dir).expanduser(), scene, classes)
         return load(
-            capture,
+            capture.scaled(scale),
             downscale=downscale,
             train=train,
             test=test,

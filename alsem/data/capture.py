@@ -45,6 +45,18 @@ class Capture:
     label_of_id: np.ndarray | None = None
     points: np.ndarray | None = None
 
+    def scaled(self, scale: float) -> "Capture":
+        """The capture whose unit is so many metres."""
+        if scale == 1:
+            return self
+        points = None if self.points is None else self.points * np.float32(scale)
+        return dataclasses.replace(
+            self,
+            frames=lambda sequence: [s.scaled(scale) for s in self.frames(sequence)],
+            depth_scale=self.depth_scale / scale,
+            points=points,
+        )
+
 
 def load(
     capture: Capture,

@@ -29,6 +29,12 @@ class Shot:
     regions: Picture | None = None
     mask: Picture | None = None
 
+    def scaled(self, scale: float) -> "Shot":
+        """The shot where a unit of its pose is so many metres."""
+        pose = self.world_from_cam.copy()
+        pose[:3, 3] *= scale
+        return dataclasses.replace(self, world_from_cam=pose)
+
     @property
     def pictures(self) -> list[Picture]:
         """All that there are."""

@@ -1,0 +1,131 @@
+"""Reader of COLMAP's sparse models, binary or text, and of the photographs beside them.
+
+World-to-camera rotations are quaternions (w first); axes are OpenCV's, pixel centres
+lie at halves. A model has no unit of its own: ``data.scale`` gives its metres. Layouts
+as documented by COLMAP.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from alsem.data import classes, photos
+from alsem.data.capture import Capture
+from alsem.data.colmap_files import READERS, Camera, Image
+from alsem.data.lenses import Lens
+from alsem.data.poses import checked_pose
+from alsem.types import InputError, Intrinsics
+
+_FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0", ".")
+_UNKNOWN_HERE = ("FOV", "THIN_PRISM_FISHEYE")
+
+
+def read_colmap(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capture:
+    """Finds out what a capture holds.
+
+    Photographs lie in ``images/`` beside ``sparse/0`` (or ``sparse``); the folders
+    ``depth/`` (16-bit PNG, thousandths of the model's unit), ``semantic/`` (PNG of
+    class ids, 0 void) and ``mask/`` (PNG, 0 hides) may hold a file of the same name,
+    ending in ``.png``, for every photograph. Sequences are ``frames`` (all) and the
+    folders within ``images/`` if there are several.
+
+    Args:
+        root: Folder of scenes, or the scene itself if ``scene`` is empty.
+        scene: Name of the scene's folder.
+        class_lines: Classes as `classes.from_lines` reads them; when empty they are
+            those of ``classes.txt`` in the folder.
+
+    Raises:
+        InputError: There is no model, or it is malformed.
+    """
+    folder = root / scene
+    model, suffix = find_model(folder)
+    read_cameras, read_images, read_points = READERS[suffix]
+    cameras = read_cameras(model / f"cameras{suffix}")
+    path = model / f"images{suffix}"
+    found = photos.gather(
+        path, [_photo(folder, path, image, cameras) for image in read_images(path)]
+    )
+    points = model / f"points3D{suffix}"
+    return Capture(
+        name=Path(scene).name or folder.resolve().name,
+        sequences=tuple(found.shots),
+        frames=found.sequence,
+        camera=found.sized,
+        depth_scale=1000.0,
+        classes=classes.listed((folder, root), class_lines),
+        points=read_points(points) if points.exists() else None,
+    )
+
+
+def find_model(folder: Path) -> tuple[Path, str]:
+    """The folder of a sparse model in a capture's folder, and how its files end."""
+    for name in _FOLDERS:
+        for suffix in (".bin", ".txt"):
+            if (folder / name / f"images{suffix}").is_file():
+                return folder / name, suffix
+    raise InputError(
+        f"{folder / _FOLDERS[0] / 'images.bin'}: missing, and no other sparse model; "
+        "give the folder that holds images and sparse"
+    )
+
+
+def _photo(
+    folder: Path, path: Path, image: Image, cameras: dict[int, Camera]
+) -> photos.Photo:
+    where = f"{path}: {image.name!r}"
+    if image.camera not in cameras:
+        raise InputError(f"{where}: camera {image.camera} is not in the model")
+    file = photos.inside(folder / "images", image.name, f"{path}: the name")
+
+    def beside(kind: str) -> Path | None:
+        if not (folder / kind).exists():
+            return None
+        return (folder / kind / image.name).with_suffix(".png")
+
+    return photos.Photo(
+        place=Path(image.name).as_posix(),
+        path=file,
+        world_from_cam=_world_from_cam(image, where),
+        lens=lambda width, height: _lens(cameras[image.camera], where, width, height),
+        depth=beside("depth"),
+        label=beside("semantic"),
+        mask=beside("mask"),
+    )
+
+
+def _world_from_cam(image: Image, where: str) -> np.ndarray:
+    q = np.array(image.quaternion)
+    length = np.linalg.norm(q)
+    if not 0.9 < length < 1.1:  # of NaN too
+        raise InputError(f"{where}: its quaternion is no rotation; export it again")
+    world_from_cam = Rotation.from_quat(q[[1, 2, 3, 0]]).inv()
+    pose = np.eye(4)
+    pose[:3, :3] = world_from_cam.as_matrix()
+    pose[:3, 3] = -world_from_cam.apply(image.translation)
+    return checked_pose(pose, where)
+
+
+def _lens(camera: Camera, where: str, width: int, height: int) -> Lens:
+    if (camera.width, camera.height) != (width, height):
+        raise InputError(
+            f"{where}: its camera has {camera.width} x {camera.height} pixels while"
+            f" the photograph has {width} x {height}; give the photographs of the model"
+        )
+    model, values = camera.model, camera.params
+    if model in _UNKNOWN_HERE:
+        raise InputError(f"{where}: camera model {model}; undistort the photographs")
+    one_focal = model.startswith("SIMPLE") or model.startswith("RADIAL")
+    focal, rest = (
+        (values[:1] * 2, values[1:]) if one_focal else (values[:2], values[2:])
+    )
+    if min(focal) <= 0:
+        raise InputError(f"{where}: its camera's focal length is {min(focal):g}")
+    fx, fy = focal
+    pinhole = Intrinsics(width, height, fx, fy, rest[0] - 0.5, rest[1] - 0.5)
+    bent, is_fisheye = rest[2:], "FISHEYE" in model
+    least = 4 if bent or is_fisheye else 0  # coefficients that OpenCV wants
+    bent = (*bent, *[0.0] * (least - len(bent)))
+    return Lens(pinhole, bent if is_fisheye or any(bent) else (), is_fisheye)
