@@ -159,7 +159,7 @@ def _train() -> Any:
     train.geometry.loss.normal = 0.02
     train.geometry.loss.shading = 0.5
     train.semantics = ml_collections.ConfigDict()
-    train.semantics.fit = _fit(steps=600, batch_rays=1024, learning_rate=5e-3)
+    train.semantics.fit = _fit(steps=300, batch_rays=1024, learning_rate=1e-2)
     train.semantics.fit.optimiser.weight_decay = 1e-3
     train.semantics.labels = 2048  # the steps grow with the root of more; 0: never
     train.joint = ml_collections.ConfigDict()

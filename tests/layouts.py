@@ -1,11 +1,15 @@
 """Writes what `captures.write_capture` wrote once more, in other layouts."""
 
+import io
 import json
 import struct
+import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 from captures import CLASSES, save_png
+from PIL import Image
 from scipy.spatial.transform import Rotation
 
 FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenCV's camera axes to OpenGL's and back
@@ -105,3 +109,99 @@ def write_classes(folder: Path) -> None:
     """Writes ``classes.txt``."""
     lines = [f"{i} {name}" for name, i in CLASSES.items()]
     (folder / "classes.txt").write_text("\n".join(lines) + "\n")
+
+
+RAW = {"wall": 21, "chair": 1001, "lamp": 40000}  # raw ids of ScanNet's label images
+
+
+def write_scannet(
+    folder: Path,
+    written: dict,
+    *,
+    recording: bool = False,
+    size: tuple[int, int] | None = None,
+    lost: tuple[int, ...] = (),
+) -> np.ndarray:
+    """Writes all frames in ScanNet's layout; returns the photographs as written.
+
+    Args:
+        folder: Of the scene.
+        written: What `captures.write_capture` returned.
+        recording: As a ``.sens`` file in place of files.
+        size: Width and height of photographs and labels; depth's if None.
+        lost: Frames whose pose is not finite.
+    """
+    held = {
+        key: np.concatenate([h[key] for h in written.values()])
+        for key in ("rgb", "depth", "label", "pose")
+    }
+    frames, high, wide = held["depth"].shape
+    width, height = size or (wide, high)
+    rgb = np.stack([cv2.resize(x, (width, height)) for x in held["rgb"]])
+    raw = np.zeros(256, np.uint16)
+    raw[[CLASSES[name] for name in RAW]] = list(RAW.values())
+    label = raw[held["label"]].repeat(height // high, 1).repeat(width // wide, 2)
+    poses = np.round(held["pose"], 9)
+    poses[list(lost)] = -np.inf
+    focal = (wide / 2) * (width / wide)
+    centre = ((width - 1) / 2, (height - 1) / 2)
+    for i in range(frames):
+        path = folder / f"{folder.name}_2d-label-filt" / "label-filt" / f"{i}.png"
+        save_png(path, label[i])
+        if recording:
+            continue
+        for kind in ("color", "depth", "pose"):
+            (folder / "renders" / kind).mkdir(parents=True, exist_ok=True)
+        path = folder / "renders" / "color" / f"{i}.jpg"
+        path.write_bytes(jpeg_bytes(rgb[i]))
+        save_png(folder / "renders" / "depth" / f"{i}.png", held["depth"][i])
+        rows = [" ".join(map(repr, map(float, row))) for row in poses[i]]
+        (folder / "renders" / "pose" / f"{i}.txt").write_text("\n".join(rows))
+    sizes = {"colorWidth": width, "colorHeight": height}
+    sizes |= {"depthWidth": wide, "depthHeight": high}
+    camera = {"fx_color": focal, "fy_color": focal}
+    camera |= dict(zip(("mx_color", "my_color"), centre, strict=True))
+    lines = [f"{key} = {value}" for key, value in (sizes | camera).items()]
+    text = "\n".join([*lines, "sceneType = Apartment", ""])
+    (folder / f"{folder.name}.txt").write_text(text)
+    if recording:
+        matrix = np.eye(4)
+        matrix[[0, 1, 0, 1], [0, 1, 2, 2]] = (focal, focal, *centre)
+        path = folder / f"{folder.name}.sens"
+        write_sens(path, matrix, rgb, held["depth"], poses)
+    (folder / "scannetv2-labels.combined.tsv").write_text(
+        "id\traw_category\tcategory\tcount\tnyu40id\teigen13id\tnyuClass\n"
+        "21\twall\twall\t7\t1\t12\twall\n"
+        "1001\toffice chair\tchair\t5\t5\t4\tchair\n"
+        "40000\tlamp\tlamp\t2\t35\t7\tlamp\n"
+        "5\tthing\tthing\t1\t\t\t\n"
+    )
+    return np.stack([decoded(x) for x in rgb])
+
+
+def jpeg_bytes(rgb: np.ndarray) -> bytes:
+    """A JPEG file of uint8 ``[h w 3]``."""
+    file = io.BytesIO()
+    Image.fromarray(rgb).save(file, format="JPEG", quality=95, subsampling=0)
+    return file.getvalue()
+
+
+def decoded(rgb: np.ndarray) -> np.ndarray:
+    """What is left of an image after JPEG."""
+    return np.asarray(Image.open(io.BytesIO(jpeg_bytes(rgb))))
+
+
+def write_sens(path: Path, intrinsics, rgb, depth, poses) -> None:
+    """Writes a recording: JPEG colour, depth packed by zlib, in millimetres."""
+    eye = np.eye(4)
+    data = struct.pack("<IQ", 4, 6) + b"StrSen"
+    for matrix in (intrinsics, eye, intrinsics, eye):
+        data += struct.pack("<16f", *np.ravel(matrix))
+    sides = (*rgb.shape[2:0:-1], *depth.shape[2:0:-1])
+    data += struct.pack("<ii4IfQ", 2, 1, *sides, 1000.0, len(rgb))
+    for i in range(len(rgb)):
+        colour, packed = jpeg_bytes(rgb[i]), zlib.compress(depth[i].tobytes())
+        data += struct.pack("<16f", *np.ravel(poses[i]))
+        data += struct.pack("<4Q", i, i, len(colour), len(packed)) + colour + packed
+    data += struct.pack("<Q", 0)  # no inertial frames
+    path.write_bytes(data)

@@ -13,16 +13,18 @@ from alsem.data.capture import Capture, load
 from alsem.data.colmap import read_colmap
 from alsem.data.nerfstudio import read_nerfstudio
 from alsem.data.replica import read_replica
+from alsem.data.scannet import read_scannet
 from alsem.data.scene import Frames, GroundTruth, Scene
 from alsem.data.splits import parse_split
 from alsem.types import InputError
 
 __all__ = ["READERS", "Frames", "GroundTruth", "Scene", "open_capture", "scene_box"]
 
-READERS: dict[str, Callable[[Path, str, Sequence[str]], Capture]] = {
+READERS: dict[str, Callable[..., Capture]] = {
     "replica": read_replica,
     "nerfstudio": read_nerfstudio,
     "colmap": read_colmap,
+    "scannet": read_scannet,
 }
 
 
@@ -38,6 +40,7 @@ def open_capture(
     use_depth: bool = True,
     regions: bool = False,
     classes: Sequence[str] = (),
+    label_space: str = "",
 ) -> tuple[Scene, GroundTruth]:
     """Reads a capture.
 
@@ -54,7 +57,8 @@ def open_capture(
         regions: Whether training frames get the user's own regions, which must then
             be there.
         classes: Lines ``"id name"``, or names for ids from 1, in place of the class
-            list in the capture.
+            list in the capture; of ScanNet, which classes of the label space count.
+        label_space: Of ScanNet: ``nyu40`` (if empty), ``nyu13`` or ``scannet20``.
 
     Returns:
         The scene, and apart from it its ground truth.
@@ -68,6 +72,11 @@ def open_capture(
         )
     if isinstance(downscale, bool) or not isinstance(downscale, int):
         raise InputError(f"data.downscale={downscale!r} is not a whole number")
+    if label_space and source != "scannet":
+        raise InputError(
+            f"data.label_space={label_space!r} is of ScanNet; leave it empty for"
+            f" data.source={source!r}"
+        )
     if isinstance(scale, bool) or not 0 < scale < math.inf:
         raise InputError(f"data.scale={scale!r}: must be metres above 0")
     if isinstance(classes, str):
@@ -76,7 +85,8 @@ def open_capture(
         raise InputError("data.dir is empty; give the folder of the capture")
     train, test = parse_split(train_split), parse_split(test_split)
     try:
-        capture = READERS[source](Path(dir).expanduser(), scene, classes)
+        options = {"label_space": label_space} if label_space else {}
+        capture = READERS[source](Path(dir).expanduser(), scene, classes, **options)
         return load(
             capture.scaled(scale),
             downscale=downscale,

@@ -41,8 +41,32 @@ def read_poses(path: Path) -> np.ndarray:
     return np.stack(poses)
 
 
+def read_matrix(path: Path) -> np.ndarray:
+    """Reads a file of one 4x4 matrix.
+
+    Returns:
+        ``[4 4]`` float64, finite or not.
+
+    Raises:
+        InputError: It cannot be read, or holds anything but 16 numbers.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: missing; it holds a camera-to-world matrix"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as text ({error})") from None
+    return _sixteen(text, str(path))
+
+
 def _parse_pose(line: str, where: str) -> np.ndarray:
-    words = line.split()
+    return checked_pose(_sixteen(line, where), where)
+
+
+def _sixteen(text: str, where: str) -> np.ndarray:
+    words = text.split()
     if len(words) != 16:
         raise InputError(
             f"{where}: {len(words)} numbers; write the 16 of a row-major "
@@ -52,7 +76,7 @@ def _parse_pose(line: str, where: str) -> np.ndarray:
         values = [float(word) for word in words]
     except ValueError:
         raise InputError(f"{where}: holds a word that is not a number") from None
-    return checked_pose(np.array(values, np.float64).reshape(4, 4), where)
+    return np.array(values, np.float64).reshape(4, 4)
 
 
 def checked_pose(values: np.ndarray, where: str) -> np.ndarray:
