@@ -247,10 +247,13 @@ class _Pace:
         """How many runs are left and for about how long."""
         if not runs:
             return "none left"
-        every = [spent for of_arm in self._seconds.values() for spent in of_arm]
+        pace = {arm: statistics.median(spent) for arm, spent in self._seconds.items()}
+        # An arm that has not ended yet is taken for the quickest: full supervision,
+        # which ends first, spends minutes in its one round.
+        others = min(pace.values())
         seconds = 0.0
         for run in runs:
-            spent = statistics.median(self._seconds.get(run.arm, every))
-            seconds += spent * max(run.rounds - run.rounds_done(), 1)
+            left = max(run.rounds - run.rounds_done(), 1)
+            seconds += pace.get(run.arm, others) * left
         minutes = seconds / min(self._jobs, len(runs)) / 60
         return f"{len(runs)} left, about {max(round(minutes), 1)} min"
