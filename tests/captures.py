@@ -47,7 +47,20 @@ def write_capture(
             "pose": np.stack([random_pose(draw) for _ in range(n)]),
         }
         held["label"] = held["label"].astype(np.uint8)
-        for i in range(n):
+        written[name] = held
+    write_sequences(folder, written, depth=depth, labels=labels)
+    if info is None:
+        info = {"classes": {name: {"id": i} for name, i in CLASSES.items()}}
+    (folder / "info.json").write_text(json.dumps(info))
+    return written
+
+
+def write_sequences(
+    folder: Path, written: dict, *, depth: bool = True, labels: bool = True
+) -> None:
+    """Writes the images and poses of what `write_capture` returns."""
+    for name, held in written.items():
+        for i in range(len(held["rgb"])):
             save_png(folder / name / "rgb" / f"rgb_{i}.png", held["rgb"][i])
             if depth:
                 save_png(folder / name / "depth" / f"depth_{i}.png", held["depth"][i])
@@ -56,11 +69,6 @@ def write_capture(
                 save_png(path, held["label"][i])
                 save_png(path.with_name(f"vis_sem_class_{i}.png"), held["rgb"][i])
         write_poses(folder / name / "traj_w_c.txt", held["pose"])
-        written[name] = held
-    if info is None:
-        info = {"classes": {name: {"id": i} for name, i in CLASSES.items()}}
-    (folder / "info.json").write_text(json.dumps(info))
-    return written
 
 
 def save_png(path: Path, pixels: np.ndarray) -> None:

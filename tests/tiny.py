@@ -26,17 +26,7 @@ def write_box(folder: Path, *, depth: bool = True) -> Path:
         (captures.TRAIN, TRAIN_FRAMES, 0),
         (captures.TEST, TEST_FRAMES, 1),
     ):
-        draw = np.random.default_rng(seed)
-        poses = np.stack([_pose(draw) for _ in range(n)])
-        for i, pose in enumerate(poses):
-            rgb, depth_mm, label = _photograph(pose)
-            place = scene / name
-            captures.save_png(place / "rgb" / f"rgb_{i}.png", rgb)
-            if depth:
-                captures.save_png(place / "depth" / f"depth_{i}.png", depth_mm)
-            file = place / "semantic_class" / f"semantic_class_{i}.png"
-            captures.save_png(file, label)
-        captures.write_poses(scene / name / "traj_w_c.txt", poses)
+        captures.write_sequences(scene, {name: shoot(n, seed)}, depth=depth)
     info = {
         "classes": {name: {"id": i + 1} for i, name in enumerate(CLASSES)},
         "width": WIDTH,
@@ -45,6 +35,15 @@ def write_box(folder: Path, *, depth: bool = True) -> Path:
     }
     (scene / "info.json").write_text(json.dumps(info))
     return scene
+
+
+def shoot(frames: int, seed: int) -> dict[str, np.ndarray]:
+    """Photographs of the room, as `captures.write_capture` returns them."""
+    draw = np.random.default_rng(seed)
+    poses = np.stack([_pose(draw) for _ in range(frames)])
+    rgb, depth, label = zip(*map(_photograph, poses), strict=True)
+    held = {"rgb": rgb, "depth": depth, "label": label}
+    return {name: np.stack(each) for name, each in held.items()} | {"pose": poses}
 
 
 def _pose(draw: np.random.Generator) -> np.ndarray:
