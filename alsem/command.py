@@ -29,5 +29,10 @@ def run(name: str, main: Callable[[list[str]], Any], *, takes_names: bool = Fals
     try:
         app.run(only_flags, flags_parser=flags.FLAGS)
     except (InputError, flags.Error) as error:
-        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        line = (
+            error.line
+            if isinstance(error, InputError)
+            else " ".join(str(error).split())
+        )
+        print(f"{name}: {line}", file=sys.stderr)
         sys.exit(2)

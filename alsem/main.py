@@ -76,7 +76,7 @@ def main(argv: list[str]) -> int:
     try:
         program.run(_CONFIG.value, workdir)
     except InputError as error:
-        return _fail(str(error))
+        return _fail(error.line)
     except interrupt.Interrupted:
         return interrupt.EXIT_STATUS
     return 0

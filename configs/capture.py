@@ -1,8 +1,7 @@
 r"""Your own capture: posed photographs, depth if there is any, labels from you.
 
 Run:      python -m alsem.main --config=configs/capture.py --workdir=runs/kitchen \
-              --config.data.dir=CAPTURE            (the folder of transforms.json)
-COLMAP:   ... --config.data.source=colmap          (the folder of images and sparse)
+              --config.data.dir=CAPTURE   (of transforms.json, or of images and sparse)
 Smoke:    ... --config=configs/capture.py:smoke    (a few frames, seconds)
 Full:     ... --config=configs/capture.py:full     (full supervision, if it has labels)
 Paper:    ... --config=configs/capture.py:paper    (the published MLP and schedule)
@@ -22,7 +21,7 @@ def get_config(variant: str = "") -> Any:
     config.seed = 0  # of queries, heads and label noise; geometry has its own
 
     config.data = data = ml_collections.ConfigDict()
-    data.source = "nerfstudio"  # layout on disk; or colmap
+    data.source = "auto"  # layout on disk: found out; or nerfstudio, colmap, ...
     data.dir = "data/capture"
     data.scene = ""
     data.downscale = 1  # whole factor; images of 320 pixels or so a side are enough

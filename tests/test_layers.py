@@ -40,7 +40,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
     4: (
         *("train", "surface", "posterior", "evaluate", "observations"),
         *("checkpoint", "logs", "policies", "report"),
-        *("efficiency", "config_files"),
+        *("efficiency", "config_files", "validation"),
     ),
     3: ("models", "acquisition", "data", "labels", "records"),
     2: (

@@ -307,7 +307,7 @@ BAD = {
     ),
     "depth in some frames": (drop("depth_file_path"), "has no depth while"),
     "labels in some frames": (drop("semantic_file_path"), "has no label while"),
-    "a mask in one frame": (put("mask_path", "m.png"), "has no mask while"),
+    "a mask that is not there": (put("mask_path", "m.png"), "m.png: missing"),
     "no focal length": (
         lambda info: (info.pop("fl_x"), info.pop("fl_y")),
         "has no fl_x",

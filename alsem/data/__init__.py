@@ -1,31 +1,17 @@
-"""Captures on disk to scenes in memory; NumPy only.
-
-A new source is one row of `READERS`: a function from folder, scene name and class
-lines to a `Capture`, the list of its files.
-"""
+"""Captures on disk to scenes in memory; NumPy only."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from alsem.data.bounds import scene_box
-from alsem.data.capture import Capture, load
-from alsem.data.colmap import read_colmap
-from alsem.data.nerfstudio import read_nerfstudio
-from alsem.data.replica import read_replica
-from alsem.data.scannet import read_scannet
+from alsem.data.capture import load
+from alsem.data.layouts import READERS, detect
 from alsem.data.scene import Frames, GroundTruth, Scene
 from alsem.data.splits import parse_split
 from alsem.types import InputError
 
 __all__ = ["READERS", "Frames", "GroundTruth", "Scene", "open_capture", "scene_box"]
-
-READERS: dict[str, Callable[..., Capture]] = {
-    "replica": read_replica,
-    "nerfstudio": read_nerfstudio,
-    "colmap": read_colmap,
-    "scannet": read_scannet,
-}
 
 
 def open_capture(
@@ -47,7 +33,7 @@ def open_capture(
     Args:
         dir: Folder of scenes, or the scene itself if ``scene`` is empty.
         scene: Name of the scene.
-        source: Layout on disk, a row of `READERS`.
+        source: Layout on disk, a row of `READERS`, or ``auto`` to find it out.
         downscale: Whole factor that divides the images' width and height. Colour is
             averaged; depth, labels and regions are taken at one pixel of each block.
         scale: Metres of the unit that poses and depth are in.
@@ -66,12 +52,14 @@ def open_capture(
     Raises:
         InputError: If anything asked for is missing, malformed or damaged.
     """
-    if source not in READERS:
-        raise InputError(
-            f"data.source={source!r} is not known; use one of {', '.join(READERS)}"
-        )
+    if source != "auto" and source not in READERS:
+        known = ", ".join(("auto", *READERS))
+        raise InputError(f"data.source={source!r} is not known; use one of {known}")
     if isinstance(downscale, bool) or not isinstance(downscale, int):
         raise InputError(f"data.downscale={downscale!r} is not a whole number")
+    folder = Path(dir).expanduser()
+    if source == "auto" and str(dir):
+        source = detect(folder / scene)
     if label_space and source != "scannet":
         raise InputError(
             f"data.label_space={label_space!r} is of ScanNet; leave it empty for"
@@ -86,7 +74,7 @@ def open_capture(
     train, test = parse_split(train_split), parse_split(test_split)
     try:
         options = {"label_space": label_space} if label_space else {}
-        capture = READERS[source](Path(dir).expanduser(), scene, classes, **options)
+        capture = READERS[source](folder, scene, classes, **options)
         return load(
             capture.scaled(scale),
             downscale=downscale,

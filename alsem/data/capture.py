@@ -13,8 +13,9 @@ from alsem.data.pictures import Picture
 from alsem.data.scene import Frames, GroundTruth, Scene
 from alsem.data.shots import Shot
 from alsem.data.splits import Split
-from alsem.types import InputError, Intrinsics
+from alsem.types import InputError, Intrinsics, Troubles
 
+ALL = "frames"  # the sequence of all frames, in layouts that have one
 VOID, UNKNOWN = -1, -2  # in a table from id to label; an unknown id is an error
 
 
@@ -44,6 +45,21 @@ class Capture:
     classes: Classes
     label_of_id: np.ndarray | None = None
     points: np.ndarray | None = None
+
+    def parts(self) -> dict[str, list[Shot]]:
+        """Sequences such that every frame is in just one; raises `InputError`."""
+        troubles, each = Troubles(), {}
+        for name in self.sequences:
+            with troubles.caught():
+                each[name] = self.frames(name)
+        troubles.end()
+        whole = each.pop(ALL, None)
+        if whole is None:
+            return each
+        names = [shot.name for shots in each.values() for shot in shots]
+        if len(names) == len(set(names)) == len(whole):
+            return each
+        return {ALL: whole}
 
     def scaled(self, scale: float) -> "Capture":
         """The capture whose unit is so many metres."""
@@ -105,6 +121,8 @@ def load(
             f"{train_shots[0].rgb.where}: has no regions; write one "
             "regions_<number>.png an image, or set active.superpixels='slic'"
         )
+    for shots in (train_shots, test_shots):
+        _check_alike(shots)
     width, height = check_frames([*train_shots, *test_shots])
     camera = capture.camera(width, height)
     if downscale < 1 or width % downscale or height % downscale:
@@ -131,6 +149,17 @@ def load(
     return scene, GroundTruth(train_labels, test_labels, test_frames.depth_z)
 
 
+def _check_alike(shots: list[Shot]) -> None:
+    """Frames of a split have depth, labels and regions all or none."""
+    for what in ("depth", "label", "regions"):
+        have = [getattr(shot, what) is not None for shot in shots]
+        if any(have) and not all(have):
+            raise InputError(
+                f"{shots[have.index(False)].rgb.where}: has no {what} while "
+                f"{shots[have.index(True)].rgb.where} has; give all frames one, or none"
+            )
+
+
 def check_frames(shots: list[Shot]) -> tuple[int, int]:
     """Checks by their headers that all pictures are there and fit together.
 
@@ -145,14 +174,18 @@ def check_frames(shots: list[Shot]) -> tuple[int, int]:
     """
     first = shots[0].rgb
     size = first.size()
+    troubles = Troubles()
     for shot in shots:
         for picture in shot.pictures:
-            width, height = picture.size()
-            if (width, height) != size:
-                raise InputError(
-                    f"{picture.where}: {width} x {height} pixels while {first.where}"
-                    f" has {size[0]} x {size[1]}; give all images of a capture one size"
-                )
+            with troubles.caught():
+                width, height = picture.size()
+                if (width, height) != size:
+                    raise InputError(
+                        f"{picture.where}: {width} x {height} pixels while"
+                        f" {first.where} has {size[0]} x {size[1]}; give all images of"
+                        " a capture one size"
+                    )
+    troubles.end()
     return size
 
 
@@ -209,7 +242,8 @@ def _decode(
     depth_z = None if first.depth is None else np.empty(shape, np.float32)
     labels = None if first.label is None else np.empty(shape, np.int16)
     regions = None if first.regions is None else np.empty(shape, np.int32)
-    shown = None if first.mask is None else np.empty(shape, np.bool_)
+    is_masked = any(shot.mask is not None for shot in shots)
+    shown = np.ones(shape, np.bool_) if is_masked else None
     table = capture.label_of_id
     if table is None:
         table = label_table(capture.classes[1])
@@ -232,8 +266,11 @@ def _decode(
 
     # Threads, not processes: Pillow and zlib let go of the interpreter.
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for _ in pool.map(decode_frame, range(len(shots))):
-            pass
+        troubles = Troubles()
+        for done in [pool.submit(decode_frame, i) for i in range(len(shots))]:
+            with troubles.caught():
+                done.result()
+        troubles.end()
     poses = np.stack([shot.world_from_cam for shot in shots])
     names = tuple(shot.name for shot in shots)
     return Frames(names, rgb, poses, depth_z, regions, shown), labels

@@ -16,7 +16,7 @@ from alsem.data.capture import Capture
 from alsem.data.colmap_files import READERS, Camera, Image
 from alsem.data.lenses import Lens
 from alsem.data.poses import checked_pose
-from alsem.types import InputError, Intrinsics
+from alsem.types import InputError, Intrinsics, Troubles
 
 _FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0", ".")
 _UNKNOWN_HERE = ("FOV", "THIN_PRISM_FISHEYE")
@@ -41,13 +41,22 @@ def read_colmap(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capt
         InputError: There is no model, or it is malformed.
     """
     folder = root / scene
-    model, suffix = find_model(folder)
+    found_model = _model(folder)
+    if found_model is None:
+        raise InputError(
+            f"{folder / _FOLDERS[0] / 'images.bin'}: missing, and no other sparse"
+            " model; give the folder that holds images and sparse"
+        )
+    model, suffix = found_model
     read_cameras, read_images, read_points = READERS[suffix]
     cameras = read_cameras(model / f"cameras{suffix}")
     path = model / f"images{suffix}"
-    found = photos.gather(
-        path, [_photo(folder, path, image, cameras) for image in read_images(path)]
-    )
+    listed, troubles = [], Troubles()
+    for image in read_images(path):
+        with troubles.caught():
+            listed.append(_photo(folder, path, image, cameras))
+    troubles.end()
+    found = photos.gather(path, listed)
     points = model / f"points3D{suffix}"
     return Capture(
         name=Path(scene).name or folder.resolve().name,
@@ -60,16 +69,18 @@ def read_colmap(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capt
     )
 
 
-def find_model(folder: Path) -> tuple[Path, str]:
-    """The folder of a sparse model in a capture's folder, and how its files end."""
+def has_model(folder: Path) -> bool:
+    """Whether a capture's folder holds photographs and a sparse model."""
+    return (folder / "images").is_dir() and _model(folder) is not None
+
+
+def _model(folder: Path) -> tuple[Path, str] | None:
+    """The folder of a sparse model, and how its files end."""
     for name in _FOLDERS:
-        for suffix in (".bin", ".txt"):
+        for suffix in READERS:
             if (folder / name / f"images{suffix}").is_file():
                 return folder / name, suffix
-    raise InputError(
-        f"{folder / _FOLDERS[0] / 'images.bin'}: missing, and no other sparse model; "
-        "give the folder that holds images and sparse"
-    )
+    return None
 
 
 def _photo(

@@ -20,7 +20,7 @@ from alsem.data.json_files import number, positive, read_json
 from alsem.data.lenses import Lens
 from alsem.data.ply import read_points
 from alsem.data.poses import checked_pose
-from alsem.types import InputError, Intrinsics
+from alsem.types import InputError, Intrinsics, Troubles
 
 FILE = "transforms.json"
 _MODELS = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "OPENCV_FISHEYE")
@@ -33,11 +33,11 @@ def read_nerfstudio(root: Path, scene: str, class_lines: Sequence[str] = ()) -> 
     """Finds out what a capture holds.
 
     Depth (``depth_file_path``, 16-bit PNG, millimetres unless
-    ``depth_unit_scale_factor`` gives the metres of a unit), masks (``mask_path``, 0
-    hides) and labels (``semantic_file_path``, PNG of class ids, 0 void) are each there
-    for all frames or for none. Sequences are ``frames`` (all), the folders of the
-    photographs if there are several, and ``train``, ``val`` and ``test`` where the
-    file lists such.
+    ``depth_unit_scale_factor`` gives the metres of a unit) and labels
+    (``semantic_file_path``, PNG of class ids, 0 void) are each there for all frames of
+    a split or for none; masks (``mask_path``, 0 hides) for any. Sequences are
+    ``frames`` (all), the folders of the photographs if there are several, and
+    ``train``, ``val`` and ``test`` where the file lists such.
 
     Args:
         root: Folder of scenes, or the scene itself if ``scene`` is empty.
@@ -57,7 +57,11 @@ def read_nerfstudio(root: Path, scene: str, class_lines: Sequence[str] = ()) -> 
     if not isinstance(frames, list) or not all(isinstance(f, dict) for f in frames):
         raise InputError(f"{path}: 'frames' is no list of objects; list the frames")
     world = _world(path, info)
-    listed = [_photo(folder, i, f, info, world) for i, f in enumerate(frames)]
+    listed, troubles = [], Troubles()
+    for i, frame in enumerate(frames):
+        with troubles.caught():
+            listed.append(_photo(folder, i, frame, info, world))
+    troubles.end()
     found = photos.gather(path, listed, _splits(path, info))
     unit = positive(info, "depth_unit_scale_factor", path, 0.001)
     return Capture(

@@ -1,8 +1,7 @@
 """Posed photographs in any folder, as the shots of a capture.
 
 What the readers of other people's layouts have in common: sequences are the folders
-that photographs lie in, all of them are turned into one pinhole camera, and depth,
-labels and masks come with all frames or with none.
+that photographs lie in, and all of them are turned into one pinhole camera.
 """
 
 import dataclasses
@@ -14,12 +13,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from alsem.data import png
+from alsem.data.capture import ALL
 from alsem.data.lenses import Covered, Lens, Undistorted, shared_camera
 from alsem.data.pictures import Picture, PngFile, photograph
 from alsem.data.shots import Shot
-from alsem.types import InputError, Intrinsics
-
-ALL = "frames"  # the sequence of all photographs
+from alsem.types import InputError, Intrinsics, Troubles
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,8 +83,7 @@ def gather(
         named: Further sequences: the places of their photographs.
 
     Raises:
-        InputError: Two photographs have one place, some have depth, labels or a mask
-            and others not, or a header cannot be read.
+        InputError: Two photographs have one place, or a header cannot be read.
     """
     if not photos:
         raise InputError(f"{where}: lists no photograph; add some")
@@ -94,18 +91,13 @@ def gather(
     for one, two in itertools.pairwise(photos):
         if one.place == two.place:
             raise InputError(f"{where}: lists {one.place} twice; remove one")
-    for what in ("depth", "label", "mask"):
-        have = [getattr(photo, what) is not None for photo in photos]
-        if any(have) and not all(have):
-            raise InputError(
-                f"{where}: {photos[have.index(False)].place} has no {what} while "
-                f"{photos[have.index(True)].place} has; give all or none"
-            )
-    pictures = [photograph(photo.path) for photo in photos]
-    lenses = [
-        photo.lens(*picture.size())
-        for photo, picture in zip(photos, pictures, strict=True)
-    ]
+    pictures, lenses, troubles = [], [], Troubles()
+    for photo in photos:
+        with troubles.caught():
+            picture = photograph(photo.path)
+            lenses.append(photo.lens(*picture.size()))
+            pictures.append(picture)
+    troubles.end()
     camera = shared_camera(lenses)
     bent = any(not lens.is_pinhole or lens.camera != camera for lens in lenses)
     rows = zip(photos, pictures, lenses, strict=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alsem.types import InputError
+from alsem.types import InputError, Troubles
 
 # Ten times what files written with four decimals lose; a scale or a shear is far more.
 _TOLERANCE = 1e-3
@@ -31,11 +31,13 @@ def read_poses(path: Path) -> np.ndarray:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text ({error})") from None
-    poses = [
-        _parse_pose(line, f"{path} line {number}")
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
-    ]
+    poses, troubles = [], Troubles()
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            with troubles.caught():
+                where = f"{path} line {number}"
+                poses.append(checked_pose(_sixteen(line, where), where))
+    troubles.end()
     if not poses:
         raise InputError(f"{path}: holds no pose; write one matrix a line")
     return np.stack(poses)
@@ -59,10 +61,6 @@ def read_matrix(path: Path) -> np.ndarray:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text ({error})") from None
     return _sixteen(text, str(path))
-
-
-def _parse_pose(line: str, where: str) -> np.ndarray:
-    return checked_pose(_sixteen(line, where), where)
 
 
 def _sixteen(text: str, where: str) -> np.ndarray:

@@ -16,13 +16,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from alsem.data import classes, png
-from alsem.data.capture import Capture
+from alsem.data.capture import Capture, check_frames
 from alsem.data.json_files import number, positive, read_json
 from alsem.data.pictures import PngFile
 from alsem.data.poses import read_poses
 from alsem.data.shots import Shot
-from alsem.types import InputError, Intrinsics
+from alsem.types import InputError, Intrinsics, Troubles
 
 _RGB = re.compile(r"rgb_(\d+)\.png")
 _CAMERA = ("fx", "fy", "cx", "cy")
@@ -100,9 +102,11 @@ def _read_sequence(folder: Path, name: str) -> list[Shot]:
     if not tokens:
         raise InputError(f"{sequence / 'rgb'}: holds no rgb_<number>.png; add images")
     numbers = sorted(tokens)
-    poses = read_poses(sequence / "traj_w_c.txt")
-    if len(poses) != len(numbers):
-        raise InputError(_counts_differ(sequence, numbers, len(poses)))
+    troubles, poses = Troubles(), None
+    with troubles.caught():
+        poses = read_poses(sequence / "traj_w_c.txt")
+        if len(poses) != len(numbers):
+            raise InputError(_counts_differ(sequence, numbers, len(poses)))
 
     def beside(name: str, kind: png.PngKind, number: int) -> PngFile | None:
         if not (sequence / name).exists():
@@ -110,7 +114,8 @@ def _read_sequence(folder: Path, name: str) -> list[Shot]:
         path = sequence / name / f"{name}_{tokens[number]}.png"
         return PngFile(path, kind, f"add it, or take {path.parent} away altogether")
 
-    return [
+    nowhere = np.broadcast_to(np.eye(4, dtype=np.float32), (len(numbers), 4, 4))
+    shots = [
         Shot(
             name=f"{name}/{number}",
             rgb=PngFile(sequence / "rgb" / f"rgb_{tokens[number]}.png", png.RGB),
@@ -120,8 +125,15 @@ def _read_sequence(folder: Path, name: str) -> list[Shot]:
             regions=beside("regions", png.REGIONS, number),
             mask=beside("mask", png.MASK, number),
         )
-        for number, pose in zip(numbers, poses, strict=True)
+        for number, pose in zip(
+            numbers, nowhere if troubles.found else poses, strict=True
+        )
     ]
+    if troubles.found:  # then all of them at once
+        with troubles.caught():
+            check_frames(shots)
+        troubles.end()
+    return shots
 
 
 def _counts_differ(sequence: Path, numbers: list[int], poses: int) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from alsem.data import nyu, png
-from alsem.data.capture import VOID, Capture
+from alsem.data.capture import ALL, VOID, Capture
 from alsem.data.classes import Classes, from_lines
 from alsem.data.json_files import read_json
 from alsem.data.letterbox import Letterbox, border_rows, fitted_camera
@@ -25,9 +25,8 @@ from alsem.data.pictures import Picture, PngFile, photograph
 from alsem.data.poses import checked_pose, read_matrix
 from alsem.data.sens import read_sens
 from alsem.data.shots import Shot
-from alsem.types import InputError, Intrinsics
+from alsem.types import InputError, Intrinsics, Troubles
 
-SEQUENCE = "frames"
 _DEPTH_SIZE = (640, 480)  # of scenes whose description does not say
 _PHOTO = re.compile(r"(\d+)\.(jpg|jpeg|png)", re.IGNORECASE)
 _KEYS = ("fx_color", "fy_color", "mx_color", "my_color")
@@ -76,15 +75,13 @@ def read_scannet(
         )
 
     def frames(sequence: str) -> list[Shot]:
-        if sequence != SEQUENCE:
-            raise InputError(
-                f"{folder}: has no sequence {sequence!r}, only {SEQUENCE!r}"
-            )
+        if sequence != ALL:
+            raise InputError(f"{folder}: has no sequence {sequence!r}, only {ALL!r}")
         return shots
 
     return Capture(
         name=name,
-        sequences=(SEQUENCE,),
+        sequences=(ALL,),
         frames=frames,
         camera=lambda width, height: camera,
         depth_scale=scale,
@@ -155,26 +152,30 @@ def _exported(folder: Path, name: str) -> tuple[list[Shot], Intrinsics]:
             )
     known = Intrinsics(*given, *(described[key] for key in _KEYS))
     is_padded = border_rows(str(colour), given, size) > 0
-    shots = []
+    shots, troubles = [], Troubles()
     for number, path in sorted(found):
-        pose = read_matrix(folder / "renders" / "pose" / f"{number}.txt")
+        pose = np.full((4, 4), np.nan)
+        with troubles.caught():
+            pose = read_matrix(folder / "renders" / "pose" / f"{number}.txt")
         if not np.isfinite(pose).all():
             continue  # tracking was lost
         measured = (
             PngFile(depth / f"{number}.png", png.DEPTH) if depth.is_dir() else None
         )
-        shots.append(
-            _shot(
-                number,
-                photograph(path),
-                measured,
-                labels,
-                pose,
-                size=size,
-                is_padded=is_padded,
-                where=f"{folder / 'renders' / 'pose' / f'{number}.txt'}",
+        with troubles.caught():
+            shots.append(
+                _shot(
+                    number,
+                    photograph(path),
+                    measured,
+                    labels,
+                    pose,
+                    size=size,
+                    is_padded=is_padded,
+                    where=f"{folder / 'renders' / 'pose' / f'{number}.txt'}",
+                )
             )
-        )
+    troubles.end()
     return shots, fitted_camera(known, size)
 
 
@@ -221,7 +222,7 @@ def _shot(
 ) -> Shot:
     label = None if labels is None else PngFile(labels / f"{number}.png", png.IDS)
     return Shot(
-        name=f"{SEQUENCE}/{number}",
+        name=f"{ALL}/{number}",
         rgb=Letterbox(rgb, size, is_colour=True),
         world_from_cam=checked_pose(pose, where),
         depth=None if depth is None else Letterbox(depth, size, is_colour=False),

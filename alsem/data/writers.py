@@ -1,0 +1,184 @@
+"""Captures written anew in other layouts, whatever layout they came in.
+
+Photographs are undistorted, of one camera and lossless (PNG) then; depth keeps its
+units, labels their ids.
+"""
+
+import concurrent.futures
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from alsem.data.capture import Capture, label_table, read_labels
+from alsem.data.nerfstudio import FILE
+from alsem.data.shots import Shot
+from alsem.types import InputError
+
+_FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenCV's camera axes to OpenGL's
+_MAX_ID = 255  # of 8-bit label images
+Track = Callable[[Sequence[int], Iterable], Iterable]
+
+
+def convert(
+    capture: Capture, out: Path, *, to: str, track: Track = lambda todo, each: each
+) -> None:
+    """Writes a capture in another layout, all of it or nothing.
+
+    Args:
+        capture: What to write.
+        out: Its new folder, which must not be there yet.
+        to: A row of `WRITERS`.
+        track: Wraps the frames as they are written, for a progress bar.
+
+    Raises:
+        InputError: The layout is not known, the folder is there or cannot be written,
+            or a picture cannot be read.
+    """
+    if to not in WRITERS:
+        raise InputError(f"--to={to}: use one of {', '.join(WRITERS)}")
+    if out.exists():
+        raise InputError(f"{out}: is there already; give another folder")
+    draft = out.with_name(f".{out.name}.part")
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        WRITERS[to](capture, draft, track)
+        draft.rename(out)
+    except OSError as error:
+        raise InputError(f"{out}: {error.strerror}; choose another folder") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _write_replica(capture: Capture, folder: Path, track: Track) -> None:
+    parts = capture.parts()
+    names, ids = _eight_bits(capture)
+
+    def place(sequence: str, i: int, kind: str) -> str:
+        name = {"label": "semantic_class"}.get(kind, kind)
+        return f"{sequence}/{name}/{name}_{i}.png"
+
+    kinds = ("rgb", "depth", "label", "mask", "regions")
+    _write_pictures(capture, folder, parts, kinds, place, ids, track)
+    for sequence, shots in parts.items():
+        rows = [" ".join(map(_exact, s.world_from_cam.ravel())) for s in shots]
+        (folder / sequence / "traj_w_c.txt").write_text("\n".join(rows) + "\n")
+    camera = _camera(capture, parts)
+    info: dict[str, Any] = {
+        "classes": {n: {"id": i} for n, i in zip(names, ids, strict=True)},
+        "width": camera.width,
+        "height": camera.height,
+        "depth_scale": capture.depth_scale,
+    }
+    info |= {key: getattr(camera, key) for key in ("fx", "fy", "cx", "cy")}
+    (folder / "info.json").write_text(json.dumps(info, indent=1) + "\n")
+
+
+def _write_nerfstudio(capture: Capture, folder: Path, track: Track) -> None:
+    parts = capture.parts()
+    names, ids = _eight_bits(capture)
+    folders = {"rgb": "images", "label": "semantic", "mask": "masks"}
+
+    def place(sequence: str, i: int, kind: str) -> str:
+        return f"{folders.get(kind, kind)}/{sequence}/frame_{i:05d}.png"
+
+    keys = {
+        "rgb": "file_path",
+        "depth": "depth_file_path",
+        "label": "semantic_file_path",
+        "mask": "mask_path",
+    }
+    _write_pictures(capture, folder, parts, tuple(keys), place, ids, track)
+    camera = _camera(capture, parts)
+    frames = []
+    for sequence, shots in parts.items():
+        for i, shot in enumerate(shots):
+            pose = shot.world_from_cam.astype(np.float64) @ _FLIP
+            frames.append(
+                {
+                    keys[kind]: place(sequence, i, kind)
+                    for kind in keys
+                    if getattr(shot, kind) is not None
+                }
+                | {"transform_matrix": pose.tolist()}
+            )
+    info = {
+        "camera_model": "OPENCV",
+        "w": camera.width,
+        "h": camera.height,
+        "fl_x": camera.fx,
+        "fl_y": camera.fy,
+        "cx": camera.cx + 0.5,
+        "cy": camera.cy + 0.5,
+        "depth_unit_scale_factor": 1 / capture.depth_scale,
+        "frames": frames,
+    }
+    (folder / FILE).write_text(json.dumps(info, indent=1) + "\n")
+    lines = [f"{i} {name}" for name, i in zip(names, ids, strict=True)]
+    (folder / "classes.txt").write_text("\n".join(lines) + "\n")
+
+
+WRITERS: dict[str, Callable[[Capture, Path, Track], None]] = {
+    "replica": _write_replica,
+    "nerfstudio": _write_nerfstudio,
+}
+
+
+def _write_pictures(
+    capture: Capture,
+    folder: Path,
+    parts: dict[str, list[Shot]],
+    kinds: Sequence[str],
+    place: Callable[[str, int, str], str],
+    ids: Sequence[int],
+    track: Track,
+) -> None:
+    """Writes all pictures of all frames, several at a time."""
+    table = capture.label_of_id
+    if table is None:
+        table = label_table(capture.classes[1])
+    id_of_label = np.array([*ids, 0], np.uint8)  # the last one is void, -1
+
+    def write(job: tuple[str, int, Shot]) -> None:
+        sequence, i, shot = job
+        for kind in kinds:
+            picture = getattr(shot, kind)
+            if picture is None:
+                continue
+            if kind == "label":
+                pixels = id_of_label[read_labels(picture, table)]
+            else:
+                pixels = picture.read()
+            if kind == "mask":
+                pixels = np.where(pixels > 0, 255, 0).astype(np.uint8)
+            path = folder / place(sequence, i, kind)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.ascontiguousarray(pixels)).save(path)
+
+    jobs = [(name, i, shot) for name, s in parts.items() for i, shot in enumerate(s)]
+    with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for _ in track(range(len(jobs)), pool.map(write, jobs)):
+            pass
+
+
+def _camera(capture: Capture, parts: dict[str, list[Shot]]):
+    return capture.camera(*next(iter(parts.values()))[0].rgb.size())
+
+
+def _eight_bits(capture: Capture) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Classes with ids that label images of 8 bits can hold: their own if they do."""
+    names, ids = capture.classes
+    return (
+        (names, ids) if max(ids) <= _MAX_ID else (names, tuple(range(1, len(ids) + 1)))
+    )
+
+
+def _exact(value: np.float32) -> str:
+    """As many digits as give the same float32 again."""
+    return np.format_float_positional(value, unique=True, trim="0")

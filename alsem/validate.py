@@ -1,0 +1,54 @@
+"""Says what is in a capture and all that is wrong with it.
+
+Run: python -m alsem.validate DIR [--out=DIR2] [--classes='1 wall,2 chair']
+     python -m alsem.validate DIR --convert=DIR2 --to=replica|nerfstudio
+
+Exit status 0, or 2 if it cannot be trained on.
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+from tqdm import tqdm
+
+from alsem import command, validation
+from alsem.data.writers import convert
+from alsem.types import InputError
+
+_OUT = flags.DEFINE_string("out", ".", "Folder for the picture, validate_NAME.png.")
+_CONVERT = flags.DEFINE_string("convert", None, "Folder for it in another layout.")
+_TO = flags.DEFINE_string("to", "replica", "That layout: replica or nerfstudio.")
+_CLASSES = flags.DEFINE_list("classes", [], "Classes in place of the capture's list.")
+
+
+def main(argv: list[str]) -> int:
+    """Examines the captures that the arguments name."""
+    if len(argv) < 2:
+        raise InputError("no folder given; write python -m alsem.validate DIR")
+    if _CONVERT.value and len(argv) > 2:
+        raise InputError("--convert writes one capture; name one folder")
+    status = 0
+    for name in argv[1:]:
+        folder = Path(name).expanduser()
+        found = validation.examine(folder, classes=_CLASSES.value, track=_track)
+        for line in validation.describe(found):
+            print(line, flush=True)
+        if any(found.glances.values()):
+            path = Path(_OUT.value) / f"validate_{folder.resolve().name}.png"
+            validation.draw(found, path)
+            print(f"picture: {path}")
+        status = 2 if found.fatal else status
+        if _CONVERT.value and found.capture is not None and not found.fatal:
+            out = Path(_CONVERT.value).expanduser()
+            convert(found.capture, out, to=_TO.value, track=_track)
+            print(f"converted: {out}")
+    return status
+
+
+def _track(shots, each):
+    return tqdm(each, total=len(shots), unit="frame", disable=not sys.stderr.isatty())
+
+
+if __name__ == "__main__":
+    command.run("alsem.validate", main, takes_names=True)

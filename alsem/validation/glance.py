@@ -1,0 +1,126 @@
+"""One look at every frame: a few numbers of each, and nothing that grows with it."""
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+
+from alsem.data.capture import Capture, label_table, read_labels
+from alsem.data.shots import Shot
+from alsem.types import InputError, Troubles
+
+THUMBNAIL = 160  # pixels along its longer side
+CLOUD = 300  # points kept of a frame's depth
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Glance:
+    """What one frame holds.
+
+    Attributes:
+        name: Its name.
+        rgb_hash: Same for photographs of the same pixels.
+        brightness: Mean over the photograph, 0 to 1.
+        sharpness: Variance of the Laplacian of the grey photograph.
+        hidden: Share of its pixels that a mask hides.
+        holes: Share of the others without depth; NaN without any.
+        depth: Least and greatest depth, metres; NaN without any.
+        labels: int64 ``[c + 1]``, pixels of void and of each class; None if there are
+            no labels.
+        thumbnail: uint8 ``[h w 3]``.
+        cloud: float32 ``[p 3]``, some points of its depth, world.
+    """
+
+    name: str
+    rgb_hash: bytes
+    brightness: float
+    sharpness: float
+    hidden: float
+    holes: float
+    depth: tuple[float, float]
+    labels: np.ndarray | None
+    thumbnail: np.ndarray
+    cloud: np.ndarray
+
+
+def glances(
+    capture: Capture, shots: Sequence[Shot], troubles: Troubles
+) -> Iterator[Glance | None]:
+    """Looks at all frames in their order; None where one cannot be read.
+
+    Args:
+        capture: That they are of.
+        shots: The frames.
+        troubles: Where what is wrong with them is noted.
+    """
+    table = capture.label_of_id
+    if table is None:
+        table = label_table(capture.classes[1])
+
+    def look(shot: Shot) -> Glance | InputError:
+        try:
+            return _glance(capture, shot, table)
+        except InputError as error:
+            return error
+
+    with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for found in pool.map(look, shots):
+            with troubles.caught():
+                if isinstance(found, InputError):
+                    raise found
+                yield found
+                continue
+            yield None
+
+
+def _glance(capture: Capture, shot: Shot, table: np.ndarray) -> Glance:
+    rgb = shot.rgb.read()
+    height, width = rgb.shape[:2]
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    shown = np.ones((height, width), bool)
+    if shot.mask is not None:
+        shown = shot.mask.read() > 0
+    depth_z, holes, ends = None, float("nan"), (float("nan"), float("nan"))
+    if shot.depth is not None:
+        depth_z = shot.depth.read() / capture.depth_scale
+        known = shown & (depth_z > 0)
+        holes = 1 - known.sum() / max(shown.sum(), 1)
+        if known.any():
+            ends = (float(depth_z[known].min()), float(depth_z[known].max()))
+        depth_z = np.where(known, depth_z, 0)
+    counts = None
+    if shot.label is not None:
+        label = np.where(shown, read_labels(shot.label, table), -1)
+        counts = np.bincount(label.ravel() + 1, minlength=len(capture.classes[0]) + 1)
+    scale = THUMBNAIL / max(height, width)
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    return Glance(
+        name=shot.name,
+        rgb_hash=hashlib.sha256(rgb.tobytes()).digest(),
+        brightness=float(grey.mean() / 255),
+        sharpness=float(cv2.Laplacian(grey, cv2.CV_32F).var()),
+        hidden=float(1 - shown.mean()),
+        holes=float(holes),
+        depth=ends,
+        labels=counts,
+        thumbnail=cv2.resize(rgb, size, interpolation=cv2.INTER_AREA),
+        cloud=_cloud(capture, shot, depth_z),
+    )
+
+
+def _cloud(capture: Capture, shot: Shot, depth_z: np.ndarray | None) -> np.ndarray:
+    if depth_z is None:
+        return np.zeros((0, 3), np.float32)
+    row, col = np.nonzero(depth_z)
+    step = max(len(row) // CLOUD, 1)
+    row, col = row[::step][:CLOUD], col[::step][:CLOUD]
+    camera = capture.camera(depth_z.shape[1], depth_z.shape[0])
+    x = (col - camera.cx) / camera.fx
+    y = (row - camera.cy) / camera.fy
+    in_cam = np.stack([x, y, np.ones(len(x))], -1) * depth_z[row, col][:, None]
+    pose = shot.world_from_cam
+    return (in_cam @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32)
