@@ -111,6 +111,11 @@ def load(
             "'Sequence_1[::5]' and 'Sequence_1[2::5]', or 'frames[:] but frames[::8]'"
             " and 'frames[::8]'"
         )
+    # Objects' ids are for other programs.
+    train_shots, test_shots = (
+        [dataclasses.replace(shot, instance=None) for shot in shots]
+        for shots in (train_shots, test_shots)
+    )
     if not use_depth:
         train_shots = [dataclasses.replace(f, depth=None) for f in train_shots]
     test_shots = [dataclasses.replace(f, regions=None) for f in test_shots]

@@ -4,7 +4,7 @@ A new one is a row of `READERS`: a function from folder, scene name and class li
 a `Capture`, the list of its frames.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alsem.data import colmap, nerfstudio
@@ -13,11 +13,19 @@ from alsem.data.replica import read_replica
 from alsem.data.scannet import read_scannet
 from alsem.types import InputError
 
+
+def _read_tfds(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capture:
+    from alsem.data.tfds import read_tfds  # slow to import
+
+    return read_tfds(root, scene, class_lines)
+
+
 READERS: dict[str, Callable[..., Capture]] = {
     "replica": read_replica,
     "nerfstudio": nerfstudio.read_nerfstudio,
     "colmap": colmap.read_colmap,
     "scannet": read_scannet,
+    "tfds": _read_tfds,
 }
 
 
@@ -27,6 +35,8 @@ def layout_of(folder: Path) -> str | None:
         return "nerfstudio"
     if colmap.has_model(folder):
         return "colmap"
+    if any(folder.glob("dataset_info.json")) or any(folder.glob("*/dataset_info.json")):
+        return "tfds"
     if (folder / "renders").is_dir() or any(folder.glob("*.sens")):
         return "scannet"
     return "replica" if any(folder.glob("*/rgb/rgb_*.png")) else None

@@ -5,6 +5,7 @@ along the optical axis), ``semantic_class/semantic_class_<i>.png`` (8-bit class 
 0 void) and ``traj_w_c.txt`` (one camera-to-world matrix a line). Depth and labels may
 be absent, each as a whole folder. ``regions/regions_<i>.png`` (8 or 16 bits, grey or
 palette: ids that hold within one image, 0 no region) are read on request only.
+``semantic_instance/semantic_instance_<i>.png`` may be there for other programs.
 ``mask/mask_<i>.png`` (8 bits) may hide pixels that show nothing of the scene, by 0.
 ``<scene>/info.json`` may give the camera (``fx fy cx cy`` or ``hfov_deg``; 90 degrees
 without it), ``depth_scale`` and classes.
@@ -124,6 +125,7 @@ def _read_sequence(folder: Path, name: str) -> list[Shot]:
             label=beside("semantic_class", png.LABEL, number),
             regions=beside("regions", png.REGIONS, number),
             mask=beside("mask", png.MASK, number),
+            instance=beside("semantic_instance", png.IDS, number),
         )
         for number, pose in zip(
             numbers, nowhere if troubles.found else poses, strict=True

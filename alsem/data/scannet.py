@@ -220,13 +220,19 @@ def _shot(
     is_padded: bool,
     where: str,
 ) -> Shot:
-    label = None if labels is None else PngFile(labels / f"{number}.png", png.IDS)
+    label, instance = (
+        None if place is None else PngFile(place / f"{number}.png", png.IDS)
+        for place in (labels, labels and _instances(labels))
+    )
     return Shot(
         name=f"{ALL}/{number}",
         rgb=Letterbox(rgb, size, is_colour=True),
         world_from_cam=checked_pose(pose, where),
         depth=None if depth is None else Letterbox(depth, size, is_colour=False),
         label=None if label is None else Letterbox(label, size, is_colour=False),
+        instance=(
+            None if instance is None else Letterbox(instance, size, is_colour=False)
+        ),
         mask=Letterbox(rgb, size, is_colour=False, is_mask=True) if is_padded else None,
     )
 
@@ -239,6 +245,13 @@ def _labels(folder: Path, name: str) -> Path | None:
         if place.is_dir():
             return place
     return None
+
+
+def _instances(labels: Path) -> Path | None:
+    """The folder of instance images that goes with one of labels."""
+    name = labels.parent.name.replace("_2d-label-filt", "_2d-instance-filt")
+    place = labels.parent.parent / name / "instance-filt"
+    return place if place.is_dir() else None
 
 
 def _description(path: Path) -> dict[str, float]:

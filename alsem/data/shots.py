@@ -19,6 +19,7 @@ class Shot:
         label: Class ids, None if the sequence has no labels.
         regions: The user's own regions, None if the sequence has none.
         mask: 0 where a pixel shows nothing of the scene; None if all do.
+        instance: Ids of objects, None if the sequence has none; passed on, not used.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Shot:
     label: Picture | None = None
     regions: Picture | None = None
     mask: Picture | None = None
+    instance: Picture | None = None
 
     def scaled(self, scale: float) -> "Shot":
         """The shot where a unit of its pose is so many metres."""
@@ -38,5 +40,8 @@ class Shot:
     @property
     def pictures(self) -> list[Picture]:
         """All that there are."""
-        each = (self.rgb, self.depth, self.label, self.regions, self.mask)
+        each = (
+            *(self.rgb, self.depth, self.label),
+            *(self.regions, self.mask, self.instance),
+        )
         return [picture for picture in each if picture is not None]

@@ -61,10 +61,11 @@ def _write_replica(capture: Capture, folder: Path, track: Track) -> None:
     names, ids = _eight_bits(capture)
 
     def place(sequence: str, i: int, kind: str) -> str:
-        name = {"label": "semantic_class"}.get(kind, kind)
+        names = {"label": "semantic_class", "instance": "semantic_instance"}
+        name = names.get(kind, kind)
         return f"{sequence}/{name}/{name}_{i}.png"
 
-    kinds = ("rgb", "depth", "label", "mask", "regions")
+    kinds = ("rgb", "depth", "label", "mask", "regions", "instance")
     _write_pictures(capture, folder, parts, kinds, place, ids, track)
     for sequence, shots in parts.items():
         rows = [" ".join(map(_exact, s.world_from_cam.ravel())) for s in shots]

@@ -1,0 +1,58 @@
+"""Writes captures as TensorFlow Datasets, without TensorFlow.
+
+Run: python -m alsem.prepare --dataset=alsem_replica --source=DIR --out=DIR2
+         [--scene=room_0]
+
+Then train from it with --config.data.source=tfds --config.data.dir=DIR2
+--config.data.scene=alsem_replica/room_0, or open it with tfds.data_source.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from alsem import command
+from alsem.data.layouts import READERS, layout_of
+from alsem.types import InputError
+
+_DATASET = flags.DEFINE_string(
+    "dataset", None, "alsem_replica, alsem_scannet or alsem_rooms."
+)
+_SOURCE = flags.DEFINE_string("source", None, "Folder of scenes.")
+_OUT = flags.DEFINE_string("out", None, "Folder of data sets.")
+_SCENE = flags.DEFINE_string("scene", "", "One of the scenes; all if empty.")
+_LAYOUTS = {
+    "alsem_replica": "replica",
+    "alsem_scannet": "scannet",
+    "alsem_rooms": "replica",
+}
+
+
+def main(argv: list[str]) -> None:
+    """Writes the scenes that the flags name."""
+    del argv
+    if _DATASET.value not in _LAYOUTS:
+        raise InputError(f"--dataset={_DATASET.value}: use {', '.join(_LAYOUTS)}")
+    for flag in (_SOURCE, _OUT):
+        if not flag.value:
+            raise InputError(f"no folder given; add --{flag.name}=DIR")
+    source, layout = Path(str(_SOURCE.value)).expanduser(), _LAYOUTS[_DATASET.value]
+    if not source.is_dir():
+        raise InputError(f"{source}: no such folder; give the folder of scenes")
+    names = [_SCENE.value] if _SCENE.value else sorted(p.name for p in source.iterdir())
+    scenes = [name for name in names if layout_of(source / name) == layout]
+    if not scenes:
+        raise InputError(f"{source}: holds no scene {_SCENE.value} in layout {layout}")
+    import tensorflow_datasets
+
+    from alsem.data import tfds
+
+    tensorflow_datasets.disable_progress_bar()
+    for name in scenes:
+        capture = READERS[layout](source, name, ())
+        out = Path(str(_OUT.value)).expanduser()
+        print(tfds.prepare(_DATASET.value, capture, out), flush=True)
+
+
+if __name__ == "__main__":
+    command.run("alsem.prepare", main)
