@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from alsem import acquisition, records
+from alsem.labels import parse_label_set
 from alsem.types import InputError
 
 LEAST_VOLUME = 0.03  # metres: what supervoxels are grown from
@@ -98,6 +99,14 @@ def check(config: Any) -> None:
         active.strategy,
         "another one with active.annotator='file' or an active.budget",
     )
+    if active.label_set:
+        parse_label_set(active.label_set)
+        require(
+            full,
+            "active.label_set",
+            active.label_set,
+            "'' unless active.strategy='full' (variant :full)",
+        )
     inputs = tuple(config.model.head.inputs)
     require(
         bool(inputs) and set(inputs) <= set(HEAD_INPUTS),

@@ -55,8 +55,11 @@ class Run:
 
     @property
     def is_full(self) -> bool:
-        """Whether it is full supervision."""
-        return self.config["active.strategy"] == "full"
+        """Whether it is full supervision, by all labels and not a set of them."""
+        config = self.config
+        return config["active.strategy"] == "full" and not config.get(
+            "active.label_set"
+        )
 
 
 def _dump(values: Any) -> str:

@@ -149,6 +149,7 @@ class ActiveOptions:
         answer: How a unit is answered: ``dominant``, ``click`` or ``exact``.
         mixed_below: Units whose commonest class has a smaller share are "mixed".
         noise_rate: Share of wrong answers of the simulated annotator.
+        label_set: A set of labels drawn beforehand, in place of all; '' for all.
         cost: What clicks here count: ``clicks``, ``pixels`` or ``seconds``.
         seconds: What an answer is said to take, by its kind.
         start: ``cold`` (fresh heads every round) or ``warm``.
@@ -177,6 +178,7 @@ class ActiveOptions:
     answer: str
     mixed_below: float
     noise_rate: float
+    label_set: str
     cost: str
     seconds: dict[str, float]
     start: str

@@ -34,6 +34,7 @@ from alsem.labels import (
     LabelStore,
     Members,
     SimulatedAnnotator,
+    parse_label_set,
 )
 from alsem.logs import write_json
 from alsem.rounds import RoundFitter
@@ -163,6 +164,10 @@ def _annotator(experiment: Experiment, members: Members) -> Annotator:
         raise InputError(
             f"{scene.name}: the training frames have no labels to simulate an annotator"
             " with; set active.annotator='file'"
+        )
+    if options.label_set:
+        labels = parse_label_set(options.label_set).draw(
+            labels, num_classes=len(scene.class_names), seed=experiment.seed
         )
     return SimulatedAnnotator(
         lambda frame, row, col: labels[frame, row, col],

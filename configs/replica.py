@@ -210,6 +210,7 @@ def _active() -> Any:
     active.answer = "dominant"  # of a unit; or "exact" (every pixel), "click" (one)
     active.mixed_below = 0.0  # units with a smaller share of one class: "mixed"
     active.noise_rate = 0.0  # of the simulated annotator
+    active.label_set = ""  # with strategy "full": a set in place of all labels
     active.cost = "clicks"  # what all *clicks* here count; or "pixels", "seconds"
     active.seconds = ml_collections.ConfigDict()  # that one answer takes
     active.seconds.point = 2.0

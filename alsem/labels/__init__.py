@@ -7,6 +7,7 @@ from alsem.labels.costs import CostModel, point_cost, segments_cost
 from alsem.labels.expand import expand
 from alsem.labels.rows import Annotations, Queries, Totals
 from alsem.labels.simulated import AnswerFn, SimulatedAnnotator
+from alsem.labels.static_sets import LabelSet, parse_label_set
 from alsem.labels.store import LabelStore
 
 __all__ = [
@@ -16,12 +17,14 @@ __all__ = [
     "AnswerFn",
     "CostModel",
     "FileAnnotator",
+    "LabelSet",
     "LabelStore",
     "Members",
     "Queries",
     "SimulatedAnnotator",
     "Totals",
     "expand",
+    "parse_label_set",
     "point_cost",
     "segments_cost",
 ]
