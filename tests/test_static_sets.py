@@ -153,5 +153,5 @@ def test_a_set_goes_through_the_label_store(box, text, monkeypatch):
 
 
 def test_a_set_needs_full_supervision(box):
-    with pytest.raises(InputError, match="unless active.strategy"):
+    with pytest.raises(InputError, match=r"unless active.strategy"):
         program.run(tiny.config(box, active__label_set="click"), box / "runs" / "no")
