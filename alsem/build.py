@@ -95,6 +95,7 @@ def build(config: Any, workdir: Path) -> Experiment:
         geometry_loss=GeometryLoss(
             **train.geometry.loss.to_dict(), normal_source=source
         ),
+        appearance=config.model.appearance,
         grid_share=train.geometry.grid_share if sensor != "all" else 0.0,
         semantics=_fit(train.semantics.fit),
         labels_per_fit=train.semantics.labels,

@@ -96,7 +96,7 @@ def address(experiment: Experiment) -> str:
     """Name of the folder that holds the experiment's geometry."""
     scene = experiment.scene
     test_poses = hashlib.sha256(scene.test.world_from_cam.tobytes()).hexdigest()
-    params = jax.eval_shape(experiment.nerf.init, jax.random.key(0))
+    params = jax.eval_shape(lambda: _fresh_params(experiment, jax.random.key(0)))
     decides = {
         "format": FORMAT,
         "params": str(jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), params)),
@@ -175,12 +175,21 @@ def _depth_normals(depth_z: np.ndarray, world_from_cam: np.ndarray, scene: Scene
     return np.round(127.0 * np.where(known[..., None], normal, 0.0)).astype(np.int8)
 
 
+def _fresh_params(experiment: Experiment, key: Any) -> Any:
+    """Parameters of geometry and colour before the first step."""
+    params = experiment.nerf.init(key)
+    if not experiment.appearance:
+        return params
+    frames = len(experiment.scene.train.names)
+    return dict(params) | {"appearance": train.fresh_appearance(frames)}
+
+
 def _fit_geometry(experiment: Experiment, folder: Path) -> train.TrainState:
     """The fitted state, opened or fitted from wherever a kill left it."""
     fit, nerf = experiment.geometry, experiment.nerf
     key = rng.run_key(experiment.geometry_seed, "geometry")
     tx = fit.optimiser.build(fit.steps)
-    params = nerf.init(rng.stream(key, "init"))
+    params = _fresh_params(experiment, rng.stream(key, "init"))
     state = train.fresh_state(params, tx, grid=nerf.init_grid())
     checkpoints = Checkpoints(folder, keep=1)
     latest = checkpoints.latest()

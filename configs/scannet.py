@@ -82,6 +82,7 @@ def _model() -> Any:
     model: Any = ml_collections.ConfigDict()
     model.field = "hash"  # or "paper": Semantic-NeRF's MLP
     model.members = 2  # semantic heads: samples of the posterior
+    model.appearance = True  # every photograph's own exposure and white balance
     model.view_members = 2  # more of them, on disjoint frames, where a strategy asks
     model.head = ml_collections.ConfigDict()
     model.head.inputs = ("position", "normal", "albedo", "feature")

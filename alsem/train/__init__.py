@@ -9,6 +9,7 @@ pixels for semantics. In ``staged`` training the second never renders: its rays 
 samples of the surface cache.
 """
 
+from alsem.train.appearance import as_photographed, fresh_appearance
 from alsem.train.geometry import GeometryLoss, geometry_loss, make_geometry_step
 from alsem.train.joint import make_joint_step
 from alsem.train.policy import Observations, PolicyTerm, policy_loss
@@ -33,7 +34,9 @@ __all__ = [
     "PolicyTerm",
     "Step",
     "TrainState",
+    "as_photographed",
     "fit",
+    "fresh_appearance",
     "fresh_state",
     "geometry_loss",
     "make_geometry_step",

@@ -9,6 +9,7 @@ import optax
 
 from alsem import cameras, losses, numerics, render, rng, sampling, sharding
 from alsem.models import Nerf
+from alsem.train.appearance import as_photographed
 from alsem.train.state import PixelData, Step, TrainState, update
 from alsem.types import Intrinsics
 from alsem.typing import Array, Float, Int, PRNGKeyArray
@@ -60,7 +61,9 @@ def geometry_loss(
     target = data.rgb.reshape(-1, 3)[pixel].astype(jnp.float32) / 255.0
     distance = data.depth_z.reshape(-1)[pixel] / rays.z_scale
     levels = nerf.render_train(params, grid, rays, distance, key)
-    colour = [losses.colour_error(level.rgb, target) for level in levels]
+    frame = pixel // (intrinsics.width * intrinsics.height)
+    shown = [as_photographed(params, level.rgb, frame) for level in levels]
+    colour = [losses.colour_error(rgb, target) for rgb in shown]
     parts: dict[str, Any] = {"colour": sum(colour)}
     finest = levels[-1]
     t_mids = sampling.midpoints(finest.t_edges)
