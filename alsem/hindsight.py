@@ -51,7 +51,9 @@ class Answers:
     def _expand(self, answers: Annotations) -> LabelledRays:
         members, image_size = self._units.members, self._image_size
         pixel, label = expand(answers, members=members, image_size=image_size)
-        return LabelledRays(pixel.astype(np.int32), label)
+        each = np.isin(answers.kind, ("point", "exact"))
+        seen = np.where(each, answers.pixels, 1)[answers.label >= 0].sum()
+        return LabelledRays(pixel.astype(np.int32), label, int(seen))
 
 
 class Hindsight:

@@ -27,10 +27,18 @@ MAX_STEPS = 10**7  # unfinished fits are saved as round * MAX_STEPS + step
 
 @dataclasses.dataclass(frozen=True)
 class LabelledRays:
-    """Labelled pool pixels: flat pixel numbers and labels, both int32 ``[n]``."""
+    """Labelled pool pixels.
+
+    Attributes:
+        pixel: int32 ``[n]``, flat pixel numbers.
+        label: int32 ``[n]``.
+        seen: How many of them somebody has looked at: all of points and exact answers,
+            one of a unit that was answered as a whole; None for all.
+    """
 
     pixel: np.ndarray
     label: np.ndarray
+    seen: int | None = None
 
 
 class RoundFitter:
@@ -87,7 +95,8 @@ class RoundFitter:
         watch: logs.Stopwatch,
     ) -> Model:
         """Fits a round's model to the labels, its policy to outcomes, and saves it."""
-        self._steps = self._steps_for(len(labelled.label))
+        seen = len(labelled.label) if labelled.seen is None else labelled.seen
+        self._steps = self._steps_for(seen)
         if self._rounds.latest() == round_index:
             return self.restore(round_index, watch)
         with watch.measure("fit_semantics"):
@@ -111,7 +120,7 @@ class RoundFitter:
         """Steps of a fit: as many times more as the root of the labels tells.
 
         Many labels hold detail that a short fit does not reach; few are learnt by heart
-        in a long one.
+        in a long one, and so are the errors of units that were answered as a whole.
         """
         enough = self._experiment.labels_per_fit
         if self._experiment.joint is not None or not enough:

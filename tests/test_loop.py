@@ -297,6 +297,9 @@ def test_many_labels_are_fitted_longer(start, monkeypatch):
     assert row["train_rays_per_second"] * row["seconds"]["fit_semantics"] == (
         pytest.approx(counted[-1] * 64)
     )
+    whole = {"active__granularity": "patch", "active__patch_size": 4}
+    (patches,) = start("whole", **options, **whole)
+    assert patches["pixels"] > 64 and counted[-1] == 20  # 8 answers were given
 
 
 def test_a_round_that_tells_nothing_keeps_the_temperature(folder):
