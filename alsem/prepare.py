@@ -9,7 +9,7 @@ Then train from it with --config.data.source=tfds --config.data.dir=DIR2
 
 from pathlib import Path
 
-from absl import flags
+from absl import flags, logging
 
 from alsem import command
 from alsem.data.layouts import READERS, layout_of
@@ -18,7 +18,7 @@ from alsem.types import InputError
 _DATASET = flags.DEFINE_string(
     "dataset", None, "alsem_replica, alsem_scannet or alsem_rooms."
 )
-_SOURCE = flags.DEFINE_string("source", None, "Folder of scenes.")
+_SOURCE = flags.DEFINE_string("source", None, "A scene, or a folder of scenes.")
 _OUT = flags.DEFINE_string("out", None, "Folder of data sets.")
 _SCENE = flags.DEFINE_string("scene", "", "One of the scenes; all if empty.")
 _LAYOUTS = {
@@ -39,19 +39,28 @@ def main(argv: list[str]) -> None:
     source, layout = Path(str(_SOURCE.value)).expanduser(), _LAYOUTS[_DATASET.value]
     if not source.is_dir():
         raise InputError(f"{source}: no such folder; give the folder of scenes")
-    names = [_SCENE.value] if _SCENE.value else sorted(p.name for p in source.iterdir())
-    scenes = [name for name in names if layout_of(source / name) == layout]
+    try:
+        scenes = [""] if layout_of(source) == layout else _scenes(source, layout)
+    except OSError as error:
+        raise InputError(f"{error.filename}: {error.strerror}") from None
     if not scenes:
-        raise InputError(f"{source}: holds no scene {_SCENE.value} in layout {layout}")
+        wanted = f"scene {_SCENE.value!r}" if _SCENE.value else "scene"
+        raise InputError(f"{source}: is and holds no {wanted} in layout {layout}")
     import tensorflow_datasets
 
     from alsem.data import tfds
 
     tensorflow_datasets.disable_progress_bar()
+    logging.set_verbosity(logging.ERROR)  # that a scene is a config of its own
     for name in scenes:
         capture = READERS[layout](source, name, ())
         out = Path(str(_OUT.value)).expanduser()
         print(tfds.prepare(_DATASET.value, capture, out), flush=True)
+
+
+def _scenes(source: Path, layout: str) -> list[str]:
+    names = [_SCENE.value] if _SCENE.value else sorted(p.name for p in source.iterdir())
+    return [name for name in names if layout_of(source / name) == layout]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from absl import flags
 from tqdm import tqdm
 
 from alsem import command, validation
-from alsem.data.writers import convert
+from alsem.data.writers import check_target, convert
 from alsem.types import InputError
 
 _OUT = flags.DEFINE_string("out", ".", "Folder for the picture, validate_NAME.png.")
@@ -28,6 +28,8 @@ def main(argv: list[str]) -> int:
         raise InputError("no folder given; write python -m alsem.validate DIR")
     if _CONVERT.value and len(argv) > 2:
         raise InputError("--convert writes one capture; name one folder")
+    if _CONVERT.value:
+        check_target(Path(_CONVERT.value).expanduser(), _TO.value)
     status = 0
     for name in argv[1:]:
         folder = Path(name).expanduser()
@@ -39,7 +41,9 @@ def main(argv: list[str]) -> int:
             validation.draw(found, path)
             print(f"picture: {path}")
         status = 2 if found.fatal else status
-        if _CONVERT.value and found.capture is not None and not found.fatal:
+        if _CONVERT.value and (found.fatal or found.capture is None):
+            print("not converted")
+        elif _CONVERT.value and found.capture is not None:
             out = Path(_CONVERT.value).expanduser()
             convert(found.capture, out, to=_TO.value, track=_track)
             print(f"converted: {out}")

@@ -16,6 +16,7 @@ from PIL import Image
 
 from alsem.data import open_capture, scene_box
 from alsem.data.lenses import Covered, Lens, Undistorted, shared_camera
+from alsem.data.nerfstudio import read_nerfstudio
 from alsem.data.pictures import Picture
 from alsem.types import InputError, Intrinsics
 
@@ -103,6 +104,46 @@ def test_sequences_are_folders_all_frames_and_the_files_own_splits(room):
     assert "no sequence 'hall'; there are frames" in message(
         room, train_split="hall[:]"
     )
+
+
+@pytest.mark.parametrize(
+    ("places", "sequences"),
+    [
+        (("a.png", "B/b.png"), {"root": 1, "B": 1}),
+        (("x/frames/a.png", "x/B/b.png", "x/B/c.png"), {"frames_": 1, "B": 2}),
+        (("a/im/1.png", "b/im/2.png"), {"a_im": 1, "b_im": 1}),
+        (("x/A/../a.png", "x/B/b.png"), {"root": 1, "B": 1}),
+        (("x/a.png", "x/b.png"), {}),
+    ],
+)
+def test_every_folder_is_a_sequence_with_a_name_of_its_own(room, places, sequences):
+    def move(info):
+        info["frames"] = info["frames"][: len(places)]
+        for frame, place in zip(info["frames"], places, strict=True):
+            old, new = room / frame["file_path"], room / place
+            (room / "x" / "A").mkdir(parents=True, exist_ok=True)
+            new.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(old, new)
+            frame["file_path"] = place
+
+    edit(room, move)
+    capture = read_nerfstudio(room, "", ())
+    assert {n: len(capture.frames(n)) for n in capture.sequences[1:]} == sequences
+    parts = capture.parts()
+    assert sum(map(len, parts.values())) == len(places)
+
+
+def test_a_mask_of_ones_shows_no_more_than_the_lens_saw(room):
+    save_png = captures.save_png
+    save_png(room / "m.png", np.full((6, 8), 255, np.uint8))
+
+    def bend(info):
+        info["k1"] = 0.2
+
+    edit(room, bend)
+    bare = open_room(room)[0].train.shown
+    edit(room, lambda info: [f.update(mask_path="m.png") for f in info["frames"]])
+    np.testing.assert_array_equal(open_room(room)[0].train.shown, bare)
 
 
 def test_what_was_applied_to_the_world_is_undone(room):
@@ -320,6 +361,8 @@ BAD = {
     "a word for a number": (lambda info: info.update(cx="1"), "cx is '1'"),
     "a huge number": (lambda info: info.update(k1=10**400), "finite"),
     "another size": (lambda info: info.update(w=1920), "w is 1920"),
+    "a fourth radial term": (lambda info: info.update(k4=0.1), "k4 is 0.1"),
+    "a folder for a file": (put("file_path", "."), "a folder; give the path"),
     "an unknown lens": (lambda info: info.update(camera_model="FISHY"), "FISHY"),
     "a scale of nothing": (lambda info: info.update(applied_scale=0), "applied_scale"),
     "a bent world": (

@@ -131,6 +131,27 @@ def test_a_capture_read_in_the_wrong_way_is_told_how_to_mend_it(room, case):
     assert found.agreement.share < 0.5
 
 
+def test_a_camera_that_only_turns_tells_no_scale(room):
+    """Its axes are told all the same."""
+    for name in (TRAIN, TEST):
+        path = room / name / "traj_w_c.txt"
+        poses = poses_of(path)
+        poses[:, :3, 3] = poses[0, :3, 3] + 1e-4 * poses[:, :3, 3]
+        captures.write_poses(path, poses @ FLIP)
+    found = validation.examine(room)
+    assert not any("depth scale" in line for line in found.fatal)
+
+
+def test_a_report_comes_whatever_is_wrong_with_the_camera(room):
+    info = json.loads((room / "info.json").read_text()) | {"width": 640}
+    (room / "info.json").write_text(json.dumps(info))
+    path = room / TRAIN / "rgb" / "rgb_3.png"
+    path.write_bytes(path.read_bytes()[:-20])
+    found = validation.examine(room)
+    text = "\n".join(validation.describe(found))
+    assert "width is 640" in text and "rgb_3.png" in text
+
+
 def test_poses_that_fit_nothing_are_doubted(room):
     path = room / TRAIN / "traj_w_c.txt"
     draw = np.random.default_rng(0)
@@ -213,7 +234,7 @@ def test_layouts_are_found_out(tmp_path):
     layouts.write_colmap(tmp_path / "colmap", written, binary=False)
     layouts.write_scannet(tmp_path / "scannet", written)
     layouts.write_scannet(tmp_path / "sens", written, recording=True)
-    for name in READERS:
+    for name in ("replica", "nerfstudio", "colmap", "scannet"):
         found = validation.examine(tmp_path / name)
         assert found.source == name
         # Of noise: only what poses and depth say may be wrong.
@@ -254,6 +275,20 @@ def test_a_converted_capture_is_the_same(tmp_path, source, to):
         convert(capture, tmp_path / "out", to=to)
     with pytest.raises(InputError, match="use one of replica, nerfstudio"):
         convert(capture, tmp_path / "more", to="sens")
+
+
+def test_a_mask_of_some_frames_is_written_for_all(tmp_path):
+    written = captures.write_capture(tmp_path / "replica")
+    (tmp_path / "ns").mkdir()
+    info = layouts.write_nerfstudio(tmp_path / "ns", written)
+    info["frames"][0]["mask_path"] = "m.png"
+    layouts.save_transforms(tmp_path / "ns", info)
+    save_png(tmp_path / "ns" / "m.png", np.zeros((6, 8), np.uint8))
+    convert(
+        READERS["nerfstudio"](tmp_path / "ns", "", ()), tmp_path / "out", to="replica"
+    )
+    scene, _ = open_capture(dir=tmp_path / "out", **SPLITS)
+    assert scene.train.shown[1:].all() and not scene.train.shown[0].any()
 
 
 def test_a_conversion_that_fails_leaves_nothing(tmp_path):

@@ -59,7 +59,10 @@ def open_capture(
         raise InputError(f"data.downscale={downscale!r} is not a whole number")
     folder = Path(dir).expanduser()
     if source == "auto" and str(dir):
-        source = detect(folder / scene)
+        try:
+            source = detect(folder / scene)
+        except OSError as error:
+            raise InputError(f"{error.filename}: {error.strerror}") from None
     if label_space and source != "scannet":
         raise InputError(
             f"data.label_space={label_space!r} is of ScanNet; leave it empty for"

@@ -33,6 +33,7 @@ class Capture:
         label_of_id: int16 ``[m]``, the label of every id of label images: an index
             into ``classes``, `VOID` or `UNKNOWN`, as are ids from ``m`` on. None:
             those of ``classes``, with 0 for void.
+        union: The sequence that holds the frames of all others; None if none does.
         points: float32 ``[p 3]``, points of its surfaces, metres, from whatever found
             the poses; None if none are known.
     """
@@ -44,6 +45,7 @@ class Capture:
     depth_scale: float
     classes: Classes
     label_of_id: np.ndarray | None = None
+    union: str | None = None
     points: np.ndarray | None = None
 
     def parts(self) -> dict[str, list[Shot]]:
@@ -53,13 +55,13 @@ class Capture:
             with troubles.caught():
                 each[name] = self.frames(name)
         troubles.end()
-        whole = each.pop(ALL, None)
-        if whole is None:
+        if self.union is None:
             return each
+        whole = each.pop(self.union)
         names = [shot.name for shots in each.values() for shot in shots]
         if len(names) == len(set(names)) == len(whole):
             return each
-        return {ALL: whole}
+        return {self.union: whole}
 
     def scaled(self, scale: float) -> "Capture":
         """The capture whose unit is so many metres."""
@@ -127,7 +129,7 @@ def load(
             "regions_<number>.png an image, or set active.superpixels='slic'"
         )
     for shots in (train_shots, test_shots):
-        _check_alike(shots)
+        check_alike(shots)
     width, height = check_frames([*train_shots, *test_shots])
     camera = capture.camera(width, height)
     if downscale < 1 or width % downscale or height % downscale:
@@ -154,7 +156,7 @@ def load(
     return scene, GroundTruth(train_labels, test_labels, test_frames.depth_z)
 
 
-def _check_alike(shots: list[Shot]) -> None:
+def check_alike(shots: list[Shot]) -> None:
     """Frames of a split have depth, labels and regions all or none."""
     for what in ("depth", "label", "regions"):
         have = [getattr(shot, what) is not None for shot in shots]

@@ -65,6 +65,7 @@ def read_colmap(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capt
         camera=found.sized,
         depth_scale=1000.0,
         classes=classes.listed((folder, root), class_lines),
+        union=photos.ALL,
         points=read_points(points) if points.exists() else None,
     )
 

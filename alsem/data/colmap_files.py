@@ -5,7 +5,7 @@ Whatever a file claims is checked against the bytes that are there.
 
 import dataclasses
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -138,17 +138,19 @@ def _points_bin(path: Path) -> np.ndarray:
     return _finite(path, [point[1:4] for point in points])
 
 
-def _rows(path: Path, *, keep_empty: bool = False) -> list[tuple[str, list[str]]]:
-    """Lines that are no comments, in words, and where they stand."""
+def _rows(path: Path, *, every: int = 1) -> Iterator[tuple[str, list[str]]]:
+    """Every so manieth line that is no comment, in words, and where it stands."""
+    count = -1
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        with path.open(encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, start=1):
+                if line.startswith("#") or (every == 1 and not line.strip()):
+                    continue
+                count += 1
+                if count % every == 0:
+                    yield f"{path} line {number}", line.split()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text ({error})") from None
-    return [
-        (f"{path} line {number}", line.split())
-        for number, line in enumerate(lines, start=1)
-        if not line.startswith("#") and (keep_empty or line.strip())
-    ]
 
 
 def _cameras_txt(path: Path) -> dict[int, Camera]:
@@ -163,9 +165,9 @@ def _cameras_txt(path: Path) -> dict[int, Camera]:
 
 
 def _images_txt(path: Path) -> list[Image]:
-    rows, images = _rows(path, keep_empty=True), []
+    images = []
     # Every other line lists the points of the image above; it may be empty.
-    for where, words in rows[::2]:
+    for where, words in _rows(path, every=2):
         if not words:
             raise InputError(
                 f"{where}: empty where an image should be; export it again"

@@ -111,18 +111,27 @@ class Undistorted(Picture):
 
 @dataclasses.dataclass(frozen=True)
 class Covered(Picture):
-    """Where the shared camera sees something that the lens saw too, as a mask."""
+    """Where the shared camera sees something that the lens saw too, as a mask.
+
+    Attributes:
+        lens: What took the photograph.
+        camera: The shared camera.
+        mask: The photograph's own, as the shared camera sees it; None without one.
+    """
 
     lens: Lens
     camera: Intrinsics
+    mask: Picture | None = None
 
     @property
     def where(self) -> str:
-        """It lies nowhere."""
-        return "the lens' field of view"
+        """Where the mask lies, if there is one."""
+        return "the lens' field of view" if self.mask is None else self.mask.where
 
     def size(self) -> tuple[int, int]:
         """The shared camera's."""
+        if self.mask is not None:
+            return self.mask.size()
         return self.camera.width, self.camera.height
 
     def read(self) -> np.ndarray:
@@ -130,6 +139,8 @@ class Covered(Picture):
         width, height = self.lens.camera.width, self.lens.camera.height
         col, row = _places(self.lens, self.camera, width, height)
         inside = (col >= 0) & (col <= width - 1) & (row >= 0) & (row <= height - 1)
+        if self.mask is not None:
+            inside &= self.mask.read() > 0
         return inside.astype(np.uint8)
 
 

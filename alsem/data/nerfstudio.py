@@ -1,4 +1,4 @@
-"""Reader of nerfstudio's ``transforms.json``, and of what instant-ngp calls the same.
+"""Reader of nerfstudio's ``transforms.json``.
 
 Poses are camera-to-world with OpenGL axes (x right, y up, z backward); intrinsics may
 differ from frame to frame and have OpenCV's distortion, with pixel centres at halves.
@@ -24,7 +24,8 @@ from alsem.types import InputError, Intrinsics, Troubles
 
 FILE = "transforms.json"
 _MODELS = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "OPENCV_FISHEYE")
-_BENT = ("k1", "k2", "p1", "p2", "k3", "k4")
+_BENT = ("k1", "k2", "p1", "p2", "k3")
+_BEYOND = ("k4", "k5", "k6")  # of which nobody agrees what they mean
 _FISHEYE = ("k1", "k2", "k3", "k4")
 _SPLITS = {"train_filenames": "train", "val_filenames": "val", "test_filenames": "test"}
 
@@ -71,6 +72,7 @@ def read_nerfstudio(root: Path, scene: str, class_lines: Sequence[str] = ()) -> 
         camera=found.sized,
         depth_scale=1 / unit,
         classes=classes.listed((folder, root), class_lines),
+        union=photos.ALL,
         points=_points(folder, info, world),
     )
 
@@ -118,9 +120,10 @@ def _photo(
         return photos.inside(folder, frame[key], f"{where}.{key}")
 
     path = photos.inside(folder, frame.get("file_path"), f"{where}.file_path")
-    if not path.suffix:  # instant-ngp leaves it out
+    if path.name and not path.suffix:  # instant-ngp leaves it out
         ends = [e for e in (".png", ".jpg", ".jpeg") if path.with_suffix(e).exists()]
-        path = path.with_suffix(ends[0] if ends else ".png")
+        place = f"{frame['file_path']}{ends[0] if ends else '.png'}"
+        path = photos.inside(folder, place, f"{where}.file_path")
     given = info | frame
     return photos.Photo(
         place=path.relative_to(folder).as_posix(),
@@ -175,12 +178,17 @@ def _lens(given: dict[str, Any], where: str, width: int, height: int) -> Lens:
         cx=number(given, "cx", where, width / 2) - 0.5,
         cy=number(given, "cy", where, height / 2) - 0.5,
     )
-    is_fisheye = model == "OPENCV_FISHEYE"
+    is_fisheye = model == "OPENCV_FISHEYE" or given.get("is_fisheye") is True
     names = _FISHEYE if is_fisheye else _BENT
     values = tuple(number(given, name, where, 0.0) for name in names)
-    if not is_fisheye:  # OpenCV counts five coefficients or eight
-        values = (*values, 0.0, 0.0) if values[-1] else values[:5]
+    if not is_fisheye:
         values = values if any(values) else ()
+        for name in _BEYOND:
+            if number(given, name, where, 0.0):
+                raise InputError(
+                    f"{where}: {name} is {given[name]!r}; of distortion only"
+                    f" {', '.join(_BENT)} are known, undistort the photographs"
+                )
     return Lens(camera, values, is_fisheye)
 
 

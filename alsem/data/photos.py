@@ -6,9 +6,10 @@ that photographs lie in, and all of them are turned into one pinhole camera.
 
 import dataclasses
 import itertools
+import posixpath
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -87,6 +88,10 @@ def gather(
     """
     if not photos:
         raise InputError(f"{where}: lists no photograph; add some")
+    photos = [
+        dataclasses.replace(photo, place=posixpath.normpath(photo.place))
+        for photo in photos
+    ]
     photos = sorted(photos, key=lambda photo: _by_number(photo.place))
     for one, two in itertools.pairwise(photos):
         if one.place == two.place:
@@ -103,16 +108,18 @@ def gather(
     rows = zip(photos, pictures, lenses, strict=True)
     shots = [_shot(*row, camera, is_bent=bent) for row in rows]
     sequences = {ALL: shots}
-    folders = [PurePosixPath(photo.place).parent.name for photo in photos]
+    folders = [posixpath.dirname(photo.place) for photo in photos]
     if len(set(folders)) > 1:
+        common = posixpath.commonpath(folders)
         for shot, folder in zip(shots, folders, strict=True):
-            sequences.setdefault(folder or ".", []).append(shot)
+            name = posixpath.relpath(folder or ".", common or ".")
+            name = {".": "root", ALL: f"{ALL}_"}.get(name, name.replace("/", "_"))
+            sequences.setdefault(name, []).append(shot)
     of_place = {photo.place: shot for photo, shot in zip(photos, shots, strict=True)}
     for name, places in (named or {}).items():
-        for place in places:
-            if place not in of_place:
-                raise InputError(f"{where}: {name} names {place}, which is no frame")
-        wanted = set(places)
+        wanted = {posixpath.normpath(place) for place in places}
+        for place in wanted - set(of_place):
+            raise InputError(f"{where}: {name} names {place}, which is no frame")
         sequences[name] = [of_place[p.place] for p in photos if p.place in wanted]
     return Photos(where, camera, sequences)
 
@@ -127,8 +134,8 @@ def _shot(
         return None if path is None else turned(PngFile(path, kind))
 
     mask = beside(photo.mask, png.MASK)
-    if mask is None and is_bent:
-        mask = Covered(lens, camera)
+    if is_bent:
+        mask = Covered(lens, camera, mask)
     return Shot(
         name=photo.place,
         rgb=turned(picture, is_colour=True) if is_bent else picture,
@@ -152,6 +159,8 @@ def inside(root: Path, place: object, where: str) -> Path:
         is_inside = path.resolve().is_relative_to(root.resolve())
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(f"{where} is {place!r}: {error}; give a file's path") from None
+    if path.resolve() == root.resolve():
+        raise InputError(f"{where} is {place!r}, a folder; give the path of a file")
     if Path(place).is_absolute() or not is_inside:
         raise InputError(
             f"{where} is {place!r}, which is outside of {root}; move the file there and"
@@ -162,5 +171,5 @@ def inside(root: Path, place: object, where: str) -> Path:
 
 def _by_number(place: str) -> list[tuple[int, int | str]]:
     """Sorts 2 before 10."""
-    parts = re.split(r"(\d+)", place)
-    return [(0, int(p)) if p.isdigit() else (1, p) for p in parts]
+    parts = re.split(r"([0-9]{1,18})", place)
+    return [(0, int(p)) if i % 2 else (1, p) for i, p in enumerate(parts)]

@@ -12,6 +12,7 @@ without it), ``depth_scale`` and classes.
 """
 
 import math
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,7 +62,7 @@ def read_replica(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Cap
             )
         )
     info_path = folder / "info.json"
-    info = read_json(info_path) if info_path.exists() else {}
+    info = read_json(info_path) if os.path.lexists(info_path) else {}
     name = Path(scene).name or folder.resolve().name
     return Capture(
         name=name,
@@ -110,7 +111,7 @@ def _read_sequence(folder: Path, name: str) -> list[Shot]:
             raise InputError(_counts_differ(sequence, numbers, len(poses)))
 
     def beside(name: str, kind: png.PngKind, number: int) -> PngFile | None:
-        if not (sequence / name).exists():
+        if not os.path.lexists(sequence / name):
             return None
         path = sequence / name / f"{name}_{tokens[number]}.png"
         return PngFile(path, kind, f"add it, or take {path.parent} away altogether")

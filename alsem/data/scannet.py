@@ -10,6 +10,7 @@ Photographs and labels are brought to the size of depth, two rows added above an
 touch is masked. Frames without a finite pose are left out. One sequence: ``frames``.
 """
 
+import collections
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -135,6 +136,10 @@ def _exported(folder: Path, name: str) -> tuple[list[Shot], Intrinsics]:
         for path in (colour.iterdir() if colour.is_dir() else ())
         if (match := _PHOTO.fullmatch(path.name))
     ]
+    times = collections.Counter(number for number, _ in found)
+    for number, path in found:
+        if times[number] > 1:
+            raise InputError(f"{path}: frame {number} is there twice; remove one")
     if not found:
         raise InputError(f"{colour}: holds no <number>.jpg; export the photographs")
     depth, labels = folder / "renders" / "depth", _labels(folder, name)

@@ -6,7 +6,9 @@ ArrayRecord files that `tfds.data_source` and `read_tfds` read at random.
 
 import collections
 import dataclasses
+import functools
 import io
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -166,6 +168,12 @@ def prepare(dataset: str, capture: Capture, out: Path) -> Path:
     Raises:
         InputError: A picture cannot be read, or the folder cannot be written.
     """
+    for name in capture.parts():
+        if not re.fullmatch(r"\w+", name):
+            raise InputError(
+                f"{capture.name}: sequence {name!r} cannot name a split; use letters,"
+                " digits and _"
+            )
     config = SceneConfig(name=capture.name, capture=capture)
     builder = BUILDERS[dataset](
         config=config, data_dir=str(out), file_format="array_record"
@@ -203,13 +211,16 @@ def read_tfds(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Captur
         names, ids = tuple(held["class_names"]), tuple(held["class_ids"])
         (fx, fy, cx, cy), (width, height) = held["camera"], held["size"]
         has, scale = dict(held["has"]), float(held["depth_scale"])
-    except (KeyError, TypeError, ValueError, OSError) as error:
+        if not scale > 0:
+            raise ValueError(f"depth_scale is {scale:g}")
+    except Exception as error:  # protobuf's own among them
         trouble = " ".join(str(error).split())[:200]
         raise InputError(
             f"{versions[-1]}: not written by alsem.prepare, or damaged ({trouble})"
         ) from None
     camera = Intrinsics(int(width), int(height), fx, fy, cx, cy)
 
+    @functools.cache  # poses are read with their pictures
     def frames(sequence: str) -> list[Shot]:
         if sequence not in has:
             raise InputError(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from alsem.data.capture import Capture, label_table, read_labels
+from alsem.data.capture import Capture, check_alike, label_table, read_labels
 from alsem.data.nerfstudio import FILE
 from alsem.data.shots import Shot
 from alsem.types import InputError
@@ -23,6 +23,14 @@ from alsem.types import InputError
 _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenCV's camera axes to OpenGL's
 _MAX_ID = 255  # of 8-bit label images
 Track = Callable[[Sequence[int], Iterable], Iterable]
+
+
+def check_target(out: Path, to: str) -> None:
+    """Raises `InputError` where `convert` could not begin."""
+    if to not in WRITERS:
+        raise InputError(f"--to={to}: use one of {', '.join(WRITERS)}")
+    if os.path.lexists(out):
+        raise InputError(f"{out}: is there already; give another folder")
 
 
 def convert(
@@ -40,10 +48,7 @@ def convert(
         InputError: The layout is not known, the folder is there or cannot be written,
             or a picture cannot be read.
     """
-    if to not in WRITERS:
-        raise InputError(f"--to={to}: use one of {', '.join(WRITERS)}")
-    if out.exists():
-        raise InputError(f"{out}: is there already; give another folder")
+    check_target(out, to)
     draft = out.with_name(f".{out.name}.part")
     try:
         shutil.rmtree(draft, ignore_errors=True)
@@ -106,6 +111,7 @@ def _write_nerfstudio(capture: Capture, folder: Path, track: Track) -> None:
                     keys[kind]: place(sequence, i, kind)
                     for kind in keys
                     if getattr(shot, kind) is not None
+                    or (kind == "mask" and any(s.mask is not None for s in shots))
                 }
                 | {"transform_matrix": pose.tolist()}
             )
@@ -150,9 +156,11 @@ def _write_pictures(
         sequence, i, shot = job
         for kind in kinds:
             picture = getattr(shot, kind)
-            if picture is None:
+            if picture is None and not (kind == "mask" and sequence in masked):
                 continue
-            if kind == "label":
+            if picture is None:
+                pixels = np.ones(shot.rgb.size()[::-1], np.uint8)
+            elif kind == "label":
                 pixels = id_of_label[read_labels(picture, table)]
             else:
                 pixels = picture.read()
@@ -162,6 +170,11 @@ def _write_pictures(
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.ascontiguousarray(pixels)).save(path)
 
+    for name, shots in parts.items():
+        if Path(name).name != name or name in ("", "..", "."):
+            raise InputError(f"sequence {name!r} cannot name a folder; rename it")
+        check_alike(shots)
+    masked = {n for n, s in parts.items() if any(shot.mask is not None for shot in s)}
     jobs = [(name, i, shot) for name, s in parts.items() for i, shot in enumerate(s)]
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for _ in track(range(len(jobs)), pool.map(write, jobs)):

@@ -53,7 +53,7 @@ def parse_label_set(text: str) -> LabelSet:
         values = tuple(float(part) for part in rest.split(",")) if colon else ()
     except ValueError:
         values = (float("nan"),)
-    if not rule.fits(values):
+    if not np.isfinite(values).all() or not rule.fits(values):
         raise InputError(
             f"active.label_set={text!r}: write it like {rule.example!r} ({rule.what})"
         )
@@ -103,8 +103,8 @@ def _superres(labels, values, num_classes, draw) -> np.ndarray:
 def _superres_dense(labels, values, num_classes, draw) -> np.ndarray:
     """Shrunk by a factor and grown again, each time to the nearest pixel."""
     step, (height, width) = int(values[0]), labels.shape[1:]
-    blocks = labels[:, ::step, ::step].repeat(step, axis=1).repeat(step, axis=2)
-    return blocks[:, :height, :width]
+    row, col = (np.arange(side) // step * step for side in (height, width))
+    return labels[:, row[:, None], col]
 
 
 def _click(labels, values, num_classes, draw) -> np.ndarray:

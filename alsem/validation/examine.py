@@ -9,7 +9,7 @@ import numpy as np
 from alsem.data.capture import Capture, check_frames
 from alsem.data.layouts import READERS, detect
 from alsem.data.shots import Shot
-from alsem.types import InputError, Troubles
+from alsem.types import InputError, Intrinsics, Troubles
 from alsem.validation.agreement import ENOUGH, Agreement, agreement
 from alsem.validation.glance import Glance, glances
 
@@ -31,7 +31,7 @@ class Examined:
         capture: Its files; None if they could not be listed.
         sequences: The frames of every sequence, each frame in one.
         glances: Of every frame that could be read, by sequence.
-        size: Width and height of its images.
+        camera: Of its images; None if they or it are no good.
         agreement: Between poses and depth; None where that could not be looked at.
     """
 
@@ -42,7 +42,7 @@ class Examined:
     capture: Capture | None = None
     sequences: dict[str, list[Shot]] = dataclasses.field(default_factory=dict)
     glances: dict[str, list[Glance]] = dataclasses.field(default_factory=dict)
-    size: tuple[int, int] | None = None
+    camera: Intrinsics | None = None
     agreement: Agreement | None = None
 
 
@@ -99,14 +99,13 @@ def _look(found: Examined, capture: Capture, track: Callable) -> None:
         raise InputError(f"{found.folder}: has no frame; add photographs")
     troubles = Troubles()
     with troubles.caught():
-        found.size = check_frames(every)
-        capture.camera(*found.size)
+        found.camera = capture.camera(*check_frames(every))
     seen = iter(track(every, glances(capture, every, troubles)))
     for name, shots in found.sequences.items():
         looked = [next(seen) for _ in shots]
         found.glances[name] = [glance for glance in looked if glance is not None]
     found.fatal += list(dict.fromkeys(troubles.found))
-    if found.size is None or troubles.found:
+    if found.camera is None or troubles.found:
         return
     known = found.agreement = agreement(capture, list(found.sequences.values()))
     if known.pairs and not known.share >= ENOUGH:

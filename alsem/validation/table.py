@@ -12,7 +12,7 @@ SHOWN = 100  # troubles that are listed, at most
 def describe(found: Examined) -> Iterator[str]:
     """Lines about a capture: what it holds, then what is wrong, most serious first."""
     yield f"{found.folder}: {found.source or 'no layout that is known'}"
-    if found.capture is not None and found.size is not None:
+    if found.capture is not None and found.camera is not None:
         yield from _contents(found)
     for title, lines in (("fatal", found.fatal), ("doubtful", found.doubtful)):
         for line in lines[:SHOWN]:
@@ -26,13 +26,12 @@ def describe(found: Examined) -> Iterator[str]:
 
 
 def _contents(found: Examined) -> Iterator[str]:
-    capture, size = found.capture, found.size
-    assert capture is not None and size is not None
-    camera = capture.camera(*size)
+    camera = found.camera
+    assert camera is not None
     every = [shot for shots in found.sequences.values() for shot in shots]
     frames = ", ".join(f"{n} {len(shots)}" for n, shots in found.sequences.items())
     yield f"  frames        {len(every)} ({frames})"
-    yield f"  images        {size[0]} x {size[1]} pixels"
+    yield f"  images        {camera.width} x {camera.height} pixels"
     yield (
         f"  camera        fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f}"
         f" cy {camera.cy:.2f}"
