@@ -21,6 +21,7 @@ _DATASET = flags.DEFINE_string(
 _SOURCE = flags.DEFINE_string("source", None, "A scene, or a folder of scenes.")
 _OUT = flags.DEFINE_string("out", None, "Folder of data sets.")
 _SCENE = flags.DEFINE_string("scene", "", "One of the scenes; all if empty.")
+_SPACE = flags.DEFINE_string("label_space", "", "Of ScanNet: nyu40, nyu13, scannet20.")
 _LAYOUTS = {
     "alsem_replica": "replica",
     "alsem_scannet": "scannet",
@@ -39,6 +40,8 @@ def main(argv: list[str]) -> None:
     source, layout = Path(str(_SOURCE.value)).expanduser(), _LAYOUTS[_DATASET.value]
     if not source.is_dir():
         raise InputError(f"{source}: no such folder; give the folder of scenes")
+    if _SPACE.value and layout != "scannet":
+        raise InputError(f"--label_space={_SPACE.value}: only ScanNet has label spaces")
     try:
         scenes = [""] if layout_of(source) == layout else _scenes(source, layout)
     except OSError as error:
@@ -53,7 +56,8 @@ def main(argv: list[str]) -> None:
     tensorflow_datasets.disable_progress_bar()
     logging.set_verbosity(logging.ERROR)  # that a scene is a config of its own
     for name in scenes:
-        capture = READERS[layout](source, name, ())
+        options = {"label_space": _SPACE.value} if _SPACE.value else {}
+        capture = READERS[layout](source, name, (), **options)
         out = Path(str(_OUT.value)).expanduser()
         print(tfds.prepare(_DATASET.value, capture, out), flush=True)
 

@@ -19,6 +19,7 @@ from alsem.types import InputError
 _OUT = flags.DEFINE_string("out", ".", "Folder for the picture, validate_NAME.png.")
 _CONVERT = flags.DEFINE_string("convert", None, "Folder for it in another layout.")
 _TO = flags.DEFINE_string("to", "replica", "That layout: replica or nerfstudio.")
+_SPACE = flags.DEFINE_string("label_space", "", "Of ScanNet: nyu40, nyu13, scannet20.")
 _CLASSES = flags.DEFINE_list("classes", [], "Classes in place of the capture's list.")
 
 
@@ -33,7 +34,9 @@ def main(argv: list[str]) -> int:
     status = 0
     for name in argv[1:]:
         folder = Path(name).expanduser()
-        found = validation.examine(folder, classes=_CLASSES.value, track=_track)
+        found = validation.examine(
+            folder, classes=_CLASSES.value, label_space=_SPACE.value, track=_track
+        )
         for line in validation.describe(found):
             print(line, flush=True)
         if any(found.glances.values()):

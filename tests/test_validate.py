@@ -240,7 +240,10 @@ def test_layouts_are_found_out(tmp_path):
         # Of noise: only what poses and depth say may be wrong.
         assert all("agree" in line for line in found.fatal)
         assert sum(map(len, found.glances.values())) == 15
-    assert validation.examine(tmp_path / "sens").source == "scannet"
+    found = validation.examine(tmp_path / "sens", label_space="nyu13")
+    assert found.source == "scannet" and len(found.capture.classes[0]) == 13
+    (trouble,) = validation.examine(tmp_path / "colmap", label_space="nyu13").fatal
+    assert "is of ScanNet" in trouble
     (trouble,) = validation.examine(tmp_path).fatal
     assert "colmap, nerfstudio, replica, scannet, sens" in trouble
     (trouble,) = validation.examine(tmp_path / "empty").fatal
@@ -264,7 +267,7 @@ def test_a_converted_capture_is_the_same(tmp_path, source, to):
     convert(capture, tmp_path / "out", to=to)
     one, truth = open_capture(dir=tmp_path / source, source=source, **SPLITS)
     other, other_truth = open_capture(dir=tmp_path / "out", source=to, **SPLITS)
-    if source != "colmap":  # whose points no other layout keeps
+    if source != "colmap" or to == "nerfstudio":  # Replica's has no place for points
         assert one.fingerprint() == other.fingerprint()
     np.testing.assert_array_equal(one.train.world_from_cam, other.train.world_from_cam)
     np.testing.assert_array_equal(one.train.depth_z, other.train.depth_z)

@@ -28,3 +28,11 @@ def read_points(path: Path) -> np.ndarray:
     if not np.isfinite(points).all():
         raise InputError(f"{path}: holds a point that is not finite; remove it")
     return points
+
+
+def write_points(path: Path, points: np.ndarray) -> None:
+    """Writes points float32 ``[n 3]`` as a binary PLY file."""
+    rows = np.empty(len(points), [(axis, "<f4") for axis in "xyz"])
+    for i, axis in enumerate("xyz"):
+        rows[axis] = points[:, i]
+    plyfile.PlyData([plyfile.PlyElement.describe(rows, "vertex")]).write(str(path))

@@ -1,7 +1,8 @@
 """Captures written anew in other layouts, whatever layout they came in.
 
 Photographs are undistorted, of one camera and lossless (PNG) then; depth keeps its
-units, labels their ids.
+units, labels their ids. Sparse points are written where the layout has a place for them
+(nerfstudio's), regions and objects' ids likewise (Replica's).
 """
 
 import concurrent.futures
@@ -17,6 +18,7 @@ from PIL import Image
 
 from alsem.data.capture import Capture, check_alike, label_table, read_labels
 from alsem.data.nerfstudio import FILE
+from alsem.data.ply import write_points
 from alsem.data.shots import Shot
 from alsem.types import InputError
 
@@ -115,7 +117,7 @@ def _write_nerfstudio(capture: Capture, folder: Path, track: Track) -> None:
                 }
                 | {"transform_matrix": pose.tolist()}
             )
-    info = {
+    info: dict[str, Any] = {
         "camera_model": "OPENCV",
         "w": camera.width,
         "h": camera.height,
@@ -126,6 +128,9 @@ def _write_nerfstudio(capture: Capture, folder: Path, track: Track) -> None:
         "depth_unit_scale_factor": 1 / capture.depth_scale,
         "frames": frames,
     }
+    if capture.points is not None:
+        info["ply_file_path"] = "sparse.ply"
+        write_points(folder / "sparse.ply", capture.points)
     (folder / FILE).write_text(json.dumps(info, indent=1) + "\n")
     lines = [f"{i} {name}" for name, i in zip(names, ids, strict=True)]
     (folder / "classes.txt").write_text("\n".join(lines) + "\n")

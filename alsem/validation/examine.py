@@ -1,6 +1,7 @@
 """Everything that can be found out about a capture in one pass."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def examine(
     folder: Path,
     *,
     classes: Sequence[str] = (),
+    label_space: str = "",
     track: Callable[[Sequence[Shot], Iterable], Iterable] = lambda shots, each: each,
 ) -> Examined:
     """Reads every file of a capture and says what is in it and what is wrong.
@@ -57,12 +59,15 @@ def examine(
     Args:
         folder: The capture's.
         classes: As ``data.classes`` of a config.
+        label_space: As ``data.label_space``.
         track: Wraps the looks at frames, for a progress bar.
     """
     found = Examined(folder)
     try:
         found.source = detect(folder)
-        found.capture = _read(found, folder, classes)
+        if label_space and found.source != "scannet":
+            raise InputError(f"label space {label_space!r} is of ScanNet; leave it out")
+        found.capture = _read(found, folder, classes, label_space)
         if found.capture is not None:
             _look(found, found.capture, track)
     except InputError as error:
@@ -72,10 +77,14 @@ def examine(
     return found
 
 
-def _read(found: Examined, folder: Path, classes: Sequence[str]) -> Capture | None:
+def _read(
+    found: Examined, folder: Path, classes: Sequence[str], label_space: str
+) -> Capture | None:
     """The capture; with a class list of our own if its own is what is wrong."""
     assert found.source is not None
     reader = READERS[found.source]
+    if label_space:
+        reader = functools.partial(reader, label_space=label_space)
     try:
         return reader(folder, "", classes)
     except InputError as error:
