@@ -1,10 +1,14 @@
 """Writes tiny captures in the Replica layout, for tests."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from alsem.types import InputError
 
 WIDTH, HEIGHT = 8, 6
 CLASSES = {"wall": 1, "chair": 4, "lamp": 9}  # ids with gaps, as captures have
@@ -69,6 +73,16 @@ def write_sequences(
                 save_png(path, held["label"][i])
                 save_png(path.with_name(f"vis_sem_class_{i}.png"), held["rgb"][i])
         write_poses(folder / name / "traj_w_c.txt", held["pose"])
+
+
+def refusal(open_room: Callable, *args, **options) -> str:
+    """The one line that opening a capture is refused with."""
+    with pytest.raises(InputError) as caught:
+        open_room(*args, **options)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text[-1] not in ".;: "
+    return text
 
 
 def save_png(path: Path, pixels: np.ndarray) -> None:

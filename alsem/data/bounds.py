@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from alsem.data.pixels import directions
 from alsem.data.scene import Scene
 from alsem.geometry import bounding_box
 
@@ -21,14 +22,7 @@ def scene_box(scene: Scene, *, far: float) -> tuple[np.ndarray, np.ndarray]:
     row, col = np.meshgrid(
         np.arange(camera.height), np.arange(camera.width), indexing="ij"
     )
-    in_cam = np.stack(
-        [
-            (col - camera.cx) / camera.fx,
-            (row - camera.cy) / camera.fy,
-            np.ones(row.shape),
-        ],
-        axis=-1,
-    )
+    in_cam = directions(camera, col, row)
     found = np.zeros((0, 3))
     if scene.points is not None and len(scene.points):
         found = np.quantile(scene.points, (OUTLIERS, 1 - OUTLIERS), axis=0)

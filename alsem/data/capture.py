@@ -48,6 +48,13 @@ class Capture:
     union: str | None = None
     points: np.ndarray | None = None
 
+    @property
+    def table(self) -> np.ndarray:
+        """`label_of_id`, or what stands for it."""
+        if self.label_of_id is None:
+            return label_table(self.classes[1])
+        return self.label_of_id
+
     def parts(self) -> dict[str, list[Shot]]:
         """Sequences such that every frame is in just one; raises `InputError`."""
         troubles, each = Troubles(), {}
@@ -251,9 +258,7 @@ def _decode(
     regions = None if first.regions is None else np.empty(shape, np.int32)
     is_masked = any(shot.mask is not None for shot in shots)
     shown = np.ones(shape, np.bool_) if is_masked else None
-    table = capture.label_of_id
-    if table is None:
-        table = label_table(capture.classes[1])
+    table = capture.table
 
     def decode_frame(i: int) -> None:
         shot = shots[i]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from alsem.data.json_files import read_json
+from alsem.data.text_files import read_text
 from alsem.types import InputError
 
 Classes = tuple[tuple[str, ...], tuple[int, ...]]
@@ -89,10 +90,7 @@ def from_text(path: Path) -> Classes:
     Raises:
         InputError: If the file cannot be read or is malformed.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({error})") from None
+    lines = read_text(path, "write one class a line").splitlines()
     return from_lines(path, lines)
 
 

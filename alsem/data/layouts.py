@@ -15,7 +15,7 @@ from alsem.types import InputError
 
 
 def _read_tfds(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capture:
-    from alsem.data.tfds import read_tfds  # slow to import
+    from alsem.data.prepared import read_tfds  # slow to import
 
     return read_tfds(root, scene, class_lines)
 

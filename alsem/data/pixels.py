@@ -1,6 +1,8 @@
-"""Arrays of pixels: how many are read at most, and how they are downscaled."""
+"""Arrays of pixels: how many are read, how they are downscaled, where they look."""
 
 import numpy as np
+
+from alsem.types import Intrinsics
 
 MAX_PIXELS = 1 << 26  # of one image: 8192 x 8192
 
@@ -58,3 +60,9 @@ def all_of(mask: np.ndarray, factor: int) -> np.ndarray:
 def point_sample_offset(factor: int) -> float:
     """Where `point_sample` looks: downscaled pixels from the block's centre."""
     return ((factor - 1) // 2 - (factor - 1) / 2) / factor
+
+
+def directions(camera: Intrinsics, col: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Rays ``[*b 3]`` through pixels, camera axes, of depth one."""
+    x, y = (col - camera.cx) / camera.fx, (row - camera.cy) / camera.fy
+    return np.stack([x, y, np.ones(x.shape)], axis=-1)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from alsem.data.text_files import read_text
 from alsem.types import InputError, Troubles
 
 # Ten times what files written with four decimals lose; a scale or a shear is far more.
@@ -23,14 +24,7 @@ def read_poses(path: Path) -> np.ndarray:
         InputError: If the file cannot be read, a line is not 16 finite numbers, or a
             matrix is not a rigid motion.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: missing; it holds one camera-to-world matrix a line"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({error})") from None
+    lines = read_text(path, "it holds one camera-to-world matrix a line").splitlines()
     poses, troubles = [], Troubles()
     for number, line in enumerate(lines, start=1):
         if line.strip():
@@ -52,14 +46,7 @@ def read_matrix(path: Path) -> np.ndarray:
     Raises:
         InputError: It cannot be read, or holds anything but 16 numbers.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: missing; it holds a camera-to-world matrix"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({error})") from None
+    text = read_text(path, "it holds a camera-to-world matrix")
     return _sixteen(text, str(path))
 
 

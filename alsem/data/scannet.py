@@ -26,6 +26,7 @@ from alsem.data.pictures import Picture, PngFile, photograph
 from alsem.data.poses import checked_pose, read_matrix
 from alsem.data.sens import read_sens
 from alsem.data.shots import Shot
+from alsem.data.text_files import read_text
 from alsem.types import InputError, Intrinsics, Troubles
 
 _DEPTH_SIZE = (640, 480)  # of scenes whose description does not say
@@ -261,16 +262,9 @@ def _instances(labels: Path) -> Path | None:
 
 def _description(path: Path) -> dict[str, float]:
     """The numbers of ``<scene>.txt``: ``key = value`` a line."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: missing; it holds the camera, copy it there"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({error})") from None
+    text = read_text(path, "it holds the camera, copy it there")
     found = {}
-    for line in lines:
+    for line in text.splitlines():
         key, _, value = (part.strip() for part in line.partition("="))
         try:
             found[key] = float(value)

@@ -1,15 +1,12 @@
-"""Captures as TensorFlow Datasets: written and read without TensorFlow.
+"""Captures as TensorFlow Datasets, written without TensorFlow.
 
 A data set holds a scene a config and a split a sequence, in the order of its frames, as
-ArrayRecord files that `tfds.data_source` and `read_tfds` read at random.
+ArrayRecord files that `tfds.data_source` and `alsem.data.prepared` read at random.
 """
 
-import collections
 import dataclasses
-import functools
 import io
 import re
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,15 +15,13 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from alsem.data import classes as class_lists
-from alsem.data.capture import Capture, check_frames, label_table, read_labels
-from alsem.data.pictures import Picture
+from alsem.data.capture import Capture, check_frames
 from alsem.data.shots import Shot
-from alsem.types import InputError, Intrinsics
+from alsem.data.writers import stored
+from alsem.types import InputError
 
-_KEPT = 16  # decoded records
 # The features that are pictures, and what a shot calls them.
-_KINDS = {
+KINDS = {
     "image": "rgb",
     "depth": "depth",
     "semantic": "label",
@@ -74,7 +69,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder):
             "image": tfds.features.Image(shape=(height, width, 3)),
         }
         for key, dtype in _TYPES.items():
-            if _has(shots, _KINDS[key]):
+            if _has(shots, KINDS[key]):
                 features[key] = tfds.features.Image(
                     shape=(height, width, 1), dtype=dtype, encoding_format="png"
                 )
@@ -90,7 +85,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder):
                 camera=[camera.fx, camera.fy, camera.cx, camera.cy],
                 size=[width, height],
                 has={
-                    name: [key for key in _KINDS if _has(shots, _KINDS[key])]
+                    name: [key for key in KINDS if _has(shots, KINDS[key])]
                     for name, shots in parts.items()
                 },
             ),
@@ -99,16 +94,13 @@ class _Builder(tfds.core.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator]:
         del dl_manager
         parts = self._capture.parts()
-        return {name: self._frames(shots) for name, shots in parts.items()}
+        return {name: self._generate_examples(shots) for name, shots in parts.items()}
 
-    def _generate_examples(self) -> None:
-        raise NotImplementedError  # every split has a generator of its own
-
-    def _frames(self, shots: Sequence[Shot]) -> Iterator[tuple[int, dict[str, Any]]]:
-        table = self._capture.label_of_id
-        if table is None:
-            table = label_table(self._capture.classes[1])
-        id_of_label = np.array([*self._capture.classes[1], 0], np.uint16)  # -1 is void
+    def _generate_examples(
+        self, shots: Sequence[Shot]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        table = self._capture.table
+        id_of_label = np.array([*self._capture.classes[1], 0], np.uint16)
         camera = self._capture.camera(*shots[0].rgb.size())
         features = set(self.info.features or ())  # pyright: ignore[reportArgumentType]
         for i, shot in enumerate(shots):
@@ -118,20 +110,14 @@ class _Builder(tfds.core.GeneratorBasedBuilder):
                 "world_from_camera": shot.world_from_cam,
                 "intrinsics": np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
             }
-            for key in features & set(_KINDS):
-                picture = getattr(shot, _KINDS[key])
+            for key in features & set(KINDS):
+                picture = getattr(shot, KINDS[key])
                 if picture is None:  # another sequence has it
                     shape = (camera.height, camera.width)
                     pixels = np.full(shape, 255 if key == "mask" else 0, _TYPES[key])
-                elif key == "semantic":
-                    pixels = id_of_label[read_labels(picture, table)]
-                elif key == "mask":
-                    pixels = np.where(picture.read() > 0, 255, 0).astype(np.uint8)
-                elif key == "instance":
-                    pixels = picture.read().astype(np.uint16)
                 else:
-                    pixels = picture.read()
-                frame[key] = _png(pixels)
+                    pixels = stored(KINDS[key], picture, table, id_of_label)
+                frame[key] = _png(pixels.astype(_TYPES.get(key, np.uint8), copy=False))
             yield i, frame
 
 
@@ -183,125 +169,6 @@ def prepare(dataset: str, capture: Capture, out: Path) -> Path:
     except OSError as error:
         raise InputError(f"{out}: {error.strerror}; choose another folder") from None
     return Path(builder.data_dir)
-
-
-def read_tfds(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capture:
-    """Finds out what a prepared scene holds.
-
-    Args:
-        root: Folder of data sets, or of one, or of a scene in it.
-        scene: The rest of the way, ``alsem_replica/room_0``.
-        class_lines: Classes as `classes.from_lines` reads them; when empty the scene's.
-
-    Raises:
-        InputError: There is no such scene, or it was not written by `prepare`.
-    """
-    folder = root / scene
-    versions = sorted(p.parent for p in folder.glob("*/dataset_info.json"))
-    if (folder / "dataset_info.json").exists():
-        versions = [folder]
-    if not versions:
-        raise InputError(
-            f"{folder}: holds no data set; write it with python -m alsem.prepare and"
-            " give DATASET/SCENE as data.scene"
-        )
-    try:
-        builder = tfds.builder_from_directory(str(versions[-1]))
-        held: dict[str, Any] = dict(builder.info.metadata or {})
-        names, ids = tuple(held["class_names"]), tuple(held["class_ids"])
-        (fx, fy, cx, cy), (width, height) = held["camera"], held["size"]
-        has, scale = dict(held["has"]), float(held["depth_scale"])
-        if not scale > 0:
-            raise ValueError(f"depth_scale is {scale:g}")
-    except Exception as error:  # protobuf's own among them
-        trouble = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{versions[-1]}: not written by alsem.prepare, or damaged ({trouble})"
-        ) from None
-    camera = Intrinsics(int(width), int(height), fx, fy, cx, cy)
-
-    @functools.cache  # poses are read with their pictures
-    def frames(sequence: str) -> list[Shot]:
-        if sequence not in has:
-            raise InputError(
-                f"{versions[-1]}: has no split {sequence!r}; there are {', '.join(has)}"
-            )
-        records = _Records(versions[-1], sequence, (camera.width, camera.height))
-        return [_shot(records, i, has[sequence]) for i in range(len(records))]
-
-    return Capture(
-        name=Path(scene).name or versions[-1].parent.name,
-        sequences=tuple(has),
-        frames=frames,
-        camera=lambda width, height: camera,
-        depth_scale=scale,
-        classes=class_lists.from_lines("data.classes", class_lines)
-        if class_lines
-        else (names, ids),
-    )
-
-
-class _Records:
-    """The frames of a split, decoded when they are wanted."""
-
-    def __init__(self, folder: Path, split: str, size: tuple[int, int]):
-        """Opens the split; reads nothing yet."""
-        self.where, self.size = f"{folder}: {split}", size
-        builder = tfds.builder_from_directory(str(folder))
-        self._source: Any = builder.as_data_source(split=split)  # pyright: ignore
-        self._kept: collections.OrderedDict[int, dict] = collections.OrderedDict()
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def __getitem__(self, i: int) -> dict[str, Any]:
-        with self._lock:  # pictures of one frame are wanted one after the other
-            if i not in self._kept:
-                try:
-                    self._kept[i] = self._source[i]
-                except (OSError, ValueError, RuntimeError) as error:
-                    trouble = " ".join(str(error).split())[:200]
-                    raise InputError(
-                        f"{self.where} frame {i}: damaged ({trouble}); prepare it again"
-                    ) from None
-                if len(self._kept) > _KEPT:
-                    self._kept.popitem(last=False)
-            return self._kept[i]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Recorded(Picture):
-    """A picture of a frame of a split."""
-
-    records: _Records
-    frame: int
-    key: str
-
-    @property
-    def where(self) -> str:
-        """Data set, split and frame."""
-        return f"{self.records.where} frame {self.frame}: {self.key}"
-
-    def size(self) -> tuple[int, int]:
-        """That of all images of the data set."""
-        return self.records.size
-
-    def read(self) -> np.ndarray:
-        """Decoded by TFDS."""
-        pixels = self.records[self.frame][self.key]
-        return pixels if self.key == "image" else pixels[..., 0]
-
-
-def _shot(records: _Records, i: int, has: Sequence[str]) -> Shot:
-    frame = records[i]
-    pictures = {_KINDS[key]: _Recorded(records, i, key) for key in has}
-    name = frame["name"]
-    return Shot(
-        name=name.decode() if isinstance(name, bytes) else str(name),
-        world_from_cam=np.asarray(frame["world_from_camera"], np.float32),
-        **pictures,
-    )
 
 
 def _has(shots: Sequence[Shot], kind: str) -> bool:

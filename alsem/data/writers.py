@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from alsem.data.capture import Capture, check_alike, label_table, read_labels
+from alsem.data.capture import Capture, check_alike, read_labels
 from alsem.data.nerfstudio import FILE
+from alsem.data.pictures import Picture
 from alsem.data.ply import write_points
 from alsem.data.shots import Shot
 from alsem.types import InputError
@@ -152,10 +153,7 @@ def _write_pictures(
     track: Track,
 ) -> None:
     """Writes all pictures of all frames, several at a time."""
-    table = capture.label_of_id
-    if table is None:
-        table = label_table(capture.classes[1])
-    id_of_label = np.array([*ids, 0], np.uint8)  # the last one is void, -1
+    table, id_of_label = capture.table, np.array([*ids, 0], np.uint8)
 
     def write(job: tuple[str, int, Shot]) -> None:
         sequence, i, shot = job
@@ -165,12 +163,9 @@ def _write_pictures(
                 continue
             if picture is None:
                 pixels = np.ones(shot.rgb.size()[::-1], np.uint8)
-            elif kind == "label":
-                pixels = id_of_label[read_labels(picture, table)]
+                pixels *= 255
             else:
-                pixels = picture.read()
-            if kind == "mask":
-                pixels = np.where(pixels > 0, 255, 0).astype(np.uint8)
+                pixels = stored(kind, picture, table, id_of_label)
             path = folder / place(sequence, i, kind)
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.ascontiguousarray(pixels)).save(path)
@@ -184,6 +179,23 @@ def _write_pictures(
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for _ in track(range(len(jobs)), pool.map(write, jobs)):
             pass
+
+
+def stored(
+    kind: str, picture: Picture, table: np.ndarray, id_of_label: np.ndarray
+) -> np.ndarray:
+    """A picture of a shot as files hold it: class ids, masks of 0 and 255.
+
+    Args:
+        kind: What a shot calls it.
+        picture: The picture.
+        table: `Capture.table`.
+        id_of_label: The id of every label, that of void (-1) last.
+    """
+    if kind == "label":
+        return id_of_label[read_labels(picture, table)]
+    pixels = picture.read()
+    return np.where(pixels > 0, 255, 0).astype(np.uint8) if kind == "mask" else pixels
 
 
 def _camera(capture: Capture, parts: dict[str, list[Shot]]):

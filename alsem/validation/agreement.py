@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from alsem.data.capture import Capture
+from alsem.data.pixels import directions
 from alsem.data.shots import Shot
-from alsem.types import Intrinsics
 
 PAIRS = 24  # of neighbours that are compared
 POINTS = 2000  # of one frame
@@ -172,7 +172,7 @@ def _compare(
     )
     at = np.flatnonzero(depth)
     at = at[:: max(len(at) // POINTS, 1)]
-    direction = _directions(camera, at % width, at // width)
+    direction = directions(camera, at % width, at // width)
     scale = depth.reshape(-1)[at] * reading.factor
     if reading.along_rays:
         scale = scale / np.linalg.norm(direction, axis=-1)
@@ -188,24 +188,12 @@ def _compare(
     row, col, z = row[known], col[known], z[seen][known]
     stretch = np.full(len(z), reading.factor)
     if reading.along_rays:
-        stretch /= np.linalg.norm(_directions(camera, col, row), axis=-1)
+        stretch /= np.linalg.norm(directions(camera, col, row), axis=-1)
     low, high = (extreme[row, col] * stretch for extreme in _window(measured))
     slack = np.maximum(METRES * reading.factor, SHARE * z)
     agree = int(((z >= low - slack) & (z <= high + slack)).sum())
     # What lands in no view at all speaks against a reading as much.
     return agree, max(len(z), len(at) // 10)
-
-
-def _directions(camera: Intrinsics, col: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """Rays ``[p 3]`` through pixels, of depth one."""
-    return np.stack(
-        [
-            (col - camera.cx) / camera.fx,
-            (row - camera.cy) / camera.fy,
-            np.ones(len(col)),
-        ],
-        axis=-1,
-    )
 
 
 def _window(depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
-from alsem.data.capture import Capture, label_table, read_labels
+from alsem.data.capture import Capture, read_labels
+from alsem.data.pixels import directions
 from alsem.data.shots import Shot
 from alsem.types import InputError, Troubles
 
@@ -57,9 +58,7 @@ def glances(
         shots: The frames.
         troubles: Where what is wrong with them is noted.
     """
-    table = capture.label_of_id
-    if table is None:
-        table = label_table(capture.classes[1])
+    table = capture.table
 
     def look(shot: Shot) -> Glance | InputError:
         try:
@@ -119,8 +118,6 @@ def _cloud(capture: Capture, shot: Shot, depth_z: np.ndarray | None) -> np.ndarr
     step = max(len(row) // CLOUD, 1)
     row, col = row[::step][:CLOUD], col[::step][:CLOUD]
     camera = capture.camera(depth_z.shape[1], depth_z.shape[0])
-    x = (col - camera.cx) / camera.fx
-    y = (row - camera.cy) / camera.fy
-    in_cam = np.stack([x, y, np.ones(len(x))], -1) * depth_z[row, col][:, None]
+    in_cam = directions(camera, col, row) * depth_z[row, col][:, None]
     pose = shot.world_from_cam
     return (in_cam @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32)
