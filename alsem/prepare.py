@@ -55,11 +55,15 @@ def main(argv: list[str]) -> None:
 
     tensorflow_datasets.disable_progress_bar()
     logging.set_verbosity(logging.ERROR)  # that a scene is a config of its own
+    out = Path(str(_OUT.value)).expanduser()
     for name in scenes:
         options = {"label_space": _SPACE.value} if _SPACE.value else {}
         capture = READERS[layout](source, name, (), **options)
-        out = Path(str(_OUT.value)).expanduser()
-        print(tfds.prepare(_DATASET.value, capture, out), flush=True)
+        place = tfds.folder_of(_DATASET.value, capture.name, out)
+        if place.exists():
+            print(f"{place}: is there already and kept; remove it to write it anew")
+        else:
+            print(tfds.prepare(_DATASET.value, capture, out), flush=True)
 
 
 def _scenes(source: Path, layout: str) -> list[str]:

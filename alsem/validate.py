@@ -1,11 +1,13 @@
 """Says what is in a capture and all that is wrong with it.
 
-Run: python -m alsem.validate DIR [--out=DIR2] [--classes='1 wall,2 chair']
+Run: python -m alsem.validate DIR [--out=DIR2] [--classes='1 wall,2 chair'] [--scale=2]
      python -m alsem.validate DIR --convert=DIR2 --to=replica|nerfstudio
 
 Exit status 0, or 2 if it cannot be trained on.
 """
 
+import itertools
+import math
 import sys
 from pathlib import Path
 
@@ -20,6 +22,7 @@ _OUT = flags.DEFINE_string("out", ".", "Folder for the picture, validate_NAME.pn
 _CONVERT = flags.DEFINE_string("convert", None, "Folder for it in another layout.")
 _TO = flags.DEFINE_string("to", "replica", "That layout: replica or nerfstudio.")
 _SPACE = flags.DEFINE_string("label_space", "", "Of ScanNet: nyu40, nyu13, scannet20.")
+_SCALE = flags.DEFINE_float("scale", 1.0, "Metres of the capture's unit.")
 _CLASSES = flags.DEFINE_list("classes", [], "Classes in place of the capture's list.")
 
 
@@ -31,16 +34,22 @@ def main(argv: list[str]) -> int:
         raise InputError("--convert writes one capture; name one folder")
     if _CONVERT.value:
         check_target(Path(_CONVERT.value).expanduser(), _TO.value)
-    status = 0
+    if not 0 < _SCALE.value < math.inf:
+        raise InputError(f"--scale={_SCALE.value}: give the metres of a unit, above 0")
+    status, pictures = 0, set()
     for name in argv[1:]:
         folder = Path(name).expanduser()
         found = validation.examine(
-            folder, classes=_CLASSES.value, label_space=_SPACE.value, track=_track
+            folder,
+            classes=_CLASSES.value,
+            label_space=_SPACE.value,
+            scale=_SCALE.value,
+            track=_track,
         )
         for line in validation.describe(found):
             print(line, flush=True)
         if any(found.glances.values()):
-            path = Path(_OUT.value) / f"validate_{folder.resolve().name}.png"
+            path = _place(folder.resolve().name, pictures)
             validation.draw(found, path)
             print(f"picture: {path}")
         status = 2 if found.fatal else status
@@ -51,6 +60,17 @@ def main(argv: list[str]) -> int:
             convert(found.capture, out, to=_TO.value, track=_track)
             print(f"converted: {out}")
     return status
+
+
+def _place(name: str, taken: set[Path]) -> Path:
+    """Where the picture of a capture goes; those of one name are numbered."""
+    for number in itertools.count(1):
+        end = f"_{number}" if number > 1 else ""
+        path = Path(_OUT.value) / f"validate_{name}{end}.png"
+        if path not in taken:
+            break
+    taken.add(path)
+    return path
 
 
 def _track(shots, each):

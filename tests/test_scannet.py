@@ -213,7 +213,7 @@ BAD_FILES = {
     ),
     "a short row": (
         "scannetv2-labels.combined.tsv",
-        "id\traw_category\tnyu40id\n\t\n",
+        "id\traw_category\tnyu40id\n\twall\n",
         "is no whole number",
     ),
 }

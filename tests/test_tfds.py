@@ -146,6 +146,9 @@ def test_the_command(prepared, tmp_path):
     done = run("--dataset=alsem_replica", *flags)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("alsem_replica/room_5/1.0.0")
+    done = run("--dataset=alsem_replica", *flags)
+    assert done.returncode == 0
+    assert "alsem_replica/room_5/1.0.0: is there already and kept" in done.stdout
     for wrong in (
         ["--dataset=coco", *flags],
         ["--dataset=alsem_scannet", *flags],

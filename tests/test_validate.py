@@ -20,7 +20,8 @@ from alsem.data import open_capture
 from alsem.data.layouts import READERS
 from alsem.data.room import write_room
 from alsem.data.writers import convert
-from alsem.types import InputError
+from alsem.types import InputError, Troubles
+from alsem.validation.glance import glances
 
 SPLITS = {"train_split": f"{TRAIN}[:]", "test_split": f"{TEST}[:]"}
 FLIP = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -109,6 +110,33 @@ def along_rays(room):
         change_images(
             room / name / "depth", lambda d: np.round(d * length).astype(np.uint16)
         )
+
+
+def test_a_unit_is_so_many_metres(room, pristine):
+    """Twice as large a room, said to be half as large, is the room."""
+    for name in (TRAIN, TEST):
+        path = room / name / "traj_w_c.txt"
+        poses = poses_of(path)
+        poses[:, :3, 3] *= 2
+        captures.write_poses(path, poses)
+    scale_depth(2.0)(room)
+    found, first = validation.examine(room, scale=0.5), validation.examine(pristine)
+    assert found.fatal == []
+    (depths,) = (
+        [line for line in validation.describe(f) if "depth" in line][:1]
+        for f in [first]
+    )
+    assert (
+        depths == [line for line in validation.describe(found) if "depth" in line][:1]
+    )
+
+
+def test_few_frames_are_pictured(room):
+    found = validation.examine(room)
+    each = [g.thumbnail for looked in found.glances.values() for g in looked]
+    assert len(each) == 24 and all(t is not None for t in each)
+    again = glances(found.capture, 3 * found.sequences[TRAIN], Troubles())
+    assert sum(g.thumbnail is not None for g in again) == 20
 
 
 MISREAD = {
@@ -320,8 +348,14 @@ def test_the_command(room, tmp_path):
     with Image.open(tmp_path / "validate_room.png") as image:
         assert image.size[0] > 500
     assert (tmp_path / "ns" / "transforms.json").exists()
+    pictures = tmp_path / "pictures"
+    done = run(room, room, "--scale=2", f"--out={pictures}", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    names = sorted(path.name for path in pictures.iterdir())
+    assert names == ["validate_room.png", "validate_room_2.png"]
+    assert run(room, "--scale=0", cwd=tmp_path).returncode == 2
     (room / TRAIN / "rgb" / "rgb_3.png").unlink()
-    done = run(room, f"--out={tmp_path / 'pictures'}", cwd=tmp_path)
+    done = run(room, f"--out={pictures}", cwd=tmp_path)
     assert done.returncode == 2
     assert "fatal: " in done.stdout and "rgb_3.png" in done.stdout
     done = run(cwd=tmp_path)

@@ -4,6 +4,8 @@ Whatever a file claims is checked against the bytes that are there.
 """
 
 import dataclasses
+import mmap
+import os
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -69,7 +71,12 @@ class _Bytes:
     def __init__(self, path: Path):
         self.path = path
         try:
-            self._data = path.read_bytes()
+            with path.open("rb") as file:
+                empty = not os.fstat(file.fileno()).st_size  # such cannot be mapped
+                access = mmap.ACCESS_READ
+                self._data = (
+                    b"" if empty else mmap.mmap(file.fileno(), 0, access=access)
+                )
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from None
         self._at = 0
@@ -165,12 +172,15 @@ def _cameras_txt(path: Path) -> dict[int, Camera]:
 
 
 def _images_txt(path: Path) -> list[Image]:
-    images = []
+    images, empty = [], ""
     # Every other line lists the points of the image above; it may be empty.
     for where, words in _rows(path, every=2):
-        if not words:
+        if not words:  # as lines at the end of a file may be
+            empty = empty or where
+            continue
+        if empty:
             raise InputError(
-                f"{where}: empty where an image should be; export it again"
+                f"{empty}: empty where an image should be; export it again"
             )
         if len(words) < 10:
             raise InputError(

@@ -60,6 +60,8 @@ def read_table(path: Path, space: str) -> tuple[np.ndarray, dict[str, int]]:
                     f"{path}: has no column {sorted(missing)[0]!r}; take ScanNet's own"
                 )
             for row in rows:
+                if not "".join(map(str, filter(None, row.values()))).strip():
+                    continue  # an empty line
                 raw = _whole(path, rows.line_num, row["id"])
                 of_space = _whole(path, rows.line_num, row[column] or "0")
                 if not 0 < raw < _IDS:

@@ -140,8 +140,13 @@ BUILDERS: dict[str, type[_Builder]] = {
 }
 
 
+def folder_of(dataset: str, scene: str, out: Path) -> Path:
+    """Where `prepare` writes a capture of that name."""
+    return out / dataset / scene / str(_Builder.VERSION)
+
+
 def prepare(dataset: str, capture: Capture, out: Path) -> Path:
-    """Writes a capture as a config of a data set; what is there already is kept.
+    """Writes a capture as a config of a data set; what is there already is kept as is.
 
     Args:
         dataset: A row of `BUILDERS`.

@@ -52,6 +52,7 @@ def examine(
     *,
     classes: Sequence[str] = (),
     label_space: str = "",
+    scale: float = 1.0,
     track: Callable[[Sequence[Shot], Iterable], Iterable] = lambda shots, each: each,
 ) -> Examined:
     """Reads every file of a capture and says what is in it and what is wrong.
@@ -60,6 +61,7 @@ def examine(
         folder: The capture's.
         classes: As ``data.classes`` of a config.
         label_space: As ``data.label_space``.
+        scale: As ``data.scale``.
         track: Wraps the looks at frames, for a progress bar.
     """
     found = Examined(folder)
@@ -69,6 +71,7 @@ def examine(
             raise InputError(f"label space {label_space!r} is of ScanNet; leave it out")
         found.capture = _read(found, folder, classes, label_space)
         if found.capture is not None:
+            found.capture = found.capture.scaled(scale)
             _look(found, found.capture, track)
     except InputError as error:
         found.fatal += [str(error), *error.also]

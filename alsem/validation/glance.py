@@ -15,6 +15,7 @@ from alsem.data.shots import Shot
 from alsem.types import InputError, Troubles
 
 THUMBNAIL = 160  # pixels along its longer side
+THUMBNAILS = 24  # at most so many frames have one, evenly chosen
 CLOUD = 300  # points kept of a frame's depth
 
 
@@ -32,7 +33,7 @@ class Glance:
         depth: Least and greatest depth, metres; NaN without any.
         labels: int64 ``[c + 1]``, pixels of void and of each class; None if there are
             no labels.
-        thumbnail: uint8 ``[h w 3]``.
+        thumbnail: uint8 ``[h w 3]``; None of most frames.
         cloud: float32 ``[p 3]``, some points of its depth, world.
     """
 
@@ -44,7 +45,7 @@ class Glance:
     holes: float
     depth: tuple[float, float]
     labels: np.ndarray | None
-    thumbnail: np.ndarray
+    thumbnail: np.ndarray | None
     cloud: np.ndarray
 
 
@@ -58,16 +59,16 @@ def glances(
         shots: The frames.
         troubles: Where what is wrong with them is noted.
     """
-    table = capture.table
+    table, every = capture.table, -(-len(shots) // THUMBNAILS)
 
-    def look(shot: Shot) -> Glance | InputError:
+    def look(i: int, shot: Shot) -> Glance | InputError:
         try:
-            return _glance(capture, shot, table)
+            return _glance(capture, shot, table, is_pictured=i % every == 0)
         except InputError as error:
             return error
 
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for found in pool.map(look, shots):
+        for found in pool.map(look, range(len(shots)), shots):
             with troubles.caught():
                 if isinstance(found, InputError):
                     raise found
@@ -76,7 +77,9 @@ def glances(
             yield None
 
 
-def _glance(capture: Capture, shot: Shot, table: np.ndarray) -> Glance:
+def _glance(
+    capture: Capture, shot: Shot, table: np.ndarray, *, is_pictured: bool
+) -> Glance:
     rgb = shot.rgb.read()
     height, width = rgb.shape[:2]
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
@@ -95,8 +98,6 @@ def _glance(capture: Capture, shot: Shot, table: np.ndarray) -> Glance:
     if shot.label is not None:
         label = np.where(shown, read_labels(shot.label, table), -1)
         counts = np.bincount(label.ravel() + 1, minlength=len(capture.classes[0]) + 1)
-    scale = THUMBNAIL / max(height, width)
-    size = (max(round(width * scale), 1), max(round(height * scale), 1))
     return Glance(
         name=shot.name,
         rgb_hash=hashlib.sha256(rgb.tobytes()).digest(),
@@ -106,9 +107,16 @@ def _glance(capture: Capture, shot: Shot, table: np.ndarray) -> Glance:
         holes=float(holes),
         depth=ends,
         labels=counts,
-        thumbnail=cv2.resize(rgb, size, interpolation=cv2.INTER_AREA),
+        thumbnail=_thumbnail(rgb) if is_pictured else None,
         cloud=_cloud(capture, shot, depth_z),
     )
+
+
+def _thumbnail(rgb: np.ndarray) -> np.ndarray:
+    height, width = rgb.shape[:2]
+    scale = THUMBNAIL / max(height, width)
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
 
 
 def _cloud(capture: Capture, shot: Shot, depth_z: np.ndarray | None) -> np.ndarray:

@@ -11,7 +11,6 @@ from alsem.validation.examine import Examined
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-SHEET = 24  # photographs of the contact sheet
 COLUMNS = 6
 
 
@@ -22,7 +21,7 @@ def draw(found: Examined, path: Path) -> None:
         InputError: It cannot be written.
     """
     each = [glance for looked in found.glances.values() for glance in looked]
-    chosen = each[:: max(len(each) // SHEET, 1)][:SHEET]
+    chosen = [glance for glance in each if glance.thumbnail is not None]
     rows = -(-len(chosen) // COLUMNS)
     figure = plt.figure(figsize=(12, 2 * rows + 6.5), layout="constrained")
     grid = figure.add_gridspec(rows + 1, COLUMNS, height_ratios=[*[2] * rows, 6.5])
