@@ -22,6 +22,7 @@ from alsem import acquisition, checks, config_files, interrupt, records
 from alsem.types import InputError
 
 POLL_SECONDS = 0.5
+SHARED = ("fit_geometry", "cache")  # stages of the first round, done once a scene
 COMMAND = (sys.executable, "-m", "alsem.main")
 
 
@@ -166,7 +167,8 @@ def carry_out(
                         f" {child.process.returncode}: {child.last_line()}; see"
                         f" {child.log_path}"
                     )
-                pace.finished(child)
+                spent = time.monotonic() - child.begun
+                pace.finished(child.run, spent, child.first_round)
                 left = [*waiting, *(c.run for c in running)]
                 how = "done" if child.run.is_done() else "waits for answers"
                 tell(f"{child.run.workdir.name} {how}; {pace.left(left)}")
@@ -238,10 +240,11 @@ class _Pace:
         self._jobs = jobs
         self._seconds: dict[str, list[float]] = {}
 
-    def finished(self, child: _Child) -> None:
-        rounds = max(child.run.rounds - child.first_round, 1)
-        spent = (time.monotonic() - child.begun) / rounds
-        self._seconds.setdefault(child.run.arm, []).append(spent)
+    def finished(self, run: PlannedRun, spent: float, first_round: int) -> None:
+        rows = records.read_rounds(run.workdir)[first_round:]
+        if rows and not first_round:  # geometry is fitted once a scene
+            spent -= sum(rows[0]["seconds"][stage] for stage in SHARED)
+        self._seconds.setdefault(run.arm, []).append(spent / max(len(rows), 1))
 
     def left(self, runs: Sequence[PlannedRun]) -> str:
         """How many runs are left and for about how long."""

@@ -6,7 +6,6 @@ Run: python -m alsem.validate DIR [--out=DIR2] [--classes='1 wall,2 chair'] [--s
 Exit status 0, or 2 if it cannot be trained on.
 """
 
-import itertools
 import math
 import sys
 from pathlib import Path
@@ -64,11 +63,9 @@ def main(argv: list[str]) -> int:
 
 def _place(name: str, taken: set[Path]) -> Path:
     """Where the picture of a capture goes; those of one name are numbered."""
-    for number in itertools.count(1):
-        end = f"_{number}" if number > 1 else ""
-        path = Path(_OUT.value) / f"validate_{name}{end}.png"
-        if path not in taken:
-            break
+    ends = ("", *(f"_{number}" for number in range(2, len(taken) + 2)))
+    paths = (Path(_OUT.value) / f"validate_{name}{end}.png" for end in ends)
+    path = next(path for path in paths if path not in taken)
     taken.add(path)
     return path
 

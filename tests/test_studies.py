@@ -34,7 +34,8 @@ done = len(path.read_text().splitlines()) if path.exists() else 0
 for number in range(done, int(flags["config.active.rounds"])):
     time.sleep(float(flags["config"]))
     with path.open("a") as file:
-        file.write(json.dumps({"round": number}) + "\\n")
+        seconds = {"fit_geometry": 0.1, "cache": 0}
+        file.write(json.dumps({"round": number, "seconds": seconds}) + "\\n")
 with (workdir.parent / "order.txt").open("a") as file:
     file.write("end " + workdir.name + "\\n")
 (workdir / "summary.json").write_text(json.dumps({"ended_by": "active.rounds"}))
@@ -201,6 +202,20 @@ def test_a_directory_of_another_config_is_not_taken_for_the_run(fake):
     other = dataclasses.replace(run, config={"active": {"rounds": 2, "growth": 2.0}})
     with pytest.raises(InputError, match=r"active\.growth"):
         studies.carry_out([other], jobs=1, tell=lambda line: None)
+
+
+def test_geometry_is_not_expected_of_every_run(fake):
+    """A run of ten rounds took 11 minutes, and ten of these were its scene's."""
+    run = planned(fake, "a", 0, rounds=10)
+    run.workdir.mkdir(parents=True)
+    seconds = {"fit_geometry": 500.0, "cache": 100.0}
+    rows = [{"round": i, "seconds": seconds} for i in range(10)]
+    text = "\n".join(map(json.dumps, rows))
+    (run.workdir / "rounds.jsonl").write_text(text + "\n")
+    pace = studies._Pace(jobs=1)
+    pace.finished(run, 660.0, 0)
+    left = [planned(fake, "a", seed, rounds=10) for seed in range(1, 6)]
+    assert pace.left(left) == "5 left, about 5 min"
 
 
 def test_a_run_that_has_nothing_left_to_ask_is_done(fake):

@@ -21,14 +21,14 @@ def draw(found: Examined, path: Path) -> None:
         InputError: It cannot be written.
     """
     each = [glance for looked in found.glances.values() for glance in looked]
-    chosen = [glance for glance in each if glance.thumbnail is not None]
+    chosen = [(g.name, g.thumbnail) for g in each if g.thumbnail is not None]
     rows = -(-len(chosen) // COLUMNS)
     figure = plt.figure(figsize=(12, 2 * rows + 6.5), layout="constrained")
     grid = figure.add_gridspec(rows + 1, COLUMNS, height_ratios=[*[2] * rows, 6.5])
-    for i, glance in enumerate(chosen):
+    for i, (name, thumbnail) in enumerate(chosen):
         place = figure.add_subplot(grid[i // COLUMNS, i % COLUMNS])
-        place.imshow(glance.thumbnail)
-        place.set_title(glance.name, fontsize=7)
+        place.imshow(thumbnail)
+        place.set_title(name, fontsize=7)
         place.set_axis_off()
     _from_above(found, figure.add_subplot(grid[rows, :]))
     try:
