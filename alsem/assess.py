@@ -8,10 +8,10 @@ from alsem import estimate, evaluate, logs
 from alsem.acquisition import STRATEGIES
 from alsem.beliefs import Beliefs
 from alsem.experiment import Experiment
+from alsem.fit_data import LabelledRays
 from alsem.fitted import Model
 from alsem.labels import Totals
 from alsem.pool import Labels, Pool
-from alsem.rounds import LabelledRays
 
 
 class Assessor:

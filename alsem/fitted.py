@@ -17,13 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from alsem import geometry, interrupt, logs, rng, surface, train
-from alsem.cameras import pixel_rays
+from alsem import fit_data, interrupt, logs, rng, surface, train
 from alsem.checkpoint import Checkpoints
-from alsem.data import Scene
 from alsem.experiment import Experiment
 from alsem.models import Nerf
 from alsem.surface import SurfaceCache
@@ -124,57 +120,6 @@ def _lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def pixel_data(scene: Scene) -> train.PixelData:
-    """The training frames on the device, with normals from their depth."""
-    frames = scene.train
-    if frames.depth_z is None:
-        depth_z = np.zeros(frames.rgb.shape[:3], np.float32)
-        normal = np.zeros(frames.rgb.shape, np.int8)
-    else:
-        depth_z = frames.depth_z
-        normal = np.concatenate(
-            [
-                np.asarray(_depth_normals(depth, pose, scene))
-                for depth, pose in zip(depth_z, frames.world_from_cam, strict=True)
-            ]
-        ).reshape(frames.rgb.shape)
-    return train.PixelData(
-        rgb=jnp.asarray(frames.rgb),
-        depth_z=jnp.asarray(depth_z),
-        normal=jnp.asarray(normal),
-        world_from_cam=jnp.asarray(frames.world_from_cam),
-        shown=(
-            None
-            if frames.shown is None
-            else jnp.asarray(np.flatnonzero(frames.shown), jnp.int32)
-        ),
-    )
-
-
-def _depth_normals(depth_z: np.ndarray, world_from_cam: np.ndarray, scene: Scene):
-    """Normals of one depth image, int8 [h w 3]; zero at holes and beside them."""
-    camera = scene.intrinsics
-    row, col = np.meshgrid(
-        np.arange(camera.height) + scene.pixel_offset[0],
-        np.arange(camera.width) + scene.pixel_offset[1],
-        indexing="ij",
-    )
-    rays = pixel_rays(
-        jnp.asarray(row, jnp.float32),
-        jnp.asarray(col, jnp.float32),
-        jnp.broadcast_to(jnp.asarray(world_from_cam), (*row.shape, 4, 4)),
-        camera,
-    )
-    distance = jnp.asarray(depth_z) / rays.z_scale
-    points = rays.origins + rays.directions * distance[..., None]
-    normal = np.asarray(geometry.image_normals(points))
-    known = depth_z > 0
-    for axis in (0, 1):
-        for shift in (-1, 1):
-            known = known & np.roll(depth_z > 0, shift, axis)
-    return np.round(127.0 * np.where(known[..., None], normal, 0.0)).astype(np.int8)
-
-
 def _fresh_params(experiment: Experiment, key: Any) -> Any:
     """Parameters of geometry and colour before the first step."""
     params = experiment.nerf.init(key)
@@ -227,7 +172,7 @@ def _fit_geometry(experiment: Experiment, folder: Path) -> train.TrainState:
         state = train.fit(
             run,
             state,
-            pixel_data(experiment.scene),
+            fit_data.pixel_data(experiment.scene),
             key,
             num_steps=fit.steps,
             steps_per_call=fit.steps_per_call,

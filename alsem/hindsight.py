@@ -5,10 +5,11 @@ import numpy as np
 from alsem import acquisition, observations
 from alsem.acquisition import Units
 from alsem.experiment import Experiment
+from alsem.fit_data import LabelledRays
 from alsem.labels import Annotations, LabelStore, expand
 from alsem.observations import Asked, Diary, Outcomes
 from alsem.pool import Labels, Pool
-from alsem.rounds import LabelledRays, RoundFitter
+from alsem.rounds import RoundFitter
 
 MOST_JUDGED = 1 << 14  # labelled pixels that a model is compared with, at most
 

@@ -4,7 +4,6 @@ Staged rounds fit heads on the surface cache; joint rounds train everything and 
 at the scene anew. Both return a `Model`, and both go on where a kill left them.
 """
 
-import dataclasses
 import math
 import shutil
 from typing import Any
@@ -14,31 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from alsem import fitted, interrupt, logs, policies, rng, sharding, train
+from alsem import fit_data, fitted, interrupt, logs, policies, rng, sharding, train
 from alsem.checkpoint import Checkpoints
 from alsem.experiment import Experiment, Fit
+from alsem.fit_data import LabelledRays
 from alsem.fitted import FittedScene, Model
 from alsem.numerics import padded
 from alsem.observations import Outcomes
 from alsem.surface import decoder
 
 MAX_STEPS = 10**7  # unfinished fits are saved as round * MAX_STEPS + step
-
-
-@dataclasses.dataclass(frozen=True)
-class LabelledRays:
-    """Labelled pool pixels.
-
-    Attributes:
-        pixel: int32 ``[n]``, flat pixel numbers.
-        label: int32 ``[n]``.
-        seen: How many of them somebody has looked at: all of points and exact answers,
-            one of a unit that was answered as a whole; None for all.
-    """
-
-    pixel: np.ndarray
-    label: np.ndarray
-    seen: int | None = None
 
 
 class RoundFitter:
@@ -61,7 +45,7 @@ class RoundFitter:
         self._forecast = jax.jit(self._expect)
         self._decode = decoder(scene.pool)  # cameras only: the same for every pool
         if joint is not None:
-            self._pixels = fitted.pixel_data(experiment.scene)
+            self._pixels = fit_data.pixel_data(experiment.scene)
             self._encode = fitted.make_encoder(experiment)
 
     @property
@@ -238,7 +222,7 @@ class RoundFitter:
         if not len(labelled.label):
             return state  # every answer was void: nothing to learn from yet
         key = rng.run_key(self._experiment.seed, "fit", round_index)
-        data = (*self._device_labels(labelled), self._device_outcomes(outcomes))
+        data = (*self._labels(labelled), self._outcomes(outcomes))
         with logs.progress(self._steps, f"round {round_index} fit") as bar:
             bar.update(int(state.step))
 
@@ -263,40 +247,17 @@ class RoundFitter:
                 after_call=after_call,
             )
 
-    def _device_labels(self, labelled: LabelledRays) -> tuple:
-        """The step's data up to the labels, padded so that few sizes are compiled."""
-        pixel = padded(labelled.pixel, 0)
-        label = padded(labelled.label, -1)
-        count = jnp.int32(len(labelled.label))
+    def _labels(self, labelled: LabelledRays) -> tuple:
+        """The step's data up to the labels."""
         if self._experiment.joint is None:
-            return (
-                train.LabelledSurface(
-                    pixel=jnp.asarray(pixel),
-                    compact=jax.tree.map(jnp.asarray, self._scene.pool.take(pixel)),
-                    label=jnp.asarray(label),
-                    count=count,
-                ),
-            )
-        labels = train.LabelledPixels(
-            pixel=jnp.asarray(pixel), label=jnp.asarray(label), count=count
-        )
-        return self._pixels, labels
+            return (fit_data.surface_labels(labelled, self._scene.pool),)
+        return self._pixels, fit_data.pixel_labels(labelled)
 
-    def _device_outcomes(self, outcomes: Outcomes) -> Any:
+    def _outcomes(self, outcomes: Outcomes) -> train.Observations | None:
         if self._experiment.policy is None:
             return None
-        pixel = padded(outcomes.pixel.astype(np.int32), 0)
-        compact = None
-        if self._experiment.joint is None:
-            compact = jax.tree.map(jnp.asarray, self._scene.pool.take(pixel))
-        return train.Observations(
-            pixel=jnp.asarray(pixel),
-            compact=compact,
-            cues=jnp.asarray(padded(outcomes.cues, 0)),
-            wrong=jnp.asarray(padded(outcomes.wrong, -1)),
-            gain=jnp.asarray(padded(outcomes.gain, np.nan)),
-            count=jnp.int32(max(len(outcomes), 1)),
-        )
+        is_staged = self._experiment.joint is None
+        return fit_data.observed(outcomes, self._scene.pool if is_staged else None)
 
     def _look(
         self, state: train.TrainState, round_index: int, watch: logs.Stopwatch

@@ -49,8 +49,17 @@ def _arms() -> Any:
     for strategy in ("policy", "margin"):
         settings = (f"active.strategy={strategy}", "active.rounds=12")
         arms[strategy] = _arm(*settings, seeds=3)
-    frames = ("active.granularity=frame", "active.answer=exact", "active.rounds=7")
-    arms.frame = _arm(*frames, seeds=1)
+    exact = "active.answer=exact"
+    arms.frame = _arm("active.granularity=frame", exact, "active.rounds=7", seeds=1)
+    # By pixels: what a share of the pool teaches. They end at 124,000.
+    pixels = ("active.cost=pixels", "active.rounds=8")
+    pixels += ("active.initial_clicks=5000", "active.clicks_per_round=5000")
+    for unit, how in (
+        ("patch", (exact,)),
+        ("superpixel", (exact,)),
+        ("volume", ("active.volume_size=0.1",)),
+    ):
+        arms[unit] = _arm(f"active.granularity={unit}", *how, *pixels, seeds=1)
     return arms
 
 

@@ -22,7 +22,8 @@ from alsem import build, logs, rng, sharding, surface
 from alsem.acquisition import STRATEGIES
 from alsem.beliefs import Beliefs
 from alsem.cameras import pool_rays
-from alsem.fitted import FittedScene, Model, _depth_normals
+from alsem.fit_data import depth_normals
+from alsem.fitted import FittedScene, Model
 from alsem.pool import Labels, open_pool
 from alsem.scoring import PoolScorer
 
@@ -54,7 +55,7 @@ def write_cache(experiment, folder: Path) -> surface.SurfaceCache:
         depth_z = frames.depth_z[frame].reshape(-1)
         t = depth_z / np.asarray(rays.z_scale)
         x = np.asarray(rays.origins) + np.asarray(rays.directions) * t[:, None]
-        normal = _depth_normals(
+        normal = depth_normals(
             frames.depth_z[frame], frames.world_from_cam[frame], scene
         )
 

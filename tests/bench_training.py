@@ -22,7 +22,7 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from alsem import build, cameras, fitted, rng, train
+from alsem import build, cameras, fit_data, fitted, rng, train
 from alsem.experiment import Experiment
 
 _CONFIG = flags.DEFINE_string("config", "configs/replica.py", "Config file.")
@@ -51,7 +51,7 @@ def experiment(field: str, *, use_depth: bool) -> Experiment:
 def measure(run: Experiment) -> dict[str, float]:
     """Fits for the time given; rays a second and quality."""
     fit, key = run.geometry, rng.run_key(0, "bench")
-    data = fitted.pixel_data(run.scene)
+    data = fit_data.pixel_data(run.scene)
     tx = fit.optimiser.build(fit.steps)
     state = train.fresh_state(
         run.nerf.init(rng.stream(key, "init")), tx, grid=run.nerf.init_grid()

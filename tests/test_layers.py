@@ -4,10 +4,11 @@ Every rule is a function from sources (path -> text) to complaints, so that the 
 can show it both the real tree and a small wrong one.
 
 Why the loop's layers (5 to 11) are finer than one: siblings may not import each other,
-and a fitted scene stands below the loop. `experiment` is what all of it is made of;
-`fitted`, `build` and `pool` are what is done with one; `rounds` fits models on a fitted
-scene and `beliefs` asks them; `scoring` looks ahead and `hindsight` back; `active` is
-the loop over rounds and `present` shows what it leaves; `program` runs all.
+and a fitted scene stands below the loop. `experiment` is what all of it is made of and
+`fit_data` what fits learn from; `fitted`, `build` and `pool` are what is done with one;
+`rounds` fits models on a fitted scene and `beliefs` asks them; `scoring` looks ahead
+and `hindsight` back; `active` is the loop over rounds and `present` shows what it
+leaves; `program` runs all.
 """
 
 import ast
@@ -36,7 +37,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
     8: ("scoring", "hindsight", "assess"),
     7: ("rounds", "beliefs", "comparison_page"),
     6: ("fitted", "build", "pool", "comparison"),
-    5: ("experiment", "checks", "environment", "compared"),
+    5: ("experiment", "fit_data", "checks", "environment", "compared"),
     4: (
         *("train", "surface", "posterior", "evaluate", "observations"),
         *("checkpoint", "logs", "policies", "report"),

@@ -13,6 +13,7 @@ import tiny
 from alsem import (
     build,
     cue_maps,
+    fit_data,
     fitted,
     logs,
     observations,
@@ -307,8 +308,8 @@ def test_a_round_that_tells_nothing_keeps_the_temperature(folder):
     scene = fitted.fit_scene(experiment)
     log = logs.RunLog(folder / "runs" / "unused")
     assessor = Assessor(experiment, Beliefs(experiment, scene), log)
-    nothing = rounds.LabelledRays(np.zeros(0, np.int32), np.zeros(0, np.int32))
-    some = rounds.LabelledRays(np.arange(9, dtype=np.int32), np.zeros(9, np.int32))
+    nothing = fit_data.LabelledRays(np.zeros(0, np.int32), np.zeros(0, np.int32))
+    some = fit_data.LabelledRays(np.arange(9, dtype=np.int32), np.zeros(9, np.int32))
     model = RoundFitter(experiment, scene).fit(
         0, None, some, observations.nothing(1), logs.Stopwatch(*logs.STAGES)
     )

@@ -10,7 +10,7 @@ import pytest
 import tiny
 from PIL import Image
 
-from alsem import build, evaluate, fitted, program
+from alsem import build, evaluate, fit_data, fitted, program
 from alsem.acquisition import units_within
 from alsem.data import open_capture
 from alsem.hindsight import Answers
@@ -130,7 +130,7 @@ def boxes(tmp_path_factory):
 def test_only_what_is_shown_is_drawn_from(boxes):
     folder, shown = boxes
     experiment = build.build(tiny.config(folder / "one"), folder / "runs" / "unused")
-    data = fitted.pixel_data(experiment.scene)
+    data = fit_data.pixel_data(experiment.scene)
     drawn = np.asarray(data.draw(jax.random.key(0), 5000))
     assert shown.reshape(-1)[drawn].all()
     assert len(np.unique(drawn)) > 0.9 * shown.sum()

@@ -10,7 +10,7 @@ import optax
 import pytest
 import tiny
 
-from alsem import build, cameras, fitted, rng, sharding, surface, train
+from alsem import build, cameras, fit_data, fitted, rng, sharding, surface, train
 from alsem.posterior import make_posterior
 from alsem.types import FieldSamples, InputError, RenderedRays, SurfacePoints
 
@@ -45,7 +45,7 @@ def state(experiment):
     done = train.fit(
         run,
         train.fresh_state(params, tx, grid=grid),
-        fitted.pixel_data(experiment.scene),
+        fit_data.pixel_data(experiment.scene),
         key,
         num_steps=300,
         steps_per_call=50,

@@ -9,7 +9,7 @@ import optax
 import pytest
 import tiny
 
-from alsem import build, fitted, policies, sharding, surface, train
+from alsem import build, fit_data, policies, sharding, surface, train
 from alsem.acquisition import policy_names
 from alsem.checkpoint import Checkpoints
 from alsem.models import PolicyHead
@@ -29,7 +29,7 @@ def experiment(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(experiment):
-    return fitted.pixel_data(experiment.scene)
+    return fit_data.pixel_data(experiment.scene)
 
 
 def geometry_runner(experiment, mesh=None, steps_per_call=10):
