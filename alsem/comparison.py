@@ -89,7 +89,10 @@ def _scene(runs: list[Run], num_draws: int) -> dict[str, Any]:
         ceiling = ceilings.get(of[0].training)
         reach[label] = _reach(group, ceiling)
         miou[label] = None if ceiling is None else float(ceiling[0])
-    between = _between([group for _, group in groups.values()])
+    points = [
+        g for of, g in groups.values() if of[0].config["active.granularity"] == "point"
+    ]
+    between = _between(points or [group for _, group in groups.values()])
     return {
         "test_frames": frames,
         "area_between": between,
@@ -113,7 +116,7 @@ def _check_seeds(by_key: dict[str, list[Run]]) -> None:
 
 
 def _between(groups: list[Group]) -> list[int] | None:
-    """Clicks that the curves of all groups span; None if there are none."""
+    """Clicks that all of some curves span; None if there are none."""
     first = max(group.first_clicks for group in groups)
     last = min(group.common_clicks for group in groups)
     return [first, last] if last > first else None
@@ -181,7 +184,7 @@ def _row(
     }
     seconds = [sum(row["seconds"].values()) for run in runs for row in run.rows[1:]]
     found["seconds_per_round"] = float(np.median(seconds)) if seconds else None
-    if between is not None:
+    if between is not None and group.spans(*between):
         area = group.area(*between)
         found["area"] = {"mean": float(area[0]), "interval": interval(area[1:])}
     return found

@@ -101,6 +101,10 @@ class Group:
         """Clicks that the longest run has reached."""
         return max(int(curve.clicks[-1]) for curve in self.curves)
 
+    def spans(self, first: int, last: int) -> bool:
+        """Whether all runs have begun and reached so many clicks."""
+        return self.first_clicks <= first and last <= self.common_clicks
+
     def fits(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Isotonic fit of each draw: log clicks ``[p]`` and mIoU ``[p]``, rising."""
         found = []

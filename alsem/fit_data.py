@@ -1,6 +1,6 @@
-"""What fits learn from, as arrays on the device: pixels, labels, outcomes of queries.
+"""What fits learn from: pixels, labels, outcomes of queries, taken to the device.
 
-Labels and outcomes are padded, so that few sizes are compiled.
+Labels and outcomes are padded there, so that few sizes are compiled.
 """
 
 import dataclasses

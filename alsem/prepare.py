@@ -59,11 +59,9 @@ def main(argv: list[str]) -> None:
     for name in scenes:
         options = {"label_space": _SPACE.value} if _SPACE.value else {}
         capture = READERS[layout](source, name, (), **options)
-        place = tfds.folder_of(_DATASET.value, capture.name, out)
-        if place.exists():
-            print(f"{place}: is there already and kept; remove it to write it anew")
-        else:
-            print(tfds.prepare(_DATASET.value, capture, out), flush=True)
+        folder, is_new = tfds.prepare(_DATASET.value, capture, out)
+        kept = ": is there already and kept; remove it to write it anew"
+        print(f"{folder}{'' if is_new else kept}", flush=True)
 
 
 def _scenes(source: Path, layout: str) -> list[str]:

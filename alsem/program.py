@@ -91,6 +91,8 @@ def run_experiment(experiment: Experiment, begun: float) -> bool:
         waiting = store.queries(status="open")
         if len(waiting.query_id):
             present.write_open_queries(experiment, waiting)
+        else:
+            (workdir / "queries.csv").unlink(missing_ok=True)
     if model is not None:
         print(f"report: {workdir / 'report' / 'index.html'}", flush=True)
     if len(waiting.query_id):

@@ -234,16 +234,22 @@ def _children() -> Iterator[list[_Child]]:
 
 
 class _Pace:
-    """How long a round takes, from the runs that have ended; arms differ in it."""
+    """How long a round takes, from the runs that have ended; arms differ in it.
+
+    Fitting a scene's geometry, which its first run does, counts by itself.
+    """
 
     def __init__(self, jobs: int):
         self._jobs = jobs
         self._seconds: dict[str, list[float]] = {}
+        self._shared: dict[str, float] = {}  # what a scene's geometry took
 
     def finished(self, run: PlannedRun, spent: float, first_round: int) -> None:
         rows = records.read_rounds(run.workdir)[first_round:]
         if rows and not first_round:  # geometry is fitted once a scene
-            spent -= sum(rows[0]["seconds"][stage] for stage in SHARED)
+            shared = sum(rows[0]["seconds"][stage] for stage in SHARED)
+            self._shared[run.scene] = max(self._shared.get(run.scene, 0.0), shared)
+            spent -= shared
         self._seconds.setdefault(run.arm, []).append(spent / max(len(rows), 1))
 
     def left(self, runs: Sequence[PlannedRun]) -> str:
@@ -254,7 +260,9 @@ class _Pace:
         # An arm that has not ended yet is taken for the quickest: full supervision,
         # which ends first, spends minutes in its one round.
         others = min(pace.values())
-        seconds = 0.0
+        scenes = {run.scene for run in runs} - self._shared.keys()
+        begun = {run.scene for run in runs if run.rounds_done()}
+        seconds = len(scenes - begun) * max(self._shared.values(), default=0.0)
         for run in runs:
             left = max(run.rounds - run.rounds_done(), 1)
             seconds += pace.get(run.arm, others) * left

@@ -64,7 +64,9 @@ def main(argv: list[str]) -> int:
 def _place(name: str, taken: set[Path]) -> Path:
     """Where the picture of a capture goes; those of one name are numbered."""
     ends = ("", *(f"_{number}" for number in range(2, len(taken) + 2)))
-    paths = (Path(_OUT.value) / f"validate_{name}{end}.png" for end in ends)
+    paths = (
+        Path(_OUT.value).expanduser() / f"validate_{name}{end}.png" for end in ends
+    )
     path = next(path for path in paths if path not in taken)
     taken.add(path)
     return path

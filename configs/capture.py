@@ -24,6 +24,7 @@ def get_config(variant: str = "") -> Any:
     data.source = "auto"  # layout on disk: found out; or nerfstudio, colmap, ...
     data.dir = "data/capture"
     data.scene = ""
+    data.label_space = ""  # of ScanNet: nyu40, nyu13, scannet20
     data.downscale = 1  # whole factor; images of 320 pixels or so a side are enough
     data.train_split = "frames[:] but frames[::8]"  # "... sharpest 3" of a video
     data.test_split = "frames[::8]"

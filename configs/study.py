@@ -41,11 +41,11 @@ def _scenes(captures: str) -> Any:
 
 
 def _arms() -> Any:
-    # Rounds grow by 1.4: 7 end at 693 clicks, 12 at 3989, 15 at 11052, 17 at 21720.
+    # Rounds grow by 1.4: 7 end at 693 clicks, 12 at 3989, 16 at 15497, 17 at 21720.
     arms: Any = ml_collections.ConfigDict()
     arms.full = _arm(seeds=1, variant="full")
     arms.random = _arm("active.strategy=random", "active.rounds=17", seeds=5)
-    arms.default = _arm("active.rounds=15", seeds=5)
+    arms.default = _arm("active.rounds=16", seeds=5)
     for strategy in ("policy", "margin"):
         settings = (f"active.strategy={strategy}", "active.rounds=12")
         arms[strategy] = _arm(*settings, seeds=3)
@@ -57,7 +57,7 @@ def _arms() -> Any:
     for unit, how in (
         ("patch", (exact,)),
         ("superpixel", (exact,)),
-        ("volume", ("active.volume_size=0.1",)),
+        ("volume", ("active.volume_size=0.05",)),
     ):
         arms[unit] = _arm(f"active.granularity={unit}", *how, *pixels, seeds=1)
     return arms

@@ -193,3 +193,24 @@ def test_bad_line(pristine, tmp_path_factory, case):
         lambda data: data.replace(old.encode(), new.encode(), 1),
     )
     assert trouble in message(room)
+
+
+def test_an_empty_line_among_images_costs_none_of_them(pristine, tmp_path_factory):
+    def without_points(data):
+        return data.replace(b"1.5 2.5 -1\n", b"\n")
+
+    def one_more(data):
+        return without_points(data).replace(b"\n\n", b"\n\n\n", 1)
+
+    room, _ = damage(pristine, tmp_path_factory, "txt", "images", without_points)
+    assert len(open_room(room)[0].train.names) == 4
+    room, path = damage(pristine, tmp_path_factory, "txt", "images", one_more)
+    assert message(room).startswith(f"{path} line ")
+
+
+def test_images_without_lines_of_points_between_them(pristine, tmp_path_factory):
+    def fewer(data):
+        return data.replace(b"1.5 2.5 -1\n", b"").replace(b"\n\n", b"\n")
+
+    room, path = damage(pristine, tmp_path_factory, "txt", "images", fewer)
+    assert message(room).startswith(f"{path} line ")

@@ -1,6 +1,7 @@
 """Whatever happens to a file of a capture, its reader reads it right or refuses it.
 
-One property over all layouts: every kind of damage in turn, to any of the files.
+One property over all layouts: any kind of damage to any of the files, drawn at random;
+`DAMAGES` in the environment says how many are drawn.
 """
 
 import io
@@ -61,7 +62,9 @@ def opened(folder, name):
 
 
 def files_of(folder):
-    return sorted(p for p in folder.rglob("*") if p.is_file() or p.is_symlink())
+    """All files of a capture that are ever read."""
+    files = (p for p in folder.rglob("*") if p.is_file())
+    return sorted(p for p in files if not p.name.startswith("vis_"))
 
 
 def listing(folder):
@@ -89,6 +92,17 @@ def at_one_number(change):
             return data
         match = found[int(place * (len(found) - 1))]
         return data[: match.start()] + change(match.group()) + data[match.end() :]
+
+    return changed
+
+
+def at_one_line(change):
+    """Changes one line of a text, the one at ``place``: to any number of lines."""
+
+    def changed(data, place):
+        lines = data.split(b"\n")
+        i = int(place * (len(lines) - 1))
+        return b"\n".join([*lines[:i], *change(lines[i]), *lines[i + 1 :]])
 
     return changed
 
@@ -141,6 +155,9 @@ OF_TEXTS = {
     "scaled": at_one_number(lambda n: n + b"e3"),
     "one more": at_one_number(lambda n: n + b" 0.5"),
     "one less": at_one_number(lambda _: b""),
+    "no line": at_one_line(lambda _: []),
+    "a line twice": at_one_line(lambda line: [line, line]),
+    "an empty line": at_one_line(lambda line: [b"", line]),
     "outside": lambda data, _: data.replace(b"rgb/", b"../", 1),
     "absolute": lambda data, _: data.replace(b"rgb/", b"/etc/", 1),
     "no text": lambda data, place: with_bytes(data, place, b"\xc3\x28\x80"),
@@ -176,22 +193,29 @@ def no_permission(path):
     path.chmod(0)
 
 
-PLACES = [away, folder_instead, link_to_itself, link_to_nothing, no_permission]
+PLACES = {
+    "away": away,
+    "a folder": folder_instead,
+    "a link to itself": link_to_itself,
+    "a link to nothing": link_to_nothing,
+    "not readable": no_permission,
+}
 
 
 def damages(path):
-    """What may happen to a file: functions of its path and a number in [0, 1]."""
-    changes = dict(ANY)
-    changes |= OF_PICTURES if path.suffix in PICTURES else {}
-    changes |= OF_TEXTS if path.suffix in TEXTS else {}
+    """Names of what may happen to a file."""
+    changes = [*ANY, *PLACES]
+    changes += OF_PICTURES if path.suffix in PICTURES else []
+    return changes + (list(OF_TEXTS) if path.suffix in TEXTS else [])
 
-    def rewriting(change):
-        return lambda path, place: path.write_bytes(change(path.read_bytes(), place))
 
-    return [
-        *(rewriting(change) for change in changes.values()),
-        *(lambda path, _, move=move: move(path) for move in PLACES),
-    ]
+def do(damage, path, place):
+    """Does it; ``place`` in [0, 1] says where."""
+    if damage in PLACES:
+        PLACES[damage](path)
+    else:
+        change = (ANY | OF_PICTURES | OF_TEXTS)[damage]
+        path.write_bytes(change(path.read_bytes(), place))
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -206,7 +230,7 @@ def test_a_damaged_file_is_read_or_refused(pristine, tmp_path, name):
         room = tmp_path / str(number) / name
         shutil.copytree(pristine / name, room)
         path = data.draw(st.sampled_from(files_of(room)))
-        data.draw(st.sampled_from(damages(path)))(path, place)
+        do(data.draw(st.sampled_from(damages(path))), path, place)
         before = listing(tmp_path)
         try:
             scene, truth = opened(room, name)
@@ -214,6 +238,8 @@ def test_a_damaged_file_is_read_or_refused(pristine, tmp_path, name):
             lines = [str(error), *map(str, error.also)]
             assert all("\n" not in line for line in lines)
             assert str(room) in lines[0], lines
+            named = (path.name, path.parent.name)
+            assert any(name in line for name in named for line in lines), lines
         else:
             assert np.isfinite(scene.train.world_from_cam).all()
             assert truth.train_labels is None or truth.train_labels.max() < len(
@@ -227,8 +253,8 @@ def test_a_damaged_file_is_read_or_refused(pristine, tmp_path, name):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_an_enormous_picture_takes_no_memory(pristine, tmp_path, name):
-    read = [p for p in files_of(pristine / name) if not p.name.startswith("vis_")]
-    for path in {p.parent: p for p in read if p.suffix == ".png"}.values():
+    read = [p for p in files_of(pristine / name) if p.suffix == ".png"]
+    for path in {p.parent: p for p in read}.values():
         room = shutil.copytree(pristine / name, tmp_path / path.parent.name / name)
         (room / path.relative_to(pristine / name)).write_bytes(
             enormous(path.read_bytes())

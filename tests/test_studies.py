@@ -204,7 +204,7 @@ def test_a_directory_of_another_config_is_not_taken_for_the_run(fake):
         studies.carry_out([other], jobs=1, tell=lambda line: None)
 
 
-def test_geometry_is_not_expected_of_every_run(fake):
+def test_geometry_is_expected_once_a_scene(fake):
     """A run of ten rounds took 11 minutes, and ten of these were its scene's."""
     run = planned(fake, "a", 0, rounds=10)
     run.workdir.mkdir(parents=True)
@@ -216,6 +216,8 @@ def test_geometry_is_not_expected_of_every_run(fake):
     pace.finished(run, 660.0, 0)
     left = [planned(fake, "a", seed, rounds=10) for seed in range(1, 6)]
     assert pace.left(left) == "5 left, about 5 min"
+    left.append(planned(fake, "b", 0, rounds=10))
+    assert pace.left(left) == "6 left, about 16 min"
 
 
 def test_a_run_that_has_nothing_left_to_ask_is_done(fake):

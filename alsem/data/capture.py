@@ -59,16 +59,30 @@ class Capture:
         """Sequences such that every frame is in just one; raises `InputError`."""
         troubles, each = Troubles(), {}
         for name in self.sequences:
-            with troubles.caught():
-                each[name] = self.frames(name)
+            if name != self.union:
+                with troubles.caught():
+                    each[name] = self.frames(name)
         troubles.end()
         if self.union is None:
             return each
-        whole = each.pop(self.union)
+        whole = self.frames(self.union)
         names = [shot.name for shots in each.values() for shot in shots]
         if len(names) == len(set(names)) == len(whole):
             return each
         return {self.union: whole}
+
+    def with_all(self) -> "Capture":
+        """The capture with a sequence `ALL` of all its frames."""
+        if ALL in self.sequences:
+            return self
+
+        def frames(name: str) -> list[Shot]:
+            if name != ALL:
+                return self.frames(name)
+            return [shot for each in self.sequences for shot in self.frames(each)]
+
+        sequences = (*self.sequences, ALL)
+        return dataclasses.replace(self, sequences=sequences, frames=frames, union=ALL)
 
     def scaled(self, scale: float) -> "Capture":
         """The capture whose unit is so many metres."""

@@ -5,6 +5,7 @@ lie at halves. A model has no unit of its own: ``data.scale`` gives its metres. 
 as documented by COLMAP.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -110,7 +111,7 @@ def _photo(
 
 def _world_from_cam(image: Image, where: str) -> np.ndarray:
     q = np.array(image.quaternion)
-    length = np.linalg.norm(q)
+    length = math.hypot(*image.quaternion)
     if not 0.9 < length < 1.1:  # of NaN too
         raise InputError(f"{where}: its quaternion is no rotation; export it again")
     world_from_cam = Rotation.from_quat(q[[1, 2, 3, 0]]).inv()

@@ -139,23 +139,21 @@ def _images_bin(path: Path) -> list[Image]:
 def _points_bin(path: Path) -> np.ndarray:
     data, points = _Bytes(path), []
     for _ in range(data.take("Q")[0]):
-        points.append(data.take("Q3d3BdQ"))
-        data.skip(8 * points[-1][-1])
+        _, *place, _, _, _, _, seen = data.take("Q3d3BdQ")
+        points.append(place)
+        data.skip(8 * seen)
     data.end()
-    return _finite(path, [point[1:4] for point in points])
+    return _finite(path, points)
 
 
-def _rows(path: Path, *, every: int = 1) -> Iterator[tuple[str, list[str]]]:
-    """Every so manieth line that is no comment, in words, and where it stands."""
-    count = -1
+def _rows(path: Path, *, skip_empty: bool = True) -> Iterator[tuple[str, list[str]]]:
+    """Every line that is no comment, in words, and where it stands."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
-                if line.startswith("#") or (every == 1 and not line.strip()):
-                    continue
-                count += 1
-                if count % every == 0:
-                    yield f"{path} line {number}", line.split()
+                words = line.split()
+                if not line.startswith("#") and (words or not skip_empty):
+                    yield f"{path} line {number}", words
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text ({error})") from None
 
@@ -172,15 +170,17 @@ def _cameras_txt(path: Path) -> dict[int, Camera]:
 
 
 def _images_txt(path: Path) -> list[Image]:
-    images, empty = [], ""
+    images, rows = [], list(_rows(path, skip_empty=False))
+    while rows and not rows[-1][1]:  # as lines at the end of a file may be
+        rows.pop()
     # Every other line lists the points of the image above; it may be empty.
-    for where, words in _rows(path, every=2):
-        if not words:  # as lines at the end of a file may be
-            empty = empty or where
-            continue
-        if empty:
+    for where, words in rows[1::2]:
+        if len(words) % 3:
+            raise InputError(f"{where}: no points of an image; export it again")
+    for where, words in rows[::2]:
+        if not words:
             raise InputError(
-                f"{empty}: empty where an image should be; export it again"
+                f"{where}: empty where an image should be; export it again"
             )
         if len(words) < 10:
             raise InputError(
@@ -217,10 +217,11 @@ def _numbers(where: str, words: list[str], kind: Callable) -> list:
 def _finite(path: Path, rows: list) -> np.ndarray:
     if any(len(row) != 3 for row in rows):
         raise InputError(f"{path}: a point has no three coordinates; export it again")
-    points = np.array(rows, np.float64).reshape(-1, 3)
+    with np.errstate(over="ignore"):  # to infinity, which is refused
+        points = np.array(rows, np.float64).reshape(-1, 3).astype(np.float32)
     if not np.isfinite(points).all():
         raise InputError(f"{path}: holds a point that is not finite; remove it")
-    return points.astype(np.float32)
+    return points
 
 
 # How the files end, to the readers of cameras, images and points.

@@ -54,13 +54,14 @@ def read_table(path: Path, space: str) -> tuple[np.ndarray, dict[str, int]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file, delimiter="\t")
-            missing = {"id", "raw_category", column} - set(rows.fieldnames or ())
+            wanted = {"id", "raw_category", column}
+            missing = wanted - set(rows.fieldnames or ())
             if missing:
                 raise InputError(
                     f"{path}: has no column {sorted(missing)[0]!r}; take ScanNet's own"
                 )
             for row in rows:
-                if not "".join(map(str, filter(None, row.values()))).strip():
+                if not any((row[name] or "").strip() for name in wanted):
                     continue  # an empty line
                 raw = _whole(path, rows.line_num, row["id"])
                 of_space = _whole(path, rows.line_num, row[column] or "0")

@@ -74,7 +74,7 @@ def read_tfds(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Captur
         classes=class_lists.from_lines("data.classes", class_lines)
         if class_lines
         else (names, ids),
-    )
+    ).with_all()
 
 
 class _Records:

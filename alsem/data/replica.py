@@ -71,7 +71,7 @@ def read_replica(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Cap
         camera=lambda width, height: _camera(info_path, info, width, height),
         depth_scale=positive(info, "depth_scale", info_path, 1000.0),
         classes=_read_classes(root, folder, name, info, class_lines),
-    )
+    ).with_all()
 
 
 def _sequences(folder: Path) -> list[str]:

@@ -140,12 +140,7 @@ BUILDERS: dict[str, type[_Builder]] = {
 }
 
 
-def folder_of(dataset: str, scene: str, out: Path) -> Path:
-    """Where `prepare` writes a capture of that name."""
-    return out / dataset / scene / str(_Builder.VERSION)
-
-
-def prepare(dataset: str, capture: Capture, out: Path) -> Path:
+def prepare(dataset: str, capture: Capture, out: Path) -> tuple[Path, bool]:
     """Writes a capture as a config of a data set; what is there already is kept as is.
 
     Args:
@@ -154,7 +149,7 @@ def prepare(dataset: str, capture: Capture, out: Path) -> Path:
         out: Folder of data sets.
 
     Returns:
-        The folder of what was written.
+        The folder of the data set, and whether it was written now.
 
     Raises:
         InputError: A picture cannot be read, or the folder cannot be written.
@@ -169,11 +164,13 @@ def prepare(dataset: str, capture: Capture, out: Path) -> Path:
     builder = BUILDERS[dataset](
         config=config, data_dir=str(out), file_format="array_record"
     )
+    folder = Path(builder.data_dir)
     try:
+        is_new = not folder.exists()
         builder.download_and_prepare()
     except OSError as error:
         raise InputError(f"{out}: {error.strerror}; choose another folder") from None
-    return Path(builder.data_dir)
+    return folder, is_new
 
 
 def _has(shots: Sequence[Shot], kind: str) -> bool:

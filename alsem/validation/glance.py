@@ -33,7 +33,7 @@ class Glance:
         depth: Least and greatest depth, metres; NaN without any.
         labels: int64 ``[c + 1]``, pixels of void and of each class; None if there are
             no labels.
-        thumbnail: uint8 ``[h w 3]``; None of most frames.
+        thumbnail: uint8 ``[h w 3]``; None of frames that are not pictured.
         cloud: float32 ``[p 3]``, some points of its depth, world.
     """
 
