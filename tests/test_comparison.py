@@ -12,11 +12,13 @@ from alsem.logs import RunLog
 from alsem.types import InputError
 
 
-def write_run(folder, name, *, strategy, shares, seed=0, clicks=None, **config):
+def write_run(
+    folder, name, *, strategy, shares, seed=0, clicks=None, unit="point", **config
+):
     """A run directory as the loop leaves it, as far as comparing needs it."""
     workdir = folder / name
     workdir.mkdir(parents=True)
-    active = {"strategy": strategy, "granularity": "point", "rounds": len(shares)}
+    active = {"strategy": strategy, "granularity": unit, "rounds": len(shares)}
     plain = {"seed": seed, "data": {"scene": "hut"}, "active": active}
     plain["model"] = {"members": 2} | config
     (workdir / "config.json").write_text(json.dumps(plain))
@@ -50,6 +52,16 @@ def folder(tmp_path):
         )
     write_run(tmp_path, "full", strategy="full", shares=[0.97], clicks=[9999])
     return tmp_path
+
+
+def test_the_mean_is_of_points_where_there_are_any(folder):
+    shares, clicks = [0.5, 0.6, 0.7], [200, 400, 900]
+    write_run(
+        folder, "f", strategy="margin", shares=shares, clicks=clicks, unit="frame"
+    )
+    scene = compare_all(folder, draws=20)["hut"]
+    assert scene["area_between"] == [10, 320]
+    assert "area" not in scene["groups"]["frame margin"]
 
 
 def compare_all(folder, **kwargs):

@@ -92,6 +92,14 @@ def test_padded_numbers_name_the_same_frames(room):
     np.testing.assert_array_equal(truth.test_labels, truth_before.test_labels)
 
 
+def test_frames_of_all_sequences_are_a_sequence(room):
+    scene, _ = open_room(
+        room, train_split="frames[:] but frames[::8]", test_split="frames[::8]"
+    )
+    assert scene.test.names == (f"{TRAIN}/0", f"{TRAIN}/8")
+    assert len(scene.train.names) == 13 and scene.train.names[-1] == f"{TEST}/2"
+
+
 def test_only_the_frames_asked_for_are_decoded(room):
     for folder in ("rgb", "depth", "semantic_class"):
         (room / TRAIN / folder / f"{folder}_1.png").write_bytes(b"rubbish")

@@ -243,6 +243,7 @@ def test_a_capture_without_labels_waits_for_a_file_and_is_labelled(folder):
     lines = ["frame,row,col,label", *(",".join(row) for row in cells)]
     answers.write_text("\n".join(lines) + "\n")
     assert program.run(config, workdir)
+    assert not (workdir / "queries.csv").exists()
     (row,) = read_jsonl(workdir / "rounds.jsonl")
     assert row["miou"] is None and row["psnr"] > 5
     assert "<html" in (workdir / "report" / "index.html").read_text()
