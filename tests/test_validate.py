@@ -122,7 +122,7 @@ def test_a_unit_is_so_many_metres(room, pristine):
     scale_depth(2.0)(room)
     found, first = validation.examine(room, scale=0.5), validation.examine(pristine)
     assert found.fatal == []
-    texts = [validation.describe(each)[1:] for each in (found, first)]
+    texts = [list(validation.describe(each))[1:] for each in (found, first)]
     assert len(texts[0]) > 5 and texts[0] == texts[1]
 
 
