@@ -54,16 +54,6 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_the_mean_is_of_points_where_there_are_any(folder):
-    shares, clicks = [0.5, 0.6, 0.7], [200, 400, 900]
-    write_run(
-        folder, "f", strategy="margin", shares=shares, clicks=clicks, unit="frame"
-    )
-    scene = compare_all(folder, draws=20)["hut"]
-    assert scene["area_between"] == [10, 320]
-    assert "area" not in scene["groups"]["frame margin"]
-
-
 def compare_all(folder, **kwargs):
     return comparison.compare(compared.find_runs([folder]), **kwargs)
 
@@ -92,6 +82,16 @@ def test_runs_of_one_config_are_a_group_and_ratios_are_what_was_made(folder):
     assert level["pixels"] == pytest.approx(2 * level["clicks"], rel=0.05)
     assert level["pixel_share"] == pytest.approx(level["pixels"] / 10_000)
     assert "ratio_a" not in scene["groups"]["random"]["levels"]["80%"]  # itself
+
+
+def test_the_mean_is_of_points_where_there_are_any(folder):
+    shares, clicks = [0.5, 0.6, 0.7], [200, 400, 900]
+    write_run(
+        folder, "f", strategy="margin", shares=shares, clicks=clicks, unit="frame"
+    )
+    scene = compare_all(folder, draws=20)["hut"]
+    assert scene["area_between"] == [10, 320]
+    assert "area" not in scene["groups"]["frame margin"]
 
 
 def test_a_level_that_is_not_reached_is_not_made_up(folder):

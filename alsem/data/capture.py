@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import functools
 import os
 from collections.abc import Callable
 
@@ -75,11 +76,12 @@ class Capture:
         """The capture with a sequence `ALL` of all its frames."""
         if ALL in self.sequences:
             return self
+        listed = functools.cache(self.frames)  # `parts` asks for each twice
 
         def frames(name: str) -> list[Shot]:
             if name != ALL:
-                return self.frames(name)
-            return [shot for each in self.sequences for shot in self.frames(each)]
+                return listed(name)
+            return [shot for each in self.sequences for shot in listed(each)]
 
         sequences = (*self.sequences, ALL)
         return dataclasses.replace(self, sequences=sequences, frames=frames, union=ALL)
@@ -159,7 +161,7 @@ def load(
             f"data.downscale={downscale} does not divide the {width} x {height} images "
             f"of {capture.name}; use one of {', '.join(map(str, fitting))}"
         )
-    camera = downscaled(camera, downscale)
+    camera = pixels.downscaled(camera, downscale)
     train_frames, train_labels = _decode(capture, train_shots, camera, downscale)
     test_frames, test_labels = _decode(capture, test_shots, camera, downscale)
     offset = pixels.point_sample_offset(downscale)
@@ -247,18 +249,6 @@ def label_table(class_ids: tuple[int, ...]) -> np.ndarray:
     table[0] = VOID
     table[list(class_ids)] = np.arange(len(class_ids))
     return table
-
-
-def downscaled(camera: Intrinsics, factor: int) -> Intrinsics:
-    """The camera of images shrunk by a whole factor that divides their size."""
-    return Intrinsics(
-        width=camera.width // factor,
-        height=camera.height // factor,
-        fx=camera.fx / factor,
-        fy=camera.fy / factor,
-        cx=(camera.cx + 0.5) / factor - 0.5,
-        cy=(camera.cy + 0.5) / factor - 0.5,
-    )
 
 
 def _decode(

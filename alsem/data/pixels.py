@@ -66,3 +66,15 @@ def directions(camera: Intrinsics, col: np.ndarray, row: np.ndarray) -> np.ndarr
     """Rays ``[*b 3]`` through pixels, camera axes, of depth one."""
     x, y = (col - camera.cx) / camera.fx, (row - camera.cy) / camera.fy
     return np.stack([x, y, np.ones(x.shape)], axis=-1)
+
+
+def downscaled(camera: Intrinsics, factor: int) -> Intrinsics:
+    """The camera of images shrunk by a whole factor that divides their size."""
+    return Intrinsics(
+        width=camera.width // factor,
+        height=camera.height // factor,
+        fx=camera.fx / factor,
+        fy=camera.fy / factor,
+        cx=(camera.cx + 0.5) / factor - 0.5,
+        cy=(camera.cy + 0.5) / factor - 0.5,
+    )
