@@ -2,6 +2,7 @@
 
 import json
 import math
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from alsem.comparison import LEVELS
 from alsem.types import InputError
 
 _PANEL = (5.2, 3.9)  # inches
+_NAME = 70  # characters of a line of a group's name, below the panel
+_LINE = 0.15  # inches
 
 
 def write(found: dict[str, Any], out: Path) -> str:
@@ -119,7 +122,12 @@ def draw_curves(found: dict[str, Any], path: Path) -> None:
     """Mean mIoU over clicks of every group and its band, one panel a scene."""
     columns = min(2, len(found))
     rows = math.ceil(len(found) / columns)
-    figure = Figure((columns * _PANEL[0], rows * _PANEL[1]), layout="constrained")
+    lines = max(
+        sum(_wrapped(label).count("\n") + 1 for label in scene["groups"])
+        for scene in found.values()
+    )
+    size = (columns * _PANEL[0], rows * (_PANEL[1] + lines * _LINE))
+    figure = Figure(size, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat[len(found) :]:
         axis.set_visible(False)
@@ -137,7 +145,12 @@ def _draw_scene(axis: Any, name: str, scene: dict[str, Any]) -> None:
         curve, colour = group["curve"], f"C{number % 10}"
         line = ("-", "--", ":", "-.")[number // 10 % 4]
         axis.plot(
-            curve["clicks"], curve["miou"], line, color=colour, lw=1.5, label=label
+            curve["clicks"],
+            curve["miou"],
+            line,
+            color=colour,
+            lw=1.5,
+            label=_wrapped(label),
         )
         axis.fill_between(
             curve["clicks"], curve["low"], curve["high"], color=colour, alpha=0.2, lw=0
@@ -147,4 +160,9 @@ def _draw_scene(axis: Any, name: str, scene: dict[str, Any]) -> None:
     axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set(title=name, xlabel="clicks", ylabel="mIoU")
-    axis.legend(fontsize=7, frameon=False, loc="lower right")
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14)}
+    axis.legend(fontsize=7, frameon=False, **below)
+
+
+def _wrapped(label: str) -> str:
+    return textwrap.fill(label, _NAME)
