@@ -336,21 +336,22 @@ def run(*arguments, cwd):
 
 
 def test_the_command(room, tmp_path):
-    flags = (f"--convert={tmp_path / 'ns'}", "--to=nerfstudio", "--scale=2")
-    done = run(room, *flags, cwd=tmp_path)
+    done = run(room, f"--convert={tmp_path / 'ns'}", "--to=nerfstudio", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "picture: validate_room.png" in done.stdout
     with Image.open(tmp_path / "validate_room.png") as image:
         assert image.size[0] > 500
     assert (tmp_path / "ns" / "transforms.json").exists()
-    assert run(room, "--scale=0", cwd=tmp_path).returncode == 2
-    (room / TRAIN / "rgb" / "rgb_3.png").unlink()
     pictures = tmp_path / "pictures"
-    done = run(room, room, f"--out={pictures}", cwd=tmp_path)
-    assert done.returncode == 2
+    done = run(room, room, "--scale=2", f"--out={pictures}", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
     names = sorted(path.name for path in pictures.iterdir())
     assert names == ["validate_room.png", "validate_room_2.png"]
+    assert run(room, "--scale=0", cwd=tmp_path).returncode == 2
+    (room / TRAIN / "rgb" / "rgb_3.png").unlink()
+    done = run(room, f"--out={pictures}", cwd=tmp_path)
+    assert done.returncode == 2
     assert "fatal: " in done.stdout and "rgb_3.png" in done.stdout
     done = run(cwd=tmp_path)
     assert done.returncode == 2
