@@ -162,8 +162,8 @@ def _lens(given: dict[str, Any], where: str, width: int, height: int) -> Lens:
     for key, size in (("w", width), ("h", height)):
         if given.get(key, size) != size:
             raise InputError(
-                f"{where}: {key} is {given[key]!r} while the photograph has {size} "
-                "pixels; give the intrinsics of the photographs"
+                f"{where}: {key} is {given[key]!r} while {given['file_path']} has "
+                f"{size} pixels; give the intrinsics of the photographs"
             )
     fx = _focal(given, where, "fl_x", "camera_angle_x", width)
     fy = _focal(given, where, "fl_y", "camera_angle_y", height) or fx
