@@ -7,7 +7,7 @@ import pytest
 import tiny
 from PIL import Image
 
-from alsem import build, fitted, metrics, sharding, train
+from alsem import build, fitted, metrics, train
 
 
 def test_a_frame_has_a_gain_and_an_offset_of_its_own():
@@ -42,9 +42,7 @@ def exposed(tmp_path_factory):
     return folder
 
 
-def test_the_field_keeps_one_colour_where_photographs_differ(exposed, monkeypatch):
-    mesh = sharding.make_mesh(1)
-    monkeypatch.setattr(sharding, "make_mesh", lambda: mesh)
+def test_the_field_keeps_one_colour_where_photographs_differ(exposed):
     light = {}
     for appearance in (True, False):
         config = tiny.config(

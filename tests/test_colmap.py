@@ -143,7 +143,6 @@ def test_a_binary_file_is_read_to_its_end_and_no_further(
 
 @settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(

@@ -88,7 +88,7 @@ def test_bad_photograph(case):
     assert trouble in message(data)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(place=st.floats(0, 1), byte=st.integers(0, 255), cut=st.booleans())
 def test_a_damaged_photograph_is_read_or_refused(place, byte, cut):
     data = encoded()

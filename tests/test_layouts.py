@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tiny
 
-from alsem import config_files, program, sharding
+from alsem import config_files, program
 from alsem.data import open_capture
 from alsem.records import read_jsonl
 
@@ -28,12 +28,6 @@ SOURCES = {
     "files": ("scannet", ALL),
     "sens": ("scannet", ALL),
 }
-
-
-@pytest.fixture(autouse=True)
-def one_device(monkeypatch):
-    mesh = sharding.make_mesh(1)
-    monkeypatch.setattr(sharding, "make_mesh", lambda: mesh)
 
 
 @pytest.fixture(scope="module")

@@ -42,19 +42,6 @@ def folder(tmp_path_factory):
     return made
 
 
-@pytest.fixture(autouse=True)
-def devices(monkeypatch):
-    """How many devices there are from now on: one, until a test wants more."""
-    make_mesh = sharding.make_mesh
-
-    def use(count):
-        mesh = make_mesh(count)
-        monkeypatch.setattr(sharding, "make_mesh", lambda: mesh)
-
-    use(1)
-    return use
-
-
 @pytest.fixture
 def start(folder):
     def run(name, **overrides):
@@ -161,11 +148,11 @@ def test_exact_views_choose_alike(start):
 
 
 @pytest.mark.parametrize("strategy", ["view_divergence", "geometry"])
-def test_eight_devices_ask_what_one_asks(start, folder, devices, strategy):
+def test_eight_devices_ask_what_one_asks(start, folder, strategy, monkeypatch):
     asked = []
-    for count in (1, 8):
-        devices(count)
-        name = f"{strategy}_on_{count}"
+    for mesh in (sharding.make_mesh(1), sharding.make_mesh(8)):
+        monkeypatch.setattr(sharding, "make_mesh", lambda mesh=mesh: mesh)
+        name = f"{strategy}_on_{mesh.size}"
         start(name, active__strategy=strategy, active__rounds=2)
         with LabelStore(folder / "runs" / name / "labels.sqlite") as store:
             asked.append(store.asked_units())

@@ -13,7 +13,7 @@ import pytest
 import tiny
 from PIL import Image
 
-from alsem import logs, program, sharding
+from alsem import logs, program
 from alsem.types import InputError
 
 CONFIG = "--config=configs/room.py:smoke"
@@ -90,7 +90,7 @@ CASES = {
 
 
 def main(*arguments):
-    environment = os.environ | {"XLA_FLAGS": "", "PYTHONPATH": str(tiny.ROOT)}
+    environment = tiny.environment()
     environment.pop("JAX_PLATFORMS")  # JAX then looks for a TPU, and says so
     return subprocess.run(
         [sys.executable, "-m", "alsem.main", *arguments],
@@ -158,10 +158,7 @@ def runs(captures):
 
 
 @pytest.fixture
-def run(captures, runs, monkeypatch):
-    mesh = sharding.make_mesh(1)
-    monkeypatch.setattr(sharding, "make_mesh", lambda: mesh)
-
+def run(captures, runs):
     def run_one(name):
         return program.run(tiny.config(captures, active__rounds=1), runs / name)
 

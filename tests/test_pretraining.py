@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tiny
 
-from alsem import acquisition, pretraining, sharding
+from alsem import acquisition, pretraining
 from alsem.models import PolicyHead
 from alsem.observations import Outcomes
 from alsem.types import InputError
@@ -36,12 +36,8 @@ def test_what_is_learnt_in_some_rooms_ranks_the_queries_of_another():
     assert pretraining.rank_agreement(HEAD, born, outcomes(256, seed=1)) < 0.8
 
 
-mesh = sharding.make_mesh(1)
-
-
 def teach(config, folder, monkeypatch):
     monkeypatch.setattr(pretraining, "ROUNDS", 3)
-    monkeypatch.setattr(sharding, "make_mesh", lambda: mesh)
     lines = []
     (found,) = pretraining.teach(
         config,

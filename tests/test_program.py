@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tiny
 
-from alsem import interrupt, logs, program, sharding, train
+from alsem import interrupt, logs, program, train
 from alsem.checkpoint import Checkpoints
 from alsem.data import open_capture
 from alsem.labels import LabelStore
@@ -18,13 +18,6 @@ from alsem.records import read_jsonl
 from alsem.types import InputError
 
 INITIAL, PER_ROUND = 8, 8
-
-
-@pytest.fixture(autouse=True)
-def one_device(monkeypatch):
-    """A sharded step is tested elsewhere; here it would only be slow."""
-    mesh = sharding.make_mesh(1)
-    monkeypatch.setattr(sharding, "make_mesh", lambda: mesh)
 
 
 @pytest.fixture(scope="module")

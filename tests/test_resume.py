@@ -4,7 +4,6 @@ Real processes and real signals, sent when the run's own files say how far it is
 """
 
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -31,11 +30,9 @@ def command(folder, captures):
 
 
 def start(folder, captures):
-    # One device: eight fake ones are only slower here.
-    environment = os.environ | {"XLA_FLAGS": "", "PYTHONPATH": str(tiny.ROOT)}
     return subprocess.Popen(
         command(folder, captures),
-        env=environment,
+        env=tiny.environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -108,18 +105,10 @@ def figures(folder):
     return [{key: json.loads(line)[key] for key in keys} for line in lines]
 
 
-@pytest.fixture(scope="module")
-def captures(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("captures")
-    tiny.write_box(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def undisturbed(captures, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undisturbed")
-    finish(folder, captures)
-    return folder
+@pytest.fixture
+def captures(tmp_path):
+    tiny.write_box(tmp_path / "captures")
+    return tmp_path / "captures"
 
 
 def assert_the_same_run(folder, undisturbed):
@@ -134,17 +123,17 @@ def assert_the_same_run(folder, undisturbed):
     assert figures(folder) == figures(undisturbed)
 
 
-def test_kills_change_nothing(captures, undisturbed, tmp_path):
-    for moment in (in_geometry, round_1_is_asked, round_1_is_fitted):
-        assert stop_when(moment, signal.SIGKILL, tmp_path, captures) == -signal.SIGKILL
-    assert len(figures(tmp_path)) < 3
-    finish(tmp_path, captures)
-    assert_the_same_run(tmp_path, undisturbed)
-
-
-def test_a_request_to_end_is_143_and_changes_nothing(captures, undisturbed, tmp_path):
-    for moment in (in_surface, round_2_is_answered):
-        assert stop_when(moment, signal.SIGTERM, tmp_path, captures) == 143
-    assert len(figures(tmp_path)) == 2
-    finish(tmp_path, captures)
-    assert_the_same_run(tmp_path, undisturbed)
+def test_neither_kills_nor_requests_to_end_change_anything(captures, tmp_path):
+    finish(tmp_path / "undisturbed", captures)
+    folder = tmp_path / "stopped"
+    for moment, number, status in (
+        (in_geometry, signal.SIGKILL, -signal.SIGKILL),
+        (in_surface, signal.SIGTERM, 143),
+        (round_1_is_asked, signal.SIGKILL, -signal.SIGKILL),
+        (round_1_is_fitted, signal.SIGKILL, -signal.SIGKILL),
+        (round_2_is_answered, signal.SIGTERM, 143),
+    ):
+        assert stop_when(moment, number, folder, captures) == status
+    assert len(figures(folder)) == 2
+    finish(folder, captures)
+    assert_the_same_run(folder, tmp_path / "undisturbed")

@@ -257,7 +257,6 @@ def test_what_the_files_lack(pristine, tmp_path):
 
 @settings(
     max_examples=80,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(place=st.floats(0, 1), byte=st.integers(0, 255), cut=st.booleans())

@@ -101,7 +101,7 @@ def test_eight_devices_score_as_one_does_and_send_nothing(name):
     candidates = room(800)
     ids = np.arange(800, dtype=np.int32)
     alone = score_all(name, candidates)
-    mesh = sharding.make_mesh()
+    mesh = sharding.make_mesh(8)
     chunk = ids, look(candidates, ids), all_cues(candidates)
     spread = jax.device_put(chunk, sharding.batched(mesh))
     params, key = jax.device_put((WEIGHTS, KEY), sharding.replicated(mesh))
@@ -120,7 +120,7 @@ def test_cues_may_be_gathered_where_the_candidates_are():
     score = acquisition.make_scorer(
         SCORES["geometry"], posterior_of, lambda given: take(given[0], given[1])
     )
-    mesh = sharding.make_mesh()
+    mesh = sharding.make_mesh(8)
     spread = jax.device_put((ids, look(candidates, ids), voxel), sharding.batched(mesh))
     params, key, table = jax.device_put(
         (WEIGHTS, KEY, table), sharding.replicated(mesh)

@@ -7,7 +7,7 @@ import pytest
 import tiny
 from scipy import ndimage
 
-from alsem import program, sharding
+from alsem import program
 from alsem.data import open_capture
 from alsem.labels import LabelStore, expand, parse_label_set
 from alsem.types import InputError
@@ -128,9 +128,7 @@ def box(tmp_path_factory):
 
 
 @pytest.mark.parametrize("text", ["click", "noise:0.3"])
-def test_a_set_goes_through_the_label_store(box, text, monkeypatch):
-    mesh = sharding.make_mesh(1)
-    monkeypatch.setattr(sharding, "make_mesh", lambda: mesh)
+def test_a_set_goes_through_the_label_store(box, text):
     config = tiny.config(box, "full", active__label_set=text)
     name = text.partition(":")[0]
     program.run(config, box / "runs" / name)

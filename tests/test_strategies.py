@@ -170,7 +170,7 @@ def test_order_and_padding_of_the_pool_change_no_choice(name, equal):
 def test_a_pool_split_over_eight_devices_gives_the_same_batch(name):
     candidates = room(800)
     ids, cues = np.arange(800, dtype=np.int32), all_cues(candidates)
-    mesh = sharding.make_mesh()
+    mesh = sharding.make_mesh(8)
     spread = jax.device_put((ids, look(candidates, ids), cues), sharding.batched(mesh))
     params, key = jax.device_put((WEIGHTS, KEY), sharding.replicated(mesh))
     together = np.asarray(scorer(CASES[name].score)(params, key, *spread))

@@ -1,6 +1,5 @@
 """The surface cache: what it keeps, what that costs, and that a kill costs nothing."""
 
-import dataclasses
 import json
 
 import jax
@@ -10,7 +9,7 @@ import optax
 import pytest
 import tiny
 
-from alsem import build, cameras, fit_data, fitted, rng, sharding, surface, train
+from alsem import build, cameras, fit_data, fitted, rng, surface, train
 from alsem.posterior import make_posterior
 from alsem.types import FieldSamples, InputError, RenderedRays, SurfacePoints
 
@@ -21,8 +20,7 @@ RAYS_PER_FRAME = tiny.WIDTH * tiny.HEIGHT
 def experiment(tmp_path_factory):
     folder = tmp_path_factory.mktemp("surface")
     tiny.write_box(folder)
-    made = build.build(tiny.config(folder), folder / "run")
-    return dataclasses.replace(made, mesh=sharding.make_mesh(1))
+    return build.build(tiny.config(folder), folder / "run")
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,7 @@ PIXELS = tiny.TRAIN_FRAMES * tiny.WIDTH * tiny.HEIGHT
 def experiment(tmp_path_factory):
     folder = tmp_path_factory.mktemp("train")
     tiny.write_box(folder)
-    made = build.build(tiny.config(folder), folder / "run")
-    return dataclasses.replace(made, mesh=sharding.make_mesh(1))
+    return build.build(tiny.config(folder), folder / "run")
 
 
 @pytest.fixture(scope="module")
