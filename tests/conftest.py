@@ -1,4 +1,4 @@
-"""Eight fake CPU devices, quick compilation, kept, and strict promotion of ranks.
+"""Eight fake CPU devices, quick and kept compilation, strict promotion of ranks.
 
 The environment is set before jax is first used, and is inherited by the commands
 that the tests start.

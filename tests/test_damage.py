@@ -24,7 +24,7 @@ from PIL import Image
 from alsem.data import open_capture
 from alsem.types import InputError
 
-DAMAGES = int(os.environ.get("DAMAGES", "20"))
+DAMAGES = int(os.environ.get("DAMAGES", "25"))
 FRAMES = {TRAIN: 3, TEST: 2}
 SPLITS = {"train_split": f"{TRAIN}[:]", "test_split": f"{TEST}[:]"}
 ALL = {"train_split": "frames[:3]", "test_split": "frames[3:]"}
