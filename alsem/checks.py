@@ -92,6 +92,13 @@ def check(config: Any) -> None:
         config.model.members,
         f"2 or more: active.strategy={active.strategy!r} compares them",
     )
+    for key in ("noise_rate", "mixed_below"):
+        require(
+            active.annotator == "simulated" or not active[key],
+            f"active.{key}",
+            active[key],
+            "0 unless active.annotator='simulated', whose answers it changes",
+        )
     full = active.strategy == "full"
     require(
         not full or (active.annotator == "simulated" and not active.budget),
@@ -140,6 +147,15 @@ def check(config: Any) -> None:
     for key, least in (("members", 1), ("view_members", 2)):
         value = config.model[key]
         require(value >= least, f"model.{key}", value, f"{least} or more")
+    grid = config.model.hash.grid
+    for key, value in (
+        ("model.head.width", config.model.head.width),
+        *((f"model.hash.grid.{k}", grid[k]) for k in ("levels", "row_features")),
+        *((f"model.hash.grid.{k}", grid[k]) for k in ("log2_rows", "width")),
+        *((f"surface.{k}", config.surface[k]) for k in ("samples", "render_chunk")),
+        ("surface.score_chunk", config.surface.score_chunk),
+    ):
+        require(value >= 1, key, value, "at least 1")
     labels = train.semantics.labels
     require(labels >= 0, "train.semantics.labels", labels, "0 or more")
     for name, fit in (
@@ -147,6 +163,10 @@ def check(config: Any) -> None:
         ("semantics", train.semantics.fit),
         ("joint", train.joint.fit),
     ):
+        for key in ("steps", "batch_rays"):
+            require(fit[key] >= 1, f"train.{name}.fit.{key}", fit[key], "at least 1")
+        rate = fit.optimiser.learning_rate
+        require(rate > 0, f"train.{name}.fit.optimiser.learning_rate", rate, "positive")
         require(
             fit.steps_per_call >= 1 and fit.steps % fit.steps_per_call == 0,
             f"train.{name}.fit.steps",

@@ -13,9 +13,17 @@ from alsem import metrics, records
 from alsem.efficiency import Curve
 from alsem.types import InputError
 
-# Says only which run of a group it is, or how far it went.
-FREE = ("seed", "active.rounds", "active.budget", "active.stop_at_miou")
+# Says only which run of a group it is, how far it went, or where its answers lie.
+FREE = (
+    *("seed", "active.rounds", "active.budget", "active.stop_at_miou"),
+    "active.answers",
+)
 NAMED = ("active.strategy", "active.granularity")
+# Of a strategy or a granularity: random choice has its own.
+OF_CHOICE = (
+    *("active.strategy", "active.mix_by", "active.diversity", "active.exact_views"),
+    *("active.initial_clicks", "active.clicks_per_round", "active.growth"),
+)
 
 Config = dict[str, Any]  # flat: dotted key to value
 
@@ -46,7 +54,9 @@ class Run:
         """What decides the model but for its labels."""
         other = ("data.", "active.", "seed", "train.policy.")
         keys = [k for k in self.config if not k.startswith(other)]
-        return _dump({k: self.config[k] for k in keys})
+        return _dump(
+            {k: self.config[k] for k in (*keys, "active.start") if k in self.config}
+        )
 
     @property
     def key(self) -> str:
@@ -55,10 +65,17 @@ class Run:
 
     @property
     def is_full(self) -> bool:
-        """Whether it is full supervision, by all labels and not a set of them."""
+        """Whether it is full supervision: all labels, and the true ones."""
         config = self.config
-        return config["active.strategy"] == "full" and not config.get(
-            "active.label_set"
+        changed = config.get("active.label_set") or config.get("active.noise_rate")
+        return config["active.strategy"] == "full" and not changed
+
+    def choice_like(self, other: "Run") -> int:
+        """In how many settings labels come otherwise, but for how they are chosen."""
+        keys = {k for k in self.config | other.config if k.startswith("active.")}
+        return sum(
+            self.config.get(k) != other.config.get(k)
+            for k in keys - {*FREE, *OF_CHOICE}
         )
 
 
@@ -69,8 +86,10 @@ def _dump(values: Any) -> str:
 def find_runs(folders: Sequence[Path]) -> list[Run]:
     """Runs in the folders, or in the folders directly below them.
 
+    Runs without a finished round, or whose test frames have no labels, are left out.
+
     Raises:
-        InputError: A folder has no run, or a run no round that can be compared.
+        InputError: A folder has no run, none can be compared, or one is damaged.
     """
     found: dict[Path, Run] = {}
     for folder in folders:
@@ -83,18 +102,21 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
             if run is not None:
                 found[place.resolve()] = run
     if not found:
-        raise InputError(f"{folders[0]}: no run there has finished a round yet")
+        raise InputError(
+            f"{folders[0]}: no run there has finished a round yet that was scored on"
+            " labelled test frames"
+        )
     return list(found.values())
 
 
 def read_run(workdir: Path) -> Run | None:
-    """A run directory; None if it has not finished a round.
+    """A run directory; None if no round was scored: unfinished, or without labels.
 
     Raises:
-        InputError: It is damaged, or its test frames have no labels.
+        InputError: It is damaged.
     """
     rows = records.read_rounds(workdir)
-    if not rows:
+    if not rows or rows[-1].get("miou", 0.0) is None:
         return None
     try:
         config = json.loads((workdir / "config.json").read_text())

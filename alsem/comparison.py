@@ -8,6 +8,7 @@ random points, of its own training if there are any.
 import math
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,11 @@ def compare(runs: Sequence[Run], *, draws: int = 1000) -> dict[str, Any]:
 
 
 def _scene_name(config: Config) -> str:
-    return str(config.get("data.scene") or f"room_{config.get('data.room.seed', 0)}")
+    if scene := config.get("data.scene"):
+        return str(scene)
+    if config.get("data.make_room"):
+        return f"room_{config['data.room.seed']}"
+    return PurePath(str(config.get("data.dir", ""))).name or "scene"
 
 
 def _only(config: Config, prefix: str) -> Config:
@@ -90,7 +95,11 @@ def _scene(runs: list[Run], num_draws: int) -> dict[str, Any]:
         reach[label] = _reach(group, ceiling)
         miou[label] = None if ceiling is None else float(ceiling[0])
     points = [
-        g for of, g in groups.values() if of[0].config["active.granularity"] == "point"
+        g
+        for of, g in groups.values()
+        if of[0].config["active.granularity"] == "point"
+        and of[0].config["active.strategy"] != "full"  # labels of a set
+        and g.first_clicks < g.common_clicks  # one that has just begun spans nothing
     ]
     between = _between(points or [group for _, group in groups.values()])
     return {
@@ -226,7 +235,10 @@ def _base(
     *,
     any_training: bool = False,
 ) -> str | None:
-    """The group of random choice that a run is measured against."""
+    """The group of random choice that a run is measured against.
+
+    Of several the one whose labels come most like the run's: its answers, costs, noise.
+    """
     random = {
         label: of[0]
         for label, (of, _) in groups.items()
@@ -234,9 +246,8 @@ def _base(
         and of[0].config["active.granularity"] == granularity
     }
     same = [k for k, other in random.items() if other.training == run.training]
-    if same or not any_training:
-        return next(iter(same), None)
-    return next(iter(random), None)
+    able = same if same or not any_training else list(random)
+    return min(able, key=lambda k: random[k].choice_like(run), default=None)
 
 
 def _group_name(config: Config) -> str:

@@ -41,9 +41,21 @@ def change(config: Any, settings: Sequence[str]) -> None:
                 before = before[part]
             if not equals or hasattr(before, "items"):
                 raise ValueError("write it as section.key=value")
-            value = text if isinstance(before, str) else ast.literal_eval(text)
+            value = text if isinstance(before, str) else _value(text, before)
             config.update_from_flattened_dict({key: value})
         except (KeyError, AttributeError):
             raise InputError(f"{setting!r}: the config has no key {key}") from None
         except (ValueError, TypeError, SyntaxError) as error:
             raise InputError(f"{setting!r} cannot be set: {error}") from None
+
+
+def _value(text: str, before: Any) -> Any:
+    """What a text says in the place of a value that is no text itself."""
+    if isinstance(before, bool) and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        if isinstance(before, tuple | list):
+            return (text,)
+        raise ValueError(f"{text} is no {type(before).__name__}") from None

@@ -106,7 +106,7 @@ class Group:
         return self.first_clicks <= first and last <= self.common_clicks
 
     def fits(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Isotonic fit of each draw: log clicks ``[p]`` and mIoU ``[p]``, rising."""
+        """Isotonic fit of each draw: clicks ``[p]`` and mIoU ``[p]``, rising."""
         found = []
         for draw, runs in enumerate(self._runs):
             clicks = np.concatenate([self.curves[run].clicks for run in runs])
@@ -127,7 +127,9 @@ class Group:
 
     def at(self, clicks: np.ndarray) -> np.ndarray:
         """The isotonic fit ``[b k]`` at numbers of clicks ``[k]``."""
-        return np.stack([np.interp(np.log(clicks), *fit) for fit in self.fits()])
+        return np.stack(
+            [np.interp(np.log(clicks), np.log(x), fit) for x, fit in self.fits()]
+        )
 
     def area(self, first: int, last: int) -> np.ndarray:
         """Mean mIoU ``[b]`` over the logarithm of clicks, between two numbers."""
@@ -148,15 +150,15 @@ class Group:
 
 
 def isotonic(clicks: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rising fit of values over log clicks: both ``[p]``, one for each number."""
+    """Rising fit of values over log clicks: clicks and values, both ``[p]``."""
     unique, row, count = np.unique(clicks, return_inverse=True, return_counts=True)
     mean = np.bincount(row, values) / count
     fit = isotonic_regression(mean, weights=count.astype(np.float64)).x
-    return np.log(unique), fit
+    return unique.astype(np.float64), fit
 
 
 def crossing(
-    log_clicks: np.ndarray, values: np.ndarray, level: np.floating | float
+    clicks: np.ndarray, values: np.ndarray, level: np.floating | float
 ) -> float:
     """Clicks at which a rising curve meets a level; infinite if it never does.
 
@@ -167,10 +169,10 @@ def crossing(
     if not len(above):
         return math.inf
     i = int(above[0])
-    if i == 0:
-        return math.exp(log_clicks[0])
+    if values[i] == level or i == 0:
+        return float(clicks[i])  # as it is: through the logarithm it would be rounded
     share = (level - values[i - 1]) / (values[i] - values[i - 1])
-    return math.exp(log_clicks[i - 1] + share * (log_clicks[i] - log_clicks[i - 1]))
+    return float(clicks[i - 1] * (clicks[i] / clicks[i - 1]) ** share)
 
 
 def interval(values: np.ndarray, *, share: float = 0.95) -> tuple[float, float]:

@@ -40,6 +40,8 @@ def main(argv: list[str]) -> None:
     source, layout = Path(str(_SOURCE.value)).expanduser(), _LAYOUTS[_DATASET.value]
     if not source.is_dir():
         raise InputError(f"{source}: no such folder; give the folder of scenes")
+    if _SCENE.value and layout_of(source) == layout:
+        raise InputError(f"--scene={_SCENE.value}: {source} is a scene; leave it out")
     if _SPACE.value and layout != "scannet":
         raise InputError(f"--label_space={_SPACE.value}: only ScanNet has label spaces")
     try:

@@ -223,7 +223,7 @@ def _open_workdir(experiment: Experiment) -> float:
 @contextlib.contextmanager
 def _alone(workdir: Path) -> Iterator[None]:
     """Holds a run directory for one process; the system lets go of it on a kill."""
-    with (workdir / "lock").open("w") as handle:
+    with records.lock_path(workdir).open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

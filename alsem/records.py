@@ -1,5 +1,6 @@
 """Records of runs, read back: rounds, confusions, configs as dotted keys."""
 
+import fcntl
 import json
 import os
 from collections.abc import Mapping
@@ -40,6 +41,23 @@ def read_rounds(workdir: Path) -> list[dict[str, Any]]:
     """
     rows = reversed(read_jsonl(workdir / "rounds.jsonl"))
     return sorted({row["round"]: row for row in rows}.values(), key=_round)
+
+
+def lock_path(workdir: Path) -> Path:
+    """What the process that is running a run directory holds."""
+    return workdir / "lock"
+
+
+def is_held(workdir: Path) -> bool:
+    """Whether a process is running a run directory."""
+    try:
+        with lock_path(workdir).open("r") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def _round(row: dict[str, Any]) -> int:

@@ -87,6 +87,8 @@ def plan(config: Any, out: Path) -> list[PlannedRun]:
     scenes, arms = config.get("scenes"), config.get("arms")
     if not scenes or not arms:
         raise InputError("the study has no scene or no arm; name some in its config")
+    _check_keys("scenes", scenes, {"config": str, "set": tuple})
+    _check_keys("arms", arms, {"seeds": int, "set": tuple, "variant": str})
     for name, arm in arms.items():
         if not isinstance(arm.get("seeds"), int) or arm.seeds < 1:
             raise InputError(f"arms.{name}.seeds={arm.get('seeds')}: must be 1 or more")
@@ -102,6 +104,25 @@ def plan(config: Any, out: Path) -> list[PlannedRun]:
     if twice:
         raise InputError(f"{twice[0]}: two runs of the study; rename a scene or an arm")
     return runs
+
+
+def _check_keys(section: str, parts: Any, known: dict[str, type]) -> None:
+    """Scenes and arms say what is known of them, and settings but for the seed."""
+    for name, part in parts.items():
+        where = f"{section}.{name}"
+        if not hasattr(part, "items"):
+            raise InputError(f"{where}={part!r}: must hold {', '.join(known)}")
+        for key, value in part.items():
+            if key not in known:
+                raise InputError(f"{where}.{key}: no such key; use {', '.join(known)}")
+            if not isinstance(value, known[key]):
+                raise InputError(
+                    f"{where}.{key}={value!r}: must be a {known[key].__name__}"
+                    + (", such as ('active.growth=1.5',)" if key == "set" else "")
+                )
+        for setting in part.get("set", ()):
+            if str(setting).partition("=")[0] == "seed":
+                raise InputError(f"{where}.set: {setting!r}: seeds are arms' to say")
 
 
 def _planned(
@@ -147,6 +168,8 @@ def carry_out(
     """
     waiting = [run for run in runs if not run.is_done()]
     tell(f"{len(runs)} runs, {len(runs) - len(waiting)} of them done")
+    if held := [run.workdir.name for run in waiting if records.is_held(run.workdir)]:
+        tell(f"waits for {', '.join(held)}, which another process is running")
     pace = _Pace(jobs)
     free = [devices[i % len(devices)] if devices else "" for i in range(jobs)]
     with _children() as running:
@@ -182,7 +205,7 @@ def _ready(
     fitting = {run.scene for run in running if not run.rounds_done()}
     ready = []
     for run in waiting:
-        if run.scene in fitting:
+        if run.scene in fitting or records.is_held(run.workdir):
             continue
         ready.append(run)
         if not run.rounds_done():
@@ -212,6 +235,7 @@ class _Child:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment,
+                process_group=0,  # Ctrl-C is the study's, which asks its runs to end
             )
 
     def last_line(self) -> str:
@@ -257,8 +281,8 @@ class _Pace:
         if not runs:
             return "none left"
         pace = {arm: statistics.median(spent) for arm, spent in self._seconds.items()}
-        # An arm that has not ended yet is taken for the quickest: full supervision,
-        # which ends first, spends minutes in its one round.
+        # An arm that has not ended yet is taken for the quickest: full supervision
+        # spends minutes in its one round.
         others = min(pace.values())
         scenes = {run.scene for run in runs} - self._shared.keys()
         begun = {run.scene for run in runs if run.rounds_done()}

@@ -30,6 +30,8 @@ def main(argv: list[str]) -> int:
         studies.carry_out(runs, jobs=jobs, devices=_DEVICES.value, tell=_tell)
     except interrupt.Interrupted:
         return interrupt.EXIT_STATUS
+    except KeyboardInterrupt:  # the runs were asked to end, and have saved
+        return 130
     return 0
 
 

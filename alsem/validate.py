@@ -33,6 +33,8 @@ def main(argv: list[str]) -> int:
         raise InputError("--convert writes one capture; name one folder")
     if _CONVERT.value:
         check_target(Path(_CONVERT.value).expanduser(), _TO.value)
+    elif flags.FLAGS["to"].present:
+        raise InputError(f"--to={_TO.value}: give a folder too, --convert=DIR")
     if not 0 < _SCALE.value < math.inf:
         raise InputError(f"--scale={_SCALE.value}: give the metres of a unit, above 0")
     status, pictures = 0, set()

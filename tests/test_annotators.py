@@ -157,7 +157,7 @@ def test_the_file_annotator_takes_what_the_file_holds(store, tmp_path):
     ask(store, n=5)
     path = tmp_path / "labels.csv"
     path.write_bytes(
-        b"\xef\xbb\xbfframe,row,col,label\r\n2,0,1,chair\r\n2,1,2, 1\r\n\r\n"
+        b"\xef\xbb\xbfframe,row,col,label\r\n2,0,1,chair\r\n2,1,2, floor\r\n\r\n"
         b"2,3,4,void\r\n9,9,9,wall\r\n2,0,1,chair\r\n"
     )
     cost = CostModel(seconds={"point": 2.0})
@@ -171,17 +171,29 @@ def test_the_file_annotator_takes_what_the_file_holds(store, tmp_path):
     }
     assert store.totals() == Totals(clicks=3, pixels=2, queries=3, seconds=6.0)
     with open(path, "a") as file:
-        file.write("2,2,3,wall\n2,4,5,-1\n")
+        file.write("2,2,3,wall\n2,4,5,void\n")
     assert annotator.annotate(store, 0)
     assert store.annotations().label.tolist()[-2:] == [0, -1]
     assert annotator.annotate(store, 0)
+
+
+def test_an_answer_that_was_read_cannot_be_rewritten(store, tmp_path):
+    ask(store, n=3)
+    path = tmp_path / "labels.csv"
+    path.write_text("frame,row,col,label\n2,0,1,chair\n2,1,2,void\n")
+    FileAnnotator(path, NAMES).annotate(store, 0)
+    path.write_text("frame,row,col,label\n2,0,1,chair\n2,1,2,wall\n2,2,3,wall\n")
+    with pytest.raises(InputError, match=r"line 3: was 'void'.*put it back"):
+        FileAnnotator(path, NAMES).annotate(store, 0)
+    assert len(store.annotations().label) == 2
 
 
 @pytest.mark.parametrize(
     "text, where",
     [
         ("2,0,1,sofa\n", "line 3: 'sofa'"),
-        ("2,0,1,3\n", "line 3: '3'"),
+        ("2,0,1,1\n", "line 3: '1' is none of chair, floor, void, wall"),
+        ("2,0,1\n", "line 3: 3 cells; write frame,row,col,label"),
         ("2,0,1.5,wall\n", "line 3: .*integers"),
         ("2,-1,1,wall\n", "line 3: .*count from 0"),
         ("2,0,wall\n", "line 3: 3 cells"),

@@ -31,6 +31,12 @@ NONSENSE = {
     "model.head.inputs": ("position", "colour"),
     "train.mode": "both",
     "train.semantics.fit.steps": 25,
+    "train.geometry.fit.steps": 0,
+    "train.joint.fit.batch_rays": 0,
+    "train.geometry.fit.optimiser.learning_rate": -1.0,
+    "model.head.width": 0,
+    "model.hash.grid.levels": 0,
+    "surface.samples": 0,
 }
 
 
@@ -50,6 +56,11 @@ def test_a_value_that_means_nothing_is_named(tmp_path, key):
     [
         {"active__granularity": "volume", "active__answer": "exact"},
         {"active__annotator": "file"},
+        {
+            "active__annotator": "file",
+            "active__answers": "x.csv",
+            "active__noise_rate": 0.1,
+        },
         {
             "active__strategy": "full",
             "active__annotator": "file",

@@ -13,12 +13,22 @@ from alsem.types import InputError
 
 
 def write_run(
-    folder, name, *, strategy, shares, seed=0, clicks=None, unit="point", **config
+    folder,
+    name,
+    *,
+    strategy,
+    shares,
+    seed=0,
+    clicks=None,
+    unit="point",
+    more=(),
+    **config,
 ):
     """A run directory as the loop leaves it, as far as comparing needs it."""
     workdir = folder / name
     workdir.mkdir(parents=True)
     active = {"strategy": strategy, "granularity": unit, "rounds": len(shares)}
+    active |= dict(more)
     plain = {"seed": seed, "data": {"scene": "hut"}, "active": active}
     plain["model"] = {"members": 2} | config
     (workdir / "config.json").write_text(json.dumps(plain))
@@ -166,8 +176,54 @@ def test_runs_of_different_lengths_bound_nothing_by_the_shortest(folder):
     scene = compare_all(folder, draws=50)["hut"]
     level = scene["groups"]["margin"]["levels"]["80%"]
     assert level["ratio_a"]["value"] == pytest.approx(4, rel=0.15)
-    assert scene["area_between"] is None  # that run has one round
-    assert "mean mIoU" not in comparison_page.table_text({"hut": scene})
+    assert scene["area_between"] == [10, 320]
+
+
+def test_a_run_that_has_just_begun_takes_no_mean_from_the_others(folder):
+    write_run(folder, "begun", strategy="entropy", shares=[0.3])
+    label_set = {"label_set": "click"}
+    write_run(folder, "set", strategy="full", shares=[0.6], more=label_set)
+    scene = compare_all(folder, draws=5)["hut"]
+    assert scene["area_between"] == [10, 320]
+    assert "area" in scene["groups"]["margin"]
+    assert "area" not in scene["groups"]["entropy"]
+
+
+def test_full_supervision_is_by_true_labels(folder):
+    before = compare_all(folder, draws=5)["hut"]["groups"]
+    active = {"noise_rate": 0.9}
+    write_run(folder, "bad", strategy="full", shares=[0.2], clicks=[9999], more=active)
+    after = compare_all(folder, draws=5)["hut"]["groups"]
+    ceiling = before["margin"]["full_supervision"]
+    assert after["margin"]["full_supervision"] == ceiling
+    assert "full, active.noise_rate=0.9" in after  # a group of its own
+
+
+def test_the_base_is_random_choice_with_the_same_answers(folder):
+    slow, active = [0.3, 0.4, 0.5], {"noise_rate": 0.5}
+    write_run(folder, "a_noisy", strategy="random", shares=slow, more=active)
+    write_run(folder, "b_noisy", strategy="margin", shares=slow, more=active)
+    groups = compare_all(folder, draws=5)["hut"]["groups"]
+    bases = {name: row["compared_with"]["ratio_a"] for name, row in groups.items()}
+    assert len(bases) == 4
+    for name, base in bases.items():
+        assert ("noise_rate=0.5" in base) == ("noise_rate=0.5" in name)
+
+
+def test_runs_without_labels_are_left_out(folder):
+    before = compare_all(folder, draws=5)
+    bare = write_run(folder, "bare", strategy="margin", shares=[0.3], seed=5)
+    row = json.loads((bare / "rounds.jsonl").read_text()) | {"miou": None}
+    (bare / "rounds.jsonl").write_text(json.dumps(row) + "\n")
+    (bare / "confusions" / "round_0.npz").unlink()
+    assert compare_all(folder, draws=5) == before
+
+
+def test_a_capture_without_a_scene_is_named_by_its_folder():
+    config = {"data.scene": "", "data.dir": "rooms/attic/"}
+    assert comparison._scene_name(config) == "attic"
+    config |= {"data.make_room": True, "data.room.seed": 7}
+    assert comparison._scene_name(config) == "room_7"
 
 
 def test_a_curve_that_begins_above_a_level_is_a_bound(folder):

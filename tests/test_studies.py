@@ -1,8 +1,10 @@
 """A grid of runs: what is planned, in what order it goes, and how it goes on."""
 
 import dataclasses
+import fcntl
 import json
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -116,6 +118,55 @@ def test_a_study_of_nothing_is_an_error():
         studies.plan(study_config(), Path("out"))
     with pytest.raises(InputError, match=r"arms\.a\.seeds=0"):
         studies.plan(study_config(a=((), 0)), Path("out"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"arms.a.varint": "full"}, r"arms\.a\.varint: no such key; use seeds, set"),
+        ({"arms.a.set": "active.rounds=3"}, r"arms\.a\.set=.*must be a tuple"),
+        ({"arms.a.set": ("seed=5",)}, r"arms\.a\.set: 'seed=5'"),
+        ({"arms.a": 3}, r"arms\.a=3: must hold seeds"),
+        ({"scenes.r7.sett": ()}, r"scenes\.r7\.sett: no such key"),
+        ({"scenes.r7": "configs/room.py"}, r"scenes\.r7=.*must hold config"),
+    ],
+)
+def test_a_key_that_a_study_does_not_know_is_refused(change, said):
+    config = study_config(a=((), 1))
+    ((key, value),) = change.items()
+    section, name, *last = key.split(".")
+    if last:
+        with config.unlocked(), config[section][name].ignore_type():
+            config[section][name][last[0]] = value
+    else:
+        config[section] = ml_collections.ConfigDict({name: value})
+    with pytest.raises(InputError, match=said):
+        studies.plan(config, Path("out"))
+
+
+def test_settings_are_read_as_on_the_command_line():
+    settings = ("data.use_depth=false", "active.diversity=spaced")
+    run = studies.plan(study_config(a=(settings, 1)), Path("out"))[0]
+    assert run.config["data"]["use_depth"] is False
+    assert run.config["active"]["diversity"] == ["spaced"]
+
+
+def test_a_run_that_another_process_holds_is_waited_for(fake):
+    run = planned(fake, "a", 0, pause=0.1)
+    run.workdir.mkdir(parents=True)
+    lines = []
+
+    def tell(line):
+        lines.append(line)
+        if line.startswith("waits for"):
+            threading.Timer(0.5, handle.close).start()
+
+    handle = (run.workdir / "lock").open("w")
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    begun = time.monotonic()
+    studies.carry_out([run], jobs=1, tell=tell)
+    assert lines[1] == "waits for a-0, which another process is running"
+    assert time.monotonic() - begun > 0.5 and run.is_done()
 
 
 def test_configs_are_read_by_name(tmp_path):

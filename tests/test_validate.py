@@ -335,6 +335,30 @@ def run(*arguments, cwd):
     )
 
 
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_sequence_of_one_or_two_frames(room, frames):
+    for kind in ("rgb", "depth", "semantic_class"):
+        for path in (room / "Sequence_2" / kind).glob("*.png"):
+            if int(path.stem.rpartition("_")[2]) >= frames:
+                path.unlink()
+    poses = (room / "Sequence_2" / "traj_w_c.txt").read_text().splitlines()
+    (room / "Sequence_2" / "traj_w_c.txt").write_text("\n".join(poses[:frames]))
+    found = validation.examine(room)
+    assert not found.fatal and len(found.glances["Sequence_2"]) == frames
+
+
+def test_depth_of_some_frames_is_told(room):
+    target = room.parent / "other"
+    convert(validation.examine(room).capture, target, to="nerfstudio")
+    path = target / "transforms.json"
+    plain = json.loads(path.read_text())
+    del plain["frames"][1]["depth_file_path"]
+    path.write_text(json.dumps(plain))
+    found = validation.examine(target)
+    assert not found.fatal
+    assert any("has no depth while" in line for line in found.doubtful)
+
+
 def test_the_command(room, tmp_path):
     done = run(room, f"--convert={tmp_path / 'ns'}", "--to=nerfstudio", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

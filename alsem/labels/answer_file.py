@@ -18,7 +18,7 @@ from alsem.labels.costs import CostModel
 from alsem.labels.store import LabelStore
 from alsem.types import InputError
 
-VOID_NAME = "void"  # what a label file may write in place of -1
+VOID_NAME = "void"  # of what is no class
 MIXED_NAME = "mixed"  # of a unit that has no one label
 _MIXED = -2
 _HEADER = ["frame", "row", "col", "label"]
@@ -27,10 +27,10 @@ _HEADER = ["frame", "row", "col", "label"]
 class FileAnnotator:
     """Answers from a CSV file with the header ``frame,row,col,label``.
 
-    The label is a class name, a label index, ``void`` (also ``-1``) or, of units
-    other than points, ``mixed``; a unit is named by its query's pixel. The file is
-    read at every call, so it may grow while the run waits; pixels that nobody asked
-    about are passed over.
+    The label is a class name, ``void`` or, of units other than points, ``mixed``; a
+    unit is named by its query's pixel. Numbers are no labels: ids of a capture need
+    not count as the program does. The file is read at every call, so it may grow
+    while the run waits; pixels that nobody asked about are passed over.
     """
 
     def __init__(
@@ -74,8 +74,7 @@ class FileAnnotator:
         self._counts = cost.counts
         self._seconds = cost.seconds_per_click(self._kind)
         self._members = None if granularity == "point" else members
-        self._labels = {str(label): label for label in range(-1, len(class_names))}
-        self._labels[VOID_NAME] = -1
+        self._labels = {VOID_NAME: -1}
         if granularity != "point":
             self._labels[MIXED_NAME] = _MIXED
         self._labels |= {name: label for label, name in enumerate(class_names)}
@@ -89,17 +88,19 @@ class FileAnnotator:
             Whether no query of the round is open any more.
 
         Raises:
-            InputError: The file cannot be read, a row of it is bad, or a query is
-                of another granularity or has no pixel.
+            InputError: The file cannot be read, a row of it is bad or contradicts an
+                answer that was read before, or a query is of another granularity or
+                has no pixel.
         """
         queries = store.queries(round, status="open")
         check_granularity(queries, self._granularity)
         check_pixels(queries)
         known = self._read()
+        self._check_unchanged(store, known)
         pixels = np.stack([queries.frame, queries.row, queries.col], axis=-1)
         found = [known.get(tuple(pixel)) for pixel in pixels.tolist()]
         queries = queries.take(np.array([f is not None for f in found], bool))
-        labels = np.array([label for label in found if label is not None], np.int64)
+        labels = np.array([f[0] for f in found if f is not None], np.int64)
         answers = one_label(
             queries,
             labels,
@@ -116,12 +117,32 @@ class FileAnnotator:
             return np.ones(units.size, np.int64)
         return np.array([self._members(unit).size for unit in units.tolist()], np.int64)
 
-    def _read(self) -> dict[tuple[int, ...], int]:
-        labels: dict[tuple[int, ...], int] = {}
+    def _check_unchanged(
+        self, store: LabelStore, known: dict[tuple[int, ...], tuple[int, int]]
+    ) -> None:
+        """Refuses a row that says something else than the answer it once gave."""
+        past = store.annotations()
+        pixels = np.stack([past.frame, past.row, past.col], axis=-1)
+        for pixel, before in zip(pixels.tolist(), past.label.tolist(), strict=True):
+            label, line = known.get(tuple(pixel), (before, 0))
+            if max(label, -1) != before:  # mixed is kept as void
+                names = {index: name for name, index in self._labels.items()}
+                names[-1] = VOID_NAME
+                raise InputError(
+                    f"{self._path}, line {line}: was {names[before]!r} when it was"
+                    " read, and the model has learnt that; put it back, or begin a"
+                    " new --workdir"
+                )
+
+    def _read(self) -> dict[tuple[int, ...], tuple[int, int]]:
+        """Label and line of every pixel in the file."""
+        labels: dict[tuple[int, ...], tuple[int, int]] = {}
         for line, cells in self._rows():
             where = f"{self._path}, line {line}"
             if len(cells) != len(_HEADER):
-                raise InputError(f"{where}: {len(cells)} cells, not {len(_HEADER)}")
+                raise InputError(
+                    f"{where}: {len(cells)} cells; write {','.join(_HEADER)}"
+                )
             try:
                 frame, row, col = (int(cell) for cell in cells[:3])
             except ValueError:
@@ -132,11 +153,9 @@ class FileAnnotator:
                 raise InputError(f"{where}: frame, row and col count from 0")
             label = self._labels.get(cells[3])
             if label is None:
-                raise InputError(
-                    f"{where}: {cells[3]!r} is no class name, label index or"
-                    f" {VOID_NAME!r}"
-                )
-            if labels.setdefault((frame, row, col), label) != label:
+                names = ", ".join(sorted(self._labels))
+                raise InputError(f"{where}: {cells[3]!r} is none of {names}")
+            if labels.setdefault((frame, row, col), (label, line))[0] != label:
                 raise InputError(f"{where}: another label for this pixel stands above")
         return labels
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alsem.data.capture import Capture, check_frames
+from alsem.data.capture import Capture, check_alike, check_frames
 from alsem.data.layouts import READERS, detect
 from alsem.data.shots import Shot
 from alsem.types import InputError, Intrinsics, Troubles
@@ -129,13 +129,26 @@ def _look(found: Examined, capture: Capture, track: Callable) -> None:
             found.doubtful.append(text + "check poses, camera and depth scale")
         else:
             found.fatal.append(text + known.remedy)
-    found.doubtful += [*_depth(found), *_photographs(found), *_labels(found, capture)]
+    found.doubtful += [
+        *_unlike(found),
+        *_depth(found),
+        *_photographs(found),
+        *_labels(found, capture),
+    ]
 
 
 def _depth(found: Examined) -> Iterable[str]:
     holes = [g.holes for each in found.glances.values() for g in each]
     if np.isfinite(holes).any() and np.nanmean(holes) > 0.5:
         yield f"{found.folder}: {np.nanmean(holes):.0%} of the depth is missing"
+
+
+def _unlike(found: Examined) -> Iterable[str]:
+    for shots in found.sequences.values():
+        try:
+            check_alike(shots)
+        except InputError as error:
+            yield f"{error}; or let each split take frames of one kind"
 
 
 def _photographs(found: Examined) -> Iterable[str]:
@@ -157,13 +170,8 @@ def _photographs(found: Examined) -> Iterable[str]:
                     f" near it {np.median(about):.0f}; leave it out (a split may take"
                     " the 'sharpest 3')"
                 )
-            beside = (
-                light[max(i - 1, 0) : i + 2][[0, -1]] if len(light) > 2 else light[:0]
-            )
-            beside = np.delete(
-                beside, [0] if i == 0 else [1] if i == len(light) - 1 else []
-            )
-            if len(beside) and light[i] > 0:
+            beside = np.concatenate([light[max(i - 1, 0) : i], light[i + 1 : i + 2]])
+            if len(light) > 2 and light[i] > 0:
                 ratio = light[i] / np.maximum(beside, 1e-6)
                 if (ratio > _JUMP).all() or (ratio < 1 / _JUMP).all():
                     yield (
