@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
         raise InputError(f"--to={_TO.value}: give a folder too, --convert=DIR")
     if not 0 < _SCALE.value < math.inf:
         raise InputError(f"--scale={_SCALE.value}: give the metres of a unit, above 0")
-    status, pictures = 0, set()
+    status, pictures = 0, []
     for name in argv[1:]:
         folder = Path(name).expanduser()
         found = validation.examine(
@@ -50,28 +50,18 @@ def main(argv: list[str]) -> int:
         for line in validation.describe(found):
             print(line, flush=True)
         if any(found.glances.values()):
-            path = _place(folder.resolve().name, pictures)
+            path = validation.place(Path(_OUT.value), folder, pictures)
             validation.draw(found, path)
+            pictures.append(path)
             print(f"picture: {path}")
         status = 2 if found.fatal else status
-        if _CONVERT.value and (found.fatal or found.capture is None):
-            print("not converted")
-        elif _CONVERT.value and found.capture is not None:
+        if _CONVERT.value and found.capture is not None and not found.fatal:
             out = Path(_CONVERT.value).expanduser()
             convert(found.capture, out, to=_TO.value, track=_track)
             print(f"converted: {out}")
+        elif _CONVERT.value:
+            print("not converted")
     return status
-
-
-def _place(name: str, taken: set[Path]) -> Path:
-    """Where the picture of a capture goes; those of one name are numbered."""
-    ends = ("", *(f"_{number}" for number in range(2, len(taken) + 2)))
-    paths = (
-        Path(_OUT.value).expanduser() / f"validate_{name}{end}.png" for end in ends
-    )
-    path = next(path for path in paths if path not in taken)
-    taken.add(path)
-    return path
 
 
 def _track(shots, each):

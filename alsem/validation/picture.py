@@ -1,5 +1,6 @@
 """A contact sheet of a capture, and its cameras and points from above."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -12,6 +13,14 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 COLUMNS = 6
+
+
+def place(out: Path, folder: Path, taken: Sequence[Path]) -> Path:
+    """Where the picture of a capture goes; captures of one name are numbered."""
+    stem = f"validate_{folder.resolve().name}"
+    ends = ("", *(f"_{number}" for number in range(2, len(taken) + 2)))
+    paths = (out.expanduser() / f"{stem}{end}.png" for end in ends)
+    return next(path for path in paths if path not in taken)
 
 
 def draw(found: Examined, path: Path) -> None:
