@@ -98,8 +98,7 @@ def _scene(runs: list[Run], num_draws: int) -> dict[str, Any]:
         g
         for of, g in groups.values()
         if of[0].config["active.granularity"] == "point"
-        and of[0].config["active.strategy"] != "full"  # labels of a set
-        and g.first_clicks < g.common_clicks  # one that has just begun spans nothing
+        and g.first_clicks < g.common_clicks  # one round alone spans nothing
     ]
     between = _between(points or [group for _, group in groups.values()])
     return {

@@ -203,9 +203,11 @@ def test_the_base_is_random_choice_with_the_same_answers(folder):
     slow, active = [0.3, 0.4, 0.5], {"noise_rate": 0.5}
     write_run(folder, "a_noisy", strategy="random", shares=slow, more=active)
     write_run(folder, "b_noisy", strategy="margin", shares=slow, more=active)
+    write_run(folder, "entropy", strategy="entropy", shares=slow)  # most are clean
     groups = compare_all(folder, draws=5)["hut"]["groups"]
     bases = {name: row["compared_with"]["ratio_a"] for name, row in groups.items()}
-    assert len(bases) == 4
+    assert len(bases) == 5
+    assert sum("noise_rate=0.5" in name for name in bases) == 2
     for name, base in bases.items():
         assert ("noise_rate=0.5" in base) == ("noise_rate=0.5" in name)
 
