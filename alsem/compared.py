@@ -118,10 +118,7 @@ def read_run(workdir: Path) -> Run | None:
     rows = records.read_rounds(workdir)
     if not rows or rows[-1].get("miou", 0.0) is None:
         return None
-    try:
-        config = json.loads((workdir / "config.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{workdir / 'config.json'}: cannot be read") from error
+    config = records.read_config(workdir)
     sums = [
         metrics.class_sums(records.read_confusions(workdir, row["round"]))
         for row in rows

@@ -109,11 +109,12 @@ def reopen(workdir: Path) -> Iterator[tuple[Run, Model]]:
     Raises:
         InputError: There is no such run.
     """
-    config_file = workdir / "config.json"
-    if not config_file.exists() or not records.read_jsonl(workdir / "rounds.jsonl"):
+    if not (workdir / "config.json").exists() or not records.read_jsonl(
+        workdir / "rounds.jsonl"
+    ):
         raise InputError(f"{workdir}: no run directory with a finished round")
     _use_compilation_cache()
-    config = ml_collections.ConfigDict(json.loads(config_file.read_text()))
+    config = ml_collections.ConfigDict(records.read_config(workdir))
     experiment = build.build(config, workdir)
     scene = fitted.fit_scene(experiment)
     with contextlib.ExitStack() as stack:
@@ -165,7 +166,7 @@ def _annotator(experiment: Experiment, members: Members) -> Annotator:
     if labels is None:
         raise InputError(
             f"{scene.name}: the training frames have no labels to simulate an annotator"
-            " with; set active.annotator='file'"
+            " with; set active.annotator='file' (full supervision needs labels)"
         )
     if options.label_set:
         labels = parse_label_set(options.label_set).draw(
@@ -193,10 +194,9 @@ def check_workdir(config: dict[str, Any], workdir: Path) -> None:
     """
     if workdir.exists() and not workdir.is_dir():
         raise InputError(f"{workdir}: is a file; give another --workdir")
-    config_file = workdir / "config.json"
-    if config_file.exists():
+    if (workdir / "config.json").exists():
         done = len(records.read_jsonl(workdir / "rounds.jsonl"))
-        before = json.loads(config_file.read_text())
+        before = records.read_config(workdir)
         checks.check_continues(before, config, workdir, rounds_done=done)
     elif workdir.exists() and any(workdir.iterdir()):
         raise InputError(

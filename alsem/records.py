@@ -43,6 +43,22 @@ def read_rounds(workdir: Path) -> list[dict[str, Any]]:
     return sorted({row["round"]: row for row in rows}.values(), key=_round)
 
 
+def read_config(workdir: Path) -> dict[str, Any]:
+    """The config that a run directory was made with, nested.
+
+    Raises:
+        InputError: It is missing or damaged.
+    """
+    path = workdir / "config.json"
+    try:
+        config = json.loads(path.read_text())
+    except (OSError, ValueError):
+        config = None
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: cannot be read; leave this run directory out")
+    return config
+
+
 def lock_path(workdir: Path) -> Path:
     """What the process that is running a run directory holds."""
     return workdir / "lock"

@@ -59,10 +59,10 @@ class PlannedRun:
         Raises:
             InputError: The directory holds a run of another config.
         """
-        path, summary = self.workdir / "config.json", self.workdir / "summary.json"
-        if not path.exists():
+        summary = self.workdir / "summary.json"
+        if not (self.workdir / "config.json").exists():
             return False
-        done, before = self.rounds_done(), json.loads(path.read_text())
+        done, before = self.rounds_done(), records.read_config(self.workdir)
         # More rounds than are asked for are welcome.
         checks.check_continues(before, self.config, self.workdir, rounds_done=0)
         if not summary.exists():

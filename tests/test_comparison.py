@@ -152,7 +152,9 @@ def test_what_is_written_can_be_read(folder, tmp_path):
     assert len(np.unique(colours, axis=0)) > 50  # two curves with bands, and text
 
 
-@pytest.mark.parametrize("what", ["nothing", "no rounds", "no confusions", "classes"])
+@pytest.mark.parametrize(
+    "what", ["nothing", "no rounds", "no confusions", "no config", "classes"]
+)
 def test_what_cannot_be_compared_is_told_in_one_line(folder, tmp_path, what):
     place = tmp_path / "other"
     place.mkdir()
@@ -161,6 +163,9 @@ def test_what_cannot_be_compared_is_told_in_one_line(folder, tmp_path, what):
     elif what == "no confusions":
         place = folder
         (folder / "fast_0" / "confusions" / "round_0.npz").unlink()
+    elif what == "no config":
+        place = folder
+        (folder / "fast_0" / "config.json").write_text("null")
     elif what == "classes":
         place = folder
         path = folder / "fast_0" / "confusions" / "round_{}.npz"

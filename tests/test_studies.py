@@ -255,6 +255,14 @@ def test_a_directory_of_another_config_is_not_taken_for_the_run(fake):
         studies.carry_out([other], jobs=1, tell=lambda line: None)
 
 
+def test_a_torn_config_is_told(fake):
+    run = planned(fake, "a", 0)
+    run.workdir.mkdir(parents=True)
+    (run.workdir / "config.json").write_text('{"active": {')
+    with pytest.raises(InputError, match=r"a-0/config\.json: cannot be read"):
+        studies.carry_out([run], jobs=1, tell=print)
+
+
 def test_geometry_is_expected_once_a_scene(fake):
     """A run of ten rounds took 11 minutes, and ten of these were its scene's."""
     run = planned(fake, "a", 0, rounds=10)
