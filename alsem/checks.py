@@ -9,6 +9,12 @@ from alsem.types import InputError
 
 LEAST_VOLUME = 0.03  # metres: what supervoxels are grown from
 HEAD_INPUTS = ("position", "normal", "albedo", "feature")
+SIZES = (  # of which none can be nought
+    "model.head.width",
+    *(f"model.hash.grid.{key}" for key in ("levels", "row_features")),
+    *(f"model.hash.grid.{key}" for key in ("log2_rows", "width")),
+    *(f"surface.{key}" for key in ("samples", "render_chunk", "score_chunk")),
+)
 # What may differ between a run and its continuation.
 MAY_CHANGE = ("active.rounds", "active.budget", "active.stop_at_miou")
 
@@ -147,15 +153,9 @@ def check(config: Any) -> None:
     for key, least in (("members", 1), ("view_members", 2)):
         value = config.model[key]
         require(value >= least, f"model.{key}", value, f"{least} or more")
-    grid = config.model.hash.grid
-    for key, value in (
-        ("model.head.width", config.model.head.width),
-        *((f"model.hash.grid.{k}", grid[k]) for k in ("levels", "row_features")),
-        *((f"model.hash.grid.{k}", grid[k]) for k in ("log2_rows", "width")),
-        *((f"surface.{k}", config.surface[k]) for k in ("samples", "render_chunk")),
-        ("surface.score_chunk", config.surface.score_chunk),
-    ):
-        require(value >= 1, key, value, "at least 1")
+    values = records.flat(config.to_dict())
+    for key in SIZES:
+        require(values[key] >= 1, key, values[key], "at least 1")
     labels = train.semantics.labels
     require(labels >= 0, "train.semantics.labels", labels, "0 or more")
     for name, fit in (

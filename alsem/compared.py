@@ -19,7 +19,7 @@ FREE = (
     "active.answers",
 )
 NAMED = ("active.strategy", "active.granularity")
-# Of a strategy or a granularity: random choice has its own.
+# How queries are chosen and rounds grow: of random choice as of any other.
 OF_CHOICE = (
     *("active.strategy", "active.mix_by", "active.diversity", "active.exact_views"),
     *("active.initial_clicks", "active.clicks_per_round", "active.growth"),
@@ -70,7 +70,7 @@ class Run:
         changed = config.get("active.label_set") or config.get("active.noise_rate")
         return config["active.strategy"] == "full" and not changed
 
-    def choice_like(self, other: "Run") -> int:
+    def settings_apart(self, other: "Run") -> int:
         """In how many settings labels come otherwise, but for how they are chosen."""
         keys = {k for k in self.config | other.config if k.startswith("active.")}
         return sum(

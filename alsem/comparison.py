@@ -246,7 +246,7 @@ def _base(
     }
     same = [k for k, other in random.items() if other.training == run.training]
     able = same if same or not any_training else list(random)
-    return min(able, key=lambda k: random[k].choice_like(run), default=None)
+    return min(able, key=lambda k: random[k].settings_apart(run), default=None)
 
 
 def _group_name(config: Config) -> str:

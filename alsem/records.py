@@ -1,4 +1,4 @@
-"""Records of runs, read back: rounds, confusions, configs as dotted keys."""
+"""Records of runs, read back: rounds, confusions, configs; and who is writing them."""
 
 import fcntl
 import json
@@ -55,7 +55,7 @@ def read_config(workdir: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         config = None
     if not isinstance(config, dict):
-        raise InputError(f"{path}: cannot be read; leave this run directory out")
+        raise InputError(f"{path}: cannot be read; use another run directory")
     return config
 
 

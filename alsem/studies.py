@@ -87,13 +87,13 @@ def plan(config: Any, out: Path) -> list[PlannedRun]:
     scenes, arms = config.get("scenes"), config.get("arms")
     if not scenes or not arms:
         raise InputError("the study has no scene or no arm; name some in its config")
-    _check_keys("scenes", scenes, {"config": str, "set": tuple})
-    _check_keys("arms", arms, {"seeds": int, "set": tuple, "variant": str})
+    _check_keys("scenes", scenes, {"config": str, "set": (tuple, list)})
+    _check_keys("arms", arms, {"seeds": int, "set": (tuple, list), "variant": str})
     for name, arm in arms.items():
-        if not isinstance(arm.get("seeds"), int) or arm.seeds < 1:
+        if arm.get("seeds", 0) < 1:
             raise InputError(f"arms.{name}.seeds={arm.get('seeds')}: must be 1 or more")
     for name, scene in scenes.items():
-        if not isinstance(scene.get("config"), str):
+        if "config" not in scene:
             raise InputError(f"scenes.{name}.config: must name a config file")
     runs = []
     for seed in range(max(arm.seeds for arm in arms.values())):
@@ -106,7 +106,7 @@ def plan(config: Any, out: Path) -> list[PlannedRun]:
     return runs
 
 
-def _check_keys(section: str, parts: Any, known: dict[str, type]) -> None:
+def _check_keys(section: str, parts: Any, known: dict[str, Any]) -> None:
     """Scenes and arms say what is known of them, and settings but for the seed."""
     for name, part in parts.items():
         where = f"{section}.{name}"
@@ -116,10 +116,9 @@ def _check_keys(section: str, parts: Any, known: dict[str, type]) -> None:
             if key not in known:
                 raise InputError(f"{where}.{key}: no such key; use {', '.join(known)}")
             if not isinstance(value, known[key]):
-                raise InputError(
-                    f"{where}.{key}={value!r}: must be a {known[key].__name__}"
-                    + (", such as ('active.growth=1.5',)" if key == "set" else "")
-                )
+                kinds = {"seeds": "a number", "set": "a list: ('active.rounds=3',)"}
+                wanted = kinds.get(key, "a text")
+                raise InputError(f"{where}.{key}={value!r}: must be {wanted}")
         for setting in part.get("set", ()):
             if str(setting).partition("=")[0] == "seed":
                 raise InputError(f"{where}.set: {setting!r}: seeds are arms' to say")
@@ -176,9 +175,8 @@ def carry_out(
         while waiting or running:
             if interrupt.requested():
                 raise interrupt.Interrupted
-            for run in _ready(waiting, [child.run for child in running]):
-                if not free:
-                    break
+            ready = _ready(waiting, [c.run for c in running]) if free else []
+            for run in ready[: len(free)]:
                 waiting.remove(run)
                 running.append(_Child(run, free.pop(0)))
             for child in [c for c in running if c.process.poll() is not None]:

@@ -193,10 +193,9 @@ def test_an_answer_that_was_read_cannot_be_rewritten(store, tmp_path):
     [
         ("2,0,1,sofa\n", "line 3: 'sofa'"),
         ("2,0,1,1\n", "line 3: '1' is none of chair, floor, void, wall"),
-        ("2,0,1\n", "line 3: 3 cells; write frame,row,col,label"),
         ("2,0,1.5,wall\n", "line 3: .*integers"),
         ("2,-1,1,wall\n", "line 3: .*count from 0"),
-        ("2,0,wall\n", "line 3: 3 cells"),
+        ("2,0,wall\n", "line 3: 3 cells; write frame,row,col,label"),
         ("5,5,5,floor\n", "line 3: another label"),
     ],
 )

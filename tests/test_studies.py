@@ -124,7 +124,7 @@ def test_a_study_of_nothing_is_an_error():
     ("change", "said"),
     [
         ({"arms.a.varint": "full"}, r"arms\.a\.varint: no such key; use seeds, set"),
-        ({"arms.a.set": "active.rounds=3"}, r"arms\.a\.set=.*must be a tuple"),
+        ({"arms.a.set": "active.rounds=3"}, r"arms\.a\.set=.*must be a list"),
         ({"arms.a.set": ("seed=5",)}, r"arms\.a\.set: 'seed=5'"),
         ({"arms.a": 3}, r"arms\.a=3: must hold seeds"),
         ({"scenes.r7.sett": ()}, r"scenes\.r7\.sett: no such key"),
@@ -146,9 +146,10 @@ def test_a_key_that_a_study_does_not_know_is_refused(change, said):
 
 def test_settings_are_read_as_on_the_command_line():
     settings = ("data.use_depth=false", "active.diversity=spaced")
-    run = studies.plan(study_config(a=(settings, 1)), Path("out"))[0]
-    assert run.config["data"]["use_depth"] is False
-    assert run.config["active"]["diversity"] == ["spaced"]
+    for kind in (tuple, list):
+        run = studies.plan(study_config(a=(kind(settings), 1)), Path("out"))[0]
+        assert run.config["data"]["use_depth"] is False
+        assert run.config["active"]["diversity"] == ["spaced"]
 
 
 def test_a_run_that_another_process_holds_is_waited_for(fake):
