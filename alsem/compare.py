@@ -7,8 +7,9 @@ from pathlib import Path
 
 from absl import flags
 
-from alsem import command, compared, comparison, comparison_page
-from alsem.types import InputError
+from alsem.core.errors import InputError
+from alsem.reporting import comparison_table, finished_runs
+from alsem.runs import cli_errors, compare
 
 _OUT = flags.DEFINE_string("out", None, "Folder for the figure and the tables.")
 _DRAWS = flags.DEFINE_integer("draws", 1000, "Draws of test frames and seeds.")
@@ -20,10 +21,10 @@ def main(argv: list[str]) -> None:
         raise InputError("give folders of runs, and --out=DIR2")
     if _DRAWS.value < 1:
         raise InputError(f"--draws is {_DRAWS.value}; give 1 or more")
-    runs = compared.find_runs([Path(folder) for folder in argv[1:]])
-    found = comparison.compare(runs, draws=_DRAWS.value)
-    print(comparison_page.write(found, Path(_OUT.value)))
+    runs = finished_runs.find_runs([Path(folder) for folder in argv[1:]])
+    found = compare.compare(runs, draws=_DRAWS.value)
+    print(comparison_table.write(found, Path(_OUT.value)))
 
 
 if __name__ == "__main__":
-    command.run("alsem.compare", main, takes_names=True)
+    cli_errors.run("alsem.compare", main, takes_names=True)

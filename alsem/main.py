@@ -14,8 +14,8 @@ from pathlib import Path
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from alsem import interrupt
-from alsem.types import InputError
+from alsem.core import signals
+from alsem.core.errors import InputError
 
 _CONFIG = config_flags.DEFINE_config_file("config", lock_config=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory, made or resumed.")
@@ -69,16 +69,16 @@ def _fail(text: str) -> int:
 
 def main(argv: list[str]) -> int:
     """Runs the experiment that the flags name."""
-    interrupt.install()
+    signals.install()
     workdir = Path(str(_WORKDIR.value))
-    from alsem import program  # JAX is slow to import; wrong flags are told first
+    from alsem.runs import runner  # JAX is slow to import; wrong flags are told first
 
     try:
-        program.run(_CONFIG.value, workdir)
+        runner.run(_CONFIG.value, workdir)
     except InputError as error:
         return _fail(error.line)
-    except interrupt.Interrupted:
-        return interrupt.EXIT_STATUS
+    except signals.Interrupted:
+        return signals.EXIT_STATUS
     return 0
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from alsem import command
-from alsem.data.layouts import READERS, layout_of
-from alsem.types import InputError
+from alsem.core.errors import InputError
+from alsem.data.readers.registry import READERS, layout_of
+from alsem.runs import cli_errors
 
 _DATASET = flags.DEFINE_string(
     "dataset", None, "alsem_replica, alsem_scannet or alsem_rooms."
@@ -72,4 +72,4 @@ def _scenes(source: Path, layout: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    command.run("alsem.prepare", main)
+    cli_errors.run("alsem.prepare", main)

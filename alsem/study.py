@@ -7,8 +7,9 @@ from pathlib import Path
 
 from absl import flags
 
-from alsem import command, config_files, interrupt, studies
-from alsem.types import InputError
+from alsem.core import signals
+from alsem.core.errors import InputError
+from alsem.runs import cli_errors, config_files, sweep
 
 _CONFIG = flags.DEFINE_string("config", "configs/study.py", "Scenes, arms and seeds.")
 _OUT = flags.DEFINE_string("out", None, "Folder for the run directories.")
@@ -23,13 +24,13 @@ def main(argv: list[str]) -> int:
         raise InputError("no folder given; add --out=DIR")
     if _JOBS.value < 0:
         raise InputError(f"--jobs is {_JOBS.value}; give 1 or more")
-    interrupt.install()
-    runs = studies.plan(config_files.load(_CONFIG.value), Path(_OUT.value))
+    signals.install()
+    runs = sweep.plan(config_files.load(_CONFIG.value), Path(_OUT.value))
     jobs = _JOBS.value or max(len(_DEVICES.value), 1)
     try:
-        studies.carry_out(runs, jobs=jobs, devices=_DEVICES.value, tell=_tell)
-    except interrupt.Interrupted:
-        return interrupt.EXIT_STATUS
+        sweep.carry_out(runs, jobs=jobs, devices=_DEVICES.value, tell=_tell)
+    except signals.Interrupted:
+        return signals.EXIT_STATUS
     except KeyboardInterrupt:  # the runs were asked to end, and have saved
         return 130
     return 0
@@ -40,4 +41,4 @@ def _tell(line: str) -> None:
 
 
 if __name__ == "__main__":
-    command.run("alsem.study", main)
+    cli_errors.run("alsem.study", main)

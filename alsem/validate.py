@@ -13,9 +13,10 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from alsem import command, validation
+from alsem.core.errors import InputError
+from alsem.data import checks
 from alsem.data.writers import check_target, convert
-from alsem.types import InputError
+from alsem.runs import cli_errors
 
 _OUT = flags.DEFINE_string("out", ".", "Folder for the picture, validate_NAME.png.")
 _CONVERT = flags.DEFINE_string("convert", None, "Folder for it in another layout.")
@@ -40,18 +41,18 @@ def main(argv: list[str]) -> int:
     status, pictures = 0, []
     for name in argv[1:]:
         folder = Path(name).expanduser()
-        found = validation.examine(
+        found = checks.examine(
             folder,
             classes=_CLASSES.value,
             label_space=_SPACE.value,
             scale=_SCALE.value,
             track=_track,
         )
-        for line in validation.describe(found):
+        for line in checks.describe(found):
             print(line, flush=True)
         if any(found.glances.values()):
-            path = validation.place(Path(_OUT.value), folder, pictures)
-            validation.draw(found, path)
+            path = checks.place(Path(_OUT.value), folder, pictures)
+            checks.draw(found, path)
             pictures.append(path)
             print(f"picture: {path}")
         status = 2 if found.fatal else status
@@ -69,4 +70,4 @@ def _track(shots, each):
 
 
 if __name__ == "__main__":
-    command.run("alsem.validate", main, takes_names=True)
+    cli_errors.run("alsem.validate", main, takes_names=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from alsem.labels import point_cost
+from alsem.annotation import point_cost
 
 
 def ask(store, round=0, n=4, first=0, granularity="point"):

@@ -6,8 +6,8 @@ Depth is exact to rounding, so tests know which view sees what.
 import numpy as np
 
 from alsem.acquisition.candidates import Candidates, make_candidates
-from alsem.acquisition.visibility import Cameras
-from alsem.types import Intrinsics
+from alsem.acquisition.cues.depth_consistency import Cameras
+from alsem.core.types import Intrinsics
 
 ROOM = np.array([[0.0, 0.0, 0.0], [4.0, 3.0, 2.5]])
 CHAIR = np.array([[1.6, 1.1, 0.0], [2.2, 1.7, 0.9]])

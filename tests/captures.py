@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alsem.types import InputError
+from alsem.core.errors import InputError
 
 WIDTH, HEIGHT = 8, 6
 CLASSES = {"wall": 1, "chair": 4, "lamp": 9}  # ids with gaps, as captures have

@@ -49,11 +49,11 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 @pytest.fixture(autouse=True, scope="session")
 def one_device():
     """Meshes are of one device unless a test asks for more: that is quicker."""
-    from alsem import sharding
+    from alsem.core import mesh
 
-    make_mesh = sharding.make_mesh
+    make_mesh = mesh.make_mesh
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sharding, "make_mesh", lambda count=1: make_mesh(count))
+        patch.setattr(mesh, "make_mesh", lambda count=1: make_mesh(count))
         yield
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from alsem import acquisition
 from alsem.acquisition import Cues
 from alsem.acquisition.candidates import features
-from alsem.types import Posterior
+from alsem.core.types import Posterior
 
 KEY = jax.random.key(7)
 C, D, K, G = 5, 16, 3, 2  # classes, embedding, members, groups of frames

@@ -4,15 +4,27 @@ Sees arrays only, never a model and never ground truth. A new score is one funct
 and a row of `SCORES`; a new strategy is a row of `STRATEGIES`.
 """
 
-from alsem.acquisition.batch import Batch, BeliefsFn, Running, Step
+from alsem.acquisition.batch.context import Batch, BeliefsFn, Running, Step
+from alsem.acquisition.batch.select import STEPS, choose
 from alsem.acquisition.candidates import Candidates, make_candidates, surface_area
-from alsem.acquisition.cues import Cues, VoxelTables, cues_at, voxel_cues
-from alsem.acquisition.exact import exact_views
-from alsem.acquisition.labels import class_worth, label_distances, likeness
+from alsem.acquisition.cues.depth_consistency import Cameras
+from alsem.acquisition.cues.geometry import Cues, VoxelTables, cues_at, voxel_cues
+from alsem.acquisition.cues.label import class_worth, label_distances, likeness
+from alsem.acquisition.cues.multiview import accumulate, finish, fresh_sums
+from alsem.acquisition.cues.multiview import belief as own_view_belief
+from alsem.acquisition.cues.multiview_exact import exact_views
 from alsem.acquisition.mixture import Mixture, mix
-from alsem.acquisition.policy import policy_cues, policy_names
-from alsem.acquisition.pool import make_scorer
-from alsem.acquisition.regions import (
+from alsem.acquisition.scores import SCORES, ScoreFn
+from alsem.acquisition.strategies import (
+    STRATEGIES,
+    Strategy,
+    find_strategy,
+    for_round,
+    mixture_strategy,
+    parse_strategy,
+    with_steps,
+)
+from alsem.acquisition.units.regions import (
     GRANULARITIES,
     Units,
     frame_units,
@@ -25,21 +37,8 @@ from alsem.acquisition.regions import (
     units_within,
     voxel_units,
 )
-from alsem.acquisition.scores import SCORES, ScoreFn
-from alsem.acquisition.segments import superpixel_units, supervoxel_units
-from alsem.acquisition.select import STEPS, choose
-from alsem.acquisition.strategies import (
-    STRATEGIES,
-    Strategy,
-    find_strategy,
-    for_round,
-    mixture_strategy,
-    parse_strategy,
-    with_steps,
-)
-from alsem.acquisition.views import accumulate, finish, fresh_sums
-from alsem.acquisition.views import belief as own_view_belief
-from alsem.acquisition.visibility import Cameras
+from alsem.acquisition.units.segments import superpixel_units, supervoxel_units
+from alsem.acquisition.vectorize import make_scorer
 
 __all__ = [
     "GRANULARITIES",
@@ -79,8 +78,6 @@ __all__ = [
     "parse_strategy",
     "patch_units",
     "point_units",
-    "policy_cues",
-    "policy_names",
     "pool_scores",
     "region_units",
     "superpixel_units",

@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 
-from alsem.geometry import compact, voxel_keys
+from alsem.core.voxels import compact, voxel_keys
 
 NORMAL_SCALE = 127
 BYTE_SCALE = 255

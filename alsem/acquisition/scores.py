@@ -14,10 +14,10 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from alsem.acquisition import views
-from alsem.acquisition.cues import Cues
-from alsem.types import Posterior
-from alsem.typing import Array, Float, PRNGKeyArray
+from alsem.acquisition.cues import multiview
+from alsem.acquisition.cues.geometry import Cues
+from alsem.core.arrays import Array, Float, PRNGKeyArray
+from alsem.core.types import Posterior
 
 ScoreFn = Callable[[PRNGKeyArray, Posterior, Cues], Array]
 
@@ -45,7 +45,7 @@ def coverage(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array
 def entropy(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
     """Entropy of ``p`` in nats, from 0 to log c."""
     del key, cues
-    return views.entropy(jnp.mean(posterior.probs, axis=0))
+    return multiview.entropy(jnp.mean(posterior.probs, axis=0))
 
 
 def margin(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
@@ -81,8 +81,8 @@ def bald(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""
     the same, to log k, where each is certain of a class of its own.
     """
     del key, cues
-    expected = jnp.mean(views.entropy(posterior.probs))
-    total = views.entropy(jnp.mean(posterior.probs, axis=0))
+    expected = jnp.mean(multiview.entropy(posterior.probs))
+    total = multiview.entropy(jnp.mean(posterior.probs, axis=0))
     return jnp.maximum(total - expected, 0.0)
 
 
@@ -97,7 +97,7 @@ def vote_entropy(
     del key, cues
     num_classes = posterior.probs.shape[-1]
     votes = jax.nn.one_hot(jnp.argmax(posterior.probs, axis=-1), num_classes)
-    return views.entropy(jnp.mean(votes, axis=0))
+    return multiview.entropy(jnp.mean(votes, axis=0))
 
 
 # --- what all views of its place say
@@ -126,7 +126,7 @@ def view_divergence(
         own = jax.nn.one_hot(cues.frame % groups, groups) @ posterior.view_probs
     else:
         own = jnp.mean(posterior.probs, axis=0)
-    return views.divergence(own, cues.view_mean_log)
+    return multiview.divergence(own, cues.view_mean_log)
 
 
 # --- beliefs and cues together

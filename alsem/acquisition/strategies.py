@@ -11,14 +11,15 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from alsem.acquisition import scores, select, steps
-from alsem.acquisition.batch import BeliefsFn, Step
+from alsem.acquisition import scores
+from alsem.acquisition.batch import select, steps
+from alsem.acquisition.batch.context import BeliefsFn, Step
+from alsem.acquisition.batch.select import NEED_BELIEFS, STEPS
 from alsem.acquisition.candidates import Candidates
 from alsem.acquisition.mixture import SCALES, Mixture, mix
 from alsem.acquisition.scores import ScoreFn
-from alsem.acquisition.select import NEED_BELIEFS, STEPS
-from alsem.types import InputError
-from alsem.typing import PRNGKeyArray
+from alsem.core.arrays import PRNGKeyArray
+from alsem.core.errors import InputError
 
 MODEL = frozenset({"model"})
 

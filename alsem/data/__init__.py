@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from alsem.data.bounds import scene_box
+from alsem.core.errors import InputError
 from alsem.data.capture import load
-from alsem.data.layouts import READERS, detect
+from alsem.data.readers.registry import READERS, detect
 from alsem.data.scene import Frames, GroundTruth, Scene
+from alsem.data.scene_box import scene_box
 from alsem.data.splits import parse_split
-from alsem.types import InputError
 
 __all__ = ["READERS", "Frames", "GroundTruth", "Scene", "open_capture", "scene_box"]
 

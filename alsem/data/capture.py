@@ -8,13 +8,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from alsem.data import pixels
+from alsem.core.errors import InputError, Troubles
+from alsem.core.types import Intrinsics
+from alsem.data import resampling
 from alsem.data.classes import Classes
-from alsem.data.pictures import Picture
+from alsem.data.frame_records import Shot
+from alsem.data.image_files import Picture
 from alsem.data.scene import Frames, GroundTruth, Scene
-from alsem.data.shots import Shot
 from alsem.data.splits import Split
-from alsem.types import InputError, Intrinsics, Troubles
 
 ALL = "frames"  # the sequence of all frames, in layouts that have one
 VOID, UNKNOWN = -1, -2  # in a table from id to label; an unknown id is an error
@@ -161,10 +162,10 @@ def load(
             f"data.downscale={downscale} does not divide the {width} x {height} images "
             f"of {capture.name}; use one of {', '.join(map(str, fitting))}"
         )
-    camera = pixels.downscaled(camera, downscale)
+    camera = resampling.downscaled(camera, downscale)
     train_frames, train_labels = _decode(capture, train_shots, camera, downscale)
     test_frames, test_labels = _decode(capture, test_shots, camera, downscale)
-    offset = pixels.point_sample_offset(downscale)
+    offset = resampling.point_sample_offset(downscale)
     names, ids = capture.classes
     scene = Scene(
         name=capture.name,
@@ -266,16 +267,16 @@ def _decode(
 
     def decode_frame(i: int) -> None:
         shot = shots[i]
-        rgb[i] = pixels.area_average(shot.rgb.read(), factor)
+        rgb[i] = resampling.area_average(shot.rgb.read(), factor)
         if depth_z is not None and shot.depth is not None:
-            raw = pixels.point_sample(shot.depth.read(), factor)
+            raw = resampling.point_sample(shot.depth.read(), factor)
             depth_z[i] = raw / capture.depth_scale
         if labels is not None and shot.label is not None:
-            labels[i] = pixels.point_sample(read_labels(shot.label, table), factor)
+            labels[i] = resampling.point_sample(read_labels(shot.label, table), factor)
         if regions is not None and shot.regions is not None:
-            regions[i] = pixels.point_sample(shot.regions.read(), factor)
+            regions[i] = resampling.point_sample(shot.regions.read(), factor)
         if shown is not None and shot.mask is not None:
-            shown[i] = pixels.all_of(shot.mask.read() > 0, factor)
+            shown[i] = resampling.all_of(shot.mask.read() > 0, factor)
             for array, nothing in ((depth_z, 0), (labels, VOID), (regions, 0)):
                 if array is not None:
                     array[i][~shown[i]] = nothing

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from alsem.core.errors import InputError
 from alsem.data.json_files import read_json
 from alsem.data.text_files import read_text
-from alsem.types import InputError
 
 Classes = tuple[tuple[str, ...], tuple[int, ...]]
 _MAX_ID = 255  # label images have 8 bits

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from alsem.data.pixels import MAX_PIXELS
-from alsem.types import InputError
+from alsem.core.errors import InputError
+from alsem.data.resampling import MAX_PIXELS
 
 _ADVICE = "write it as 8-bit RGB JPEG"
 _FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers that give the size

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from alsem.types import InputError
+from alsem.core.errors import InputError
 
 
 def read_json(path: Path) -> dict[str, Any]:

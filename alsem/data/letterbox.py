@@ -5,8 +5,9 @@ import dataclasses
 import cv2
 import numpy as np
 
-from alsem.data.pictures import Picture
-from alsem.types import InputError, Intrinsics
+from alsem.core.errors import InputError
+from alsem.core.types import Intrinsics
+from alsem.data.image_files import Picture
 
 
 @dataclasses.dataclass(frozen=True)

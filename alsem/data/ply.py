@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import plyfile
 
-from alsem.types import InputError
+from alsem.core.errors import InputError
 
 
 def read_points(path: Path) -> np.ndarray:

@@ -9,7 +9,7 @@ import hashlib
 
 import numpy as np
 
-from alsem.types import Intrinsics
+from alsem.core.types import Intrinsics
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

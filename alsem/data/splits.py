@@ -12,8 +12,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from alsem.data.shots import Shot
-from alsem.types import InputError
+from alsem.core.errors import InputError
+from alsem.data.frame_records import Shot
 
 _PART = r"\s*(-?\d{1,18})?\s*"
 _SLICE = rf"\s*([^\[\]/\\]+?)\s*\[{_PART}:{_PART}(?::{_PART})?\]\s*"

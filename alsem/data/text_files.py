@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from alsem.types import InputError
+from alsem.core.errors import InputError
 
 
 def read_text(path: Path, what: str) -> str:

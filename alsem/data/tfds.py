@@ -1,7 +1,7 @@
 """Captures as TensorFlow Datasets, written without TensorFlow.
 
 A data set holds a scene a config and a split a sequence, in the order of its frames, as
-ArrayRecord files that `tfds.data_source` and `alsem.data.prepared` read at random.
+ArrayRecord files, read at random by `tfds.data_source` and `data.readers.prepared`.
 """
 
 import dataclasses
@@ -15,10 +15,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from alsem.core.errors import InputError
 from alsem.data.capture import Capture, check_frames
-from alsem.data.shots import Shot
+from alsem.data.frame_records import Shot
 from alsem.data.writers import stored
-from alsem.types import InputError
 
 # The features that are pictures, and what a shot calls them.
 KINDS = {

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from alsem.core.errors import InputError
 from alsem.data.capture import Capture, check_alike, read_labels
-from alsem.data.nerfstudio import FILE
-from alsem.data.pictures import Picture
+from alsem.data.frame_records import Shot
+from alsem.data.image_files import Picture
 from alsem.data.ply import write_points
-from alsem.data.shots import Shot
-from alsem.types import InputError
+from alsem.data.readers.nerfstudio import FILE
 
 _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenCV's camera axes to OpenGL's
 _MAX_ID = 255  # of 8-bit label images

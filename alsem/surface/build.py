@@ -1,6 +1,7 @@
 """From a fitted field to a cache: rendered, reduced, in files a kill cannot break."""
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -11,10 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alsem import cameras, render, sampling
+from alsem.core.arrays import Array, Float
+from alsem.core.errors import InputError
+from alsem.core.types import Intrinsics, Rays, RenderedRays, SurfacePoints
+from alsem.nerf import cameras, ray_sampling, volume_rendering
 from alsem.surface.cache import SurfaceCache
-from alsem.types import InputError, Intrinsics, Rays, RenderedRays, SurfacePoints
-from alsem.typing import Array, Float
 
 COMPLETE = "complete.json"
 
@@ -31,7 +33,7 @@ def reduce_samples(
         Points ``[r s]``, weights ``[r s]`` (their sum is what was kept of the ray's
         opacity) and distances ``[r s]``, heaviest first.
     """
-    t_mids = sampling.midpoints(rendered.t_edges)
+    t_mids = ray_sampling.midpoints(rendered.t_edges)
     remaining = rendered.weights
     surface = rendered.samples.surface
     places = []
@@ -43,7 +45,8 @@ def reduce_samples(
         remaining = jnp.where(member, 0.0, remaining)
         total = jnp.sum(weights, axis=-1)
         share = weights / jnp.maximum(total, 1e-9)[:, None]
-        mean = jax.tree.map(lambda leaf: render.composite(share, leaf), surface)  # noqa: B023
+        composite = functools.partial(volume_rendering.composite, share)
+        mean = jax.tree.map(composite, surface)
         places.append((mean, total, jnp.sum(share * t_mids, axis=-1)))
     points, weights, t = jax.tree.map(
         lambda *leaves: jnp.stack(leaves, axis=1), *places
@@ -73,7 +76,7 @@ def make_encoder(
         rendered = render_fn(state, rays)
         points, weights, t = reduce_samples(rendered, samples=samples, gap=gap)
         total = jnp.maximum(jnp.sum(weights, axis=-1, keepdims=True), 1e-9)
-        median = render.median_distance(rendered.weights, rendered.t_edges)
+        median = volume_rendering.median_distance(rendered.weights, rendered.t_edges)
         opaque = jnp.sum(rendered.weights, axis=-1) > 1e-3
         return {
             "t": _quantise(t / t_max, 65535, jnp.uint16),

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alsem import cameras
-from alsem.types import Intrinsics, Rays, SurfacePoints
-from alsem.typing import Array, Float
+from alsem.core.arrays import Array, Float
+from alsem.core.types import Intrinsics, Rays, SurfacePoints
+from alsem.nerf import cameras
 
 FAINT = 2  # of 255: a place with no more of a ray's weight is not looked at
 

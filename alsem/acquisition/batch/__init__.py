@@ -1,0 +1,1 @@
+"""Batch selection: steps that turn scores into a diverse batch of queries."""

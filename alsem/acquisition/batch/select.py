@@ -1,0 +1,144 @@
+"""From a score per candidate to the ids of one round's queries.
+
+`STEPS` lists the steps that a config may name (`active.diversity`).
+"""
+
+import dataclasses
+
+import numpy as np
+
+from alsem.acquisition.batch import embedding_steps, steps
+from alsem.acquisition.batch.context import (
+    Batch,
+    BeliefsFn,
+    Running,
+    Step,
+    best_rows,
+    ranked,
+)
+from alsem.acquisition.candidates import Candidates
+from alsem.core import rng
+from alsem.core.arrays import PRNGKeyArray
+
+SURPLUS = 2  # candidates per pick that a step leaves to the steps after it
+
+STEPS: dict[str, Step] = {
+    "top_k": steps.top_k,
+    "one_per_voxel": steps.one_per_voxel,
+    "frame_cap": steps.frame_cap,
+    "top_share": steps.top_share,
+    "cluster_decay": steps.cluster_decay,
+    "least_labelled": steps.least_labelled,
+    "spaced": steps.spaced,
+    "k_centre": steps.k_centre,
+    "coreset": embedding_steps.coreset,
+    "badge": embedding_steps.badge,
+    "fisher": embedding_steps.fisher,
+}
+NEED_BELIEFS = frozenset({"coreset", "badge", "fisher"})
+
+
+def choose(
+    key: PRNGKeyArray,
+    scores: np.ndarray,
+    candidates: Candidates,
+    asked: np.ndarray,
+    *,
+    num: int,
+    rule: tuple[Step, ...],
+    allowed: np.ndarray | None = None,
+    beliefs: BeliefsFn | None = None,
+) -> np.ndarray:
+    """Ids int64 ``[num]`` of the candidates to ask about, most wanted first.
+
+    All distinct, none asked before, none invalid; fewer only if no more exist. A
+    longer pool of which the rest is not valid, or one in another order, gives the
+    same choice.
+
+    Args:
+        key: Of the random draws, which follow a candidate's point and frame.
+        scores: float32 ``[n]``, finite and not negative where a candidate is valid.
+        candidates: The pool.
+        asked: int64 ``[m]``, ids asked before.
+        num: How many to choose.
+        rule: Steps, the first one first; the last one's result is cut to ``num``.
+        allowed: bool ``[n]``; False keeps a candidate from being asked.
+        beliefs: Function of ids to what the model believes of them, for the steps in
+            `NEED_BELIEFS`.
+
+    Raises:
+        ValueError: If the scores cannot be ranked, or a step misses the beliefs.
+    """
+    asked = np.asarray(asked, np.int64)
+    may_be_asked = candidates.is_valid.copy()
+    if allowed is not None:
+        may_be_asked &= allowed
+    may_be_asked[asked] = False
+    batch = Batch(key, candidates, asked, num, beliefs)
+    running = Running(*_rankable(scores, candidates, np.flatnonzero(may_be_asked)))
+    return run(rule, batch, running, keep=num)
+
+
+def run(
+    rule: tuple[Step, ...], batch: Batch, running: Running, *, keep: int
+) -> np.ndarray:
+    """Ids int64 of the ``keep`` that a rule puts first."""
+    for number, step in enumerate(rule):
+        is_last = number == len(rule) - 1
+        running = step(batch, running, keep=keep if is_last else SURPLUS * keep)
+    return running.ids[best_rows(batch, running, keep)]
+
+
+def mixed(
+    batch: Batch,
+    running: Running,
+    *,
+    keep: int,
+    explore: tuple[Step, ...],
+    exploit: tuple[Step, ...],
+    share: float,
+) -> Running:
+    """A share of the batch explores, whatever the scores; the rest goes by them.
+
+    A model is sure of a class it has never met, so uncertainty alone may never ask
+    about it; exploring goes on in every round.
+
+    Args:
+        batch: The batch.
+        running: Candidates to choose from.
+        keep: How many to return.
+        explore: Rule that is given equal scores.
+        exploit: Rule that is given the scores, and the explored picks as asked.
+        share: Of the batch that explores, in [0, 1].
+    """
+    num = round(share * keep)
+    equal = Running(running.ids, np.ones(len(running.ids), np.float32))
+    exploring = dataclasses.replace(batch, num=num, key=rng.stream(batch.key, "mixed"))
+    first = run(explore, exploring, equal, keep=num)
+    rest = running.at(np.flatnonzero(~np.isin(running.ids, first)))
+    num = keep - len(first)
+    exploiting = dataclasses.replace(
+        batch, num=num, asked=np.concatenate([batch.asked, first])
+    )
+    second = run(exploit, exploiting, rest, keep=num)
+    # Taken in turns, so that a batch that is cut short still has both.
+    turn = [
+        (np.arange(len(part)) + 0.5) / max(len(part), 1) for part in (first, second)
+    ]
+    order = np.argsort(np.concatenate(turn), kind="stable")
+    return ranked(np.concatenate([first, second])[order])
+
+
+def _rankable(
+    scores: np.ndarray, candidates: Candidates, ids: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ids and their scores, or ValueError if they cannot be ranked."""
+    scores = np.asarray(scores, np.float32)
+    if scores.shape != (len(candidates),):
+        raise ValueError(f"{scores.shape} scores for {len(candidates)} candidates")
+    running = scores[ids]
+    if not np.isfinite(running).all():
+        raise ValueError("scores of candidates to choose from are not all finite")
+    if running.min(initial=0.0) < 0:
+        raise ValueError("scores of candidates to choose from are negative")
+    return ids, running

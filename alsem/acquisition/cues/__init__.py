@@ -1,0 +1,1 @@
+"""Cues: per-candidate quantities other than the prediction."""

@@ -1,0 +1,1 @@
+"""Units: what one query covers."""

@@ -1,0 +1,1 @@
+"""Annotators: who answers the queries in the label store."""

@@ -1,0 +1,146 @@
+"""Reader of COLMAP's sparse models, binary or text, and of the photographs beside them.
+
+World-to-camera rotations are quaternions (w first); axes are OpenCV's, pixel centres
+lie at halves. A model has no unit of its own: ``data.scale`` gives its metres. Layouts
+as documented by COLMAP.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from alsem.core.errors import InputError, Troubles
+from alsem.core.types import Intrinsics
+from alsem.data import classes
+from alsem.data.camera_models import Lens
+from alsem.data.capture import Capture
+from alsem.data.readers import posed_photos
+from alsem.data.readers.colmap_files import READERS, Camera, Image
+from alsem.data.trajectories import checked_pose
+
+_FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0", ".")
+_UNKNOWN_HERE = ("FOV", "THIN_PRISM_FISHEYE")
+
+
+def read_colmap(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capture:
+    """Finds out what a capture holds.
+
+    Photographs lie in ``images/`` beside ``sparse/0`` (or ``sparse``); the folders
+    ``depth/`` (16-bit PNG, thousandths of the model's unit), ``semantic/`` (PNG of
+    class ids, 0 void) and ``mask/`` (PNG, 0 hides) may hold a file of the same name,
+    ending in ``.png``, for every photograph. Sequences are ``frames`` (all) and the
+    folders within ``images/`` if there are several.
+
+    Args:
+        root: Folder of scenes, or the scene itself if ``scene`` is empty.
+        scene: Name of the scene's folder.
+        class_lines: Classes as `classes.from_lines` reads them; when empty they are
+            those of ``classes.txt`` in the folder.
+
+    Raises:
+        InputError: There is no model, or it is malformed.
+    """
+    folder = root / scene
+    found_model = _model(folder)
+    if found_model is None:
+        raise InputError(
+            f"{folder / _FOLDERS[0] / 'images.bin'}: missing, and no other sparse"
+            " model; give the folder that holds images and sparse"
+        )
+    model, suffix = found_model
+    read_cameras, read_images, read_points = READERS[suffix]
+    cameras = read_cameras(model / f"cameras{suffix}")
+    path = model / f"images{suffix}"
+    listed, troubles = [], Troubles()
+    for image in read_images(path):
+        with troubles.caught():
+            listed.append(_photo(folder, path, image, cameras))
+    troubles.end()
+    found = posed_photos.gather(path, listed)
+    points = model / f"points3D{suffix}"
+    return Capture(
+        name=Path(scene).name or folder.resolve().name,
+        sequences=tuple(found.shots),
+        frames=found.sequence,
+        camera=found.sized,
+        depth_scale=1000.0,
+        classes=classes.listed((folder, root), class_lines),
+        union=posed_photos.ALL,
+        points=read_points(points) if points.exists() else None,
+    )
+
+
+def has_model(folder: Path) -> bool:
+    """Whether a capture's folder holds photographs and a sparse model."""
+    return (folder / "images").is_dir() and _model(folder) is not None
+
+
+def _model(folder: Path) -> tuple[Path, str] | None:
+    """The folder of a sparse model, and how its files end."""
+    for name in _FOLDERS:
+        for suffix in READERS:
+            if (folder / name / f"images{suffix}").is_file():
+                return folder / name, suffix
+    return None
+
+
+def _photo(
+    folder: Path, path: Path, image: Image, cameras: dict[int, Camera]
+) -> posed_photos.Photo:
+    where = f"{path}: {image.name!r}"
+    if image.camera not in cameras:
+        raise InputError(f"{where}: camera {image.camera} is not in the model")
+    file = posed_photos.inside(folder / "images", image.name, f"{path}: the name")
+
+    def beside(kind: str) -> Path | None:
+        if not (folder / kind).exists():
+            return None
+        return (folder / kind / image.name).with_suffix(".png")
+
+    return posed_photos.Photo(
+        place=Path(image.name).as_posix(),
+        path=file,
+        world_from_cam=_world_from_cam(image, where),
+        lens=lambda width, height: _lens(cameras[image.camera], where, width, height),
+        depth=beside("depth"),
+        label=beside("semantic"),
+        mask=beside("mask"),
+    )
+
+
+def _world_from_cam(image: Image, where: str) -> np.ndarray:
+    q = np.array(image.quaternion)
+    length = math.hypot(*image.quaternion)
+    if not 0.9 < length < 1.1:  # of NaN too
+        raise InputError(f"{where}: its quaternion is no rotation; export it again")
+    world_from_cam = Rotation.from_quat(q[[1, 2, 3, 0]]).inv()
+    pose = np.eye(4)
+    pose[:3, :3] = world_from_cam.as_matrix()
+    pose[:3, 3] = -world_from_cam.apply(image.translation)
+    return checked_pose(pose, where)
+
+
+def _lens(camera: Camera, where: str, width: int, height: int) -> Lens:
+    if (camera.width, camera.height) != (width, height):
+        raise InputError(
+            f"{where}: its camera has {camera.width} x {camera.height} pixels while"
+            f" the photograph has {width} x {height}; give the photographs of the model"
+        )
+    model, values = camera.model, camera.params
+    if model in _UNKNOWN_HERE:
+        raise InputError(f"{where}: camera model {model}; undistort the photographs")
+    one_focal = model.startswith("SIMPLE") or model.startswith("RADIAL")
+    focal, rest = (
+        (values[:1] * 2, values[1:]) if one_focal else (values[:2], values[2:])
+    )
+    if min(focal) <= 0:
+        raise InputError(f"{where}: its camera's focal length is {min(focal):g}")
+    fx, fy = focal
+    pinhole = Intrinsics(width, height, fx, fy, rest[0] - 0.5, rest[1] - 0.5)
+    bent, is_fisheye = rest[2:], "FISHEYE" in model
+    least = 4 if bent or is_fisheye else 0  # coefficients that OpenCV wants
+    bent = (*bent, *[0.0] * (least - len(bent)))
+    return Lens(pinhole, bent if is_fisheye or any(bent) else (), is_fisheye)

@@ -1,0 +1,198 @@
+"""Reader of the Replica renderings of Semantic-NeRF, and of captures laid out so.
+
+``<scene>/<sequence>/rgb/rgb_<i>.png``, ``depth/depth_<i>.png`` (16-bit, millimetres
+along the optical axis), ``semantic_class/semantic_class_<i>.png`` (8-bit class id,
+0 void) and ``traj_w_c.txt`` (one camera-to-world matrix a line). Depth and labels may
+be absent, each as a whole folder. ``regions/regions_<i>.png`` (8 or 16 bits, grey or
+palette: ids that hold within one image, 0 no region) are read on request only.
+``semantic_instance/semantic_instance_<i>.png`` may be there for other programs.
+``mask/mask_<i>.png`` (8 bits) may hide pixels that show nothing of the scene, by 0.
+``<scene>/info.json`` may give the camera (``fx fy cx cy`` or ``hfov_deg``; 90 degrees
+without it), ``depth_scale`` and classes.
+"""
+
+import math
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alsem.core.errors import InputError, Troubles
+from alsem.core.types import Intrinsics
+from alsem.data import classes, png
+from alsem.data.capture import Capture, check_frames
+from alsem.data.frame_records import Shot
+from alsem.data.image_files import PngFile
+from alsem.data.json_files import number, positive, read_json
+from alsem.data.trajectories import read_poses
+
+_RGB = re.compile(r"rgb_(\d+)\.png")
+_CAMERA = ("fx", "fy", "cx", "cy")
+
+
+def read_replica(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capture:
+    """Finds out what a capture holds.
+
+    Args:
+        root: Folder of scenes, or the scene itself if ``scene`` is empty.
+        scene: Name of the scene's folder.
+        class_lines: Classes as `classes.from_lines` reads them; when empty they come
+            from the capture: ``info.json``, ``info_semantic.json``, ``classes.txt``,
+            the first that is there.
+
+    Returns:
+        The capture.
+
+    Raises:
+        InputError: If there is no such scene, or its description is malformed.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; give the folder of the capture")
+    folder = root / scene
+    if not _sequences(folder):
+        trouble = "holds no sequence (a folder with rgb/rgb_0.png in it)"
+        raise InputError(
+            f"{folder}: {trouble if folder.is_dir() else 'no such folder'}; "
+            + (
+                f"{root} is a scene itself, leave data.scene empty"
+                if scene and _sequences(root)
+                else f"scenes in {root}: {', '.join(_scenes(root)) or 'none'}"
+            )
+        )
+    info_path = folder / "info.json"
+    info = read_json(info_path) if os.path.lexists(info_path) else {}
+    name = Path(scene).name or folder.resolve().name
+    return Capture(
+        name=name,
+        sequences=tuple(_sequences(folder)),
+        frames=lambda sequence: _read_sequence(folder, sequence),
+        camera=lambda width, height: _camera(info_path, info, width, height),
+        depth_scale=positive(info, "depth_scale", info_path, 1000.0),
+        classes=_read_classes(root, folder, name, info, class_lines),
+    ).with_all()
+
+
+def _sequences(folder: Path) -> list[str]:
+    return sorted(child.parent.name for child in folder.glob("*/rgb") if child.is_dir())
+
+
+def _scenes(root: Path) -> list[str]:
+    return sorted(child.name for child in root.iterdir() if _sequences(child))
+
+
+def _read_sequence(folder: Path, name: str) -> list[Shot]:
+    if name not in _sequences(folder):
+        raise InputError(
+            f"{folder / name}: no such sequence; sequences in {folder}: "
+            + ", ".join(_sequences(folder))
+        )
+    sequence = folder / name
+    tokens: dict[int, str] = {}
+    for path in sorted((sequence / "rgb").iterdir()):
+        match = _RGB.fullmatch(path.name)
+        if match is None:
+            continue
+        number = int(match[1])
+        if number in tokens:
+            raise InputError(
+                f"{path}: frame {number} is there twice, also as "
+                f"rgb_{tokens[number]}.png; remove one"
+            )
+        tokens[number] = match[1]
+    if not tokens:
+        raise InputError(f"{sequence / 'rgb'}: holds no rgb_<number>.png; add images")
+    numbers = sorted(tokens)
+    troubles, poses = Troubles(), None
+    with troubles.caught():
+        poses = read_poses(sequence / "traj_w_c.txt")
+        if len(poses) != len(numbers):
+            raise InputError(_counts_differ(sequence, numbers, len(poses)))
+
+    def beside(name: str, kind: png.PngKind, number: int) -> PngFile | None:
+        if not os.path.lexists(sequence / name):
+            return None
+        path = sequence / name / f"{name}_{tokens[number]}.png"
+        return PngFile(path, kind, f"add it, or take {path.parent} away altogether")
+
+    nowhere = np.broadcast_to(np.eye(4, dtype=np.float32), (len(numbers), 4, 4))
+    shots = [
+        Shot(
+            name=f"{name}/{number}",
+            rgb=PngFile(sequence / "rgb" / f"rgb_{tokens[number]}.png", png.RGB),
+            world_from_cam=pose,
+            depth=beside("depth", png.DEPTH, number),
+            label=beside("semantic_class", png.LABEL, number),
+            regions=beside("regions", png.REGIONS, number),
+            mask=beside("mask", png.MASK, number),
+            instance=beside("semantic_instance", png.IDS, number),
+        )
+        for number, pose in zip(
+            numbers, nowhere if troubles.found else poses, strict=True
+        )
+    ]
+    if troubles.found:  # then all of them at once
+        with troubles.caught():
+            check_frames(shots)
+        troubles.end()
+    return shots
+
+
+def _counts_differ(sequence: Path, numbers: list[int], poses: int) -> str:
+    trajectory = sequence / "traj_w_c.txt"
+    if poses < len(numbers):
+        return (
+            f"{trajectory}: {poses} poses for {len(numbers)} images in "
+            f"{sequence / 'rgb'}; write one line an image"
+        )
+    absent = sorted(set(range(numbers[0], numbers[-1])) - set(numbers))
+    before_or_after = numbers[0] - 1 if numbers[0] > 0 else numbers[-1] + 1
+    number = absent[0] if absent else before_or_after
+    return (
+        f"{sequence / 'rgb' / f'rgb_{number}.png'}: missing; {trajectory} has {poses} "
+        f"poses for {len(numbers)} images, add the image or remove its line"
+    )
+
+
+def _read_classes(
+    root: Path, folder: Path, name: str, info: dict[str, Any], lines: Sequence[str]
+) -> classes.Classes:
+    if lines:
+        return classes.from_lines("data.classes", lines)
+    if "classes" in info:
+        return classes.from_info(folder / "info.json", info)
+    described = Path("semantic_info") / name / "info_semantic.json"
+    for path in (
+        root / described,
+        folder / described,
+        folder.resolve().parent / described,
+        folder / "info_semantic.json",
+    ):
+        if path.exists():
+            return classes.from_info_semantic(path)
+    return classes.listed((folder, root), ())
+
+
+def _camera(path: Path, info: dict[str, Any], width: int, height: int) -> Intrinsics:
+    for key, size in (("width", width), ("height", height)):
+        if info.get(key, size) != size:
+            raise InputError(
+                f"{path}: {key} is {info[key]!r} while the images have {size} pixels; "
+                "describe the camera of the images"
+            )
+    given = [key for key in _CAMERA if key in info]
+    if given and len(given) != len(_CAMERA):
+        raise InputError(
+            f"{path}: gives {', '.join(given)} only; give all of fx, fy, cx, cy or none"
+        )
+    if given:
+        fx, fy = (positive(info, key, path, 0.0) for key in ("fx", "fy"))
+        cx, cy = (number(info, key, path, 0.0) for key in ("cx", "cy"))
+        return Intrinsics(width, height, fx, fy, cx, cy)
+    hfov = positive(info, "hfov_deg", path, 90.0)
+    if hfov >= 180:
+        raise InputError(f"{path}: hfov_deg is {hfov:g}; give less than 180 degrees")
+    focal = width / 2 if hfov == 90 else width / 2 / math.tan(math.radians(hfov / 2))
+    return Intrinsics(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)

@@ -1,0 +1,281 @@
+"""Reader of ScanNet scenes: frames as exported for Semantic-NeRF, or a ``.sens`` file.
+
+``<scene>/renders/color/<i>.jpg``, ``renders/depth/<i>.png`` (16-bit, millimetres) and
+``renders/pose/<i>.txt``, or ``<scene>/<scene>.sens``; ``<scene>_2d-label-filt/
+label-filt/<i>.png`` (raw ids, 16 bits) or ``label-filt/``; ``<scene>.txt`` with the
+colour camera, and ScanNet's label table in the scene's folder or above it.
+
+Photographs and labels are brought to the size of depth, two rows added above and below
+(1296 x 968 to 1296 x 972, the shape of depth), as Semantic-NeRF does; what those rows
+touch is masked. Frames without a finite pose are left out. One sequence: ``frames``.
+"""
+
+import collections
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from alsem.core.errors import InputError, Troubles
+from alsem.core.types import Intrinsics
+from alsem.data import png
+from alsem.data.capture import ALL, VOID, Capture
+from alsem.data.classes import Classes, from_lines
+from alsem.data.frame_records import Shot
+from alsem.data.image_files import Picture, PngFile, photograph
+from alsem.data.json_files import read_json
+from alsem.data.letterbox import Letterbox, border_rows, fitted_camera
+from alsem.data.readers import nyu_classes
+from alsem.data.readers.sens import read_sens
+from alsem.data.text_files import read_text
+from alsem.data.trajectories import checked_pose, read_matrix
+
+_DEPTH_SIZE = (640, 480)  # of scenes whose description does not say
+_PHOTO = re.compile(r"(\d+)\.(jpg|jpeg|png)", re.IGNORECASE)
+_KEYS = ("fx_color", "fy_color", "mx_color", "my_color")
+
+
+def read_scannet(
+    root: Path,
+    scene: str,
+    class_lines: Sequence[str] = (),
+    *,
+    label_space: str = "nyu40",
+) -> Capture:
+    """Finds out what a scene holds.
+
+    Args:
+        root: Folder of scenes, or the scene itself if ``scene`` is empty.
+        scene: Name of the scene's folder.
+        class_lines: Which classes of the label space count; the others are void. When
+            empty they are those of the objects that ScanNet's ``aggregation.json``
+            lists, or all if it is not there.
+        label_space: One of `nyu.SPACES`.
+
+    Raises:
+        InputError: There is no such scene, or something of it is malformed.
+    """
+    folder = root / scene
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the folder of a scene")
+    if label_space not in nyu_classes.SPACES:
+        spaces = ", ".join(nyu_classes.SPACES)
+        raise InputError(f"data.label_space={label_space!r}: use one of {spaces}")
+    name = Path(scene).name or folder.resolve().name
+    table, names = nyu_classes.read_table(_table(root, folder), label_space)
+    classes = _classes(folder, name, names, class_lines, label_space)
+    label_of_id = np.full(len(table), VOID, np.int16)
+    for label, class_id in enumerate(classes[1]):
+        label_of_id[table == class_id] = label
+    if (folder / "renders").is_dir():
+        shots, camera = _exported(folder, name)
+        scale = 1000.0
+    else:
+        shots, camera, scale = _recorded(folder, name)
+    if not shots:
+        raise InputError(
+            f"{folder}: no frame has a finite pose; track the camera again"
+        )
+
+    def frames(sequence: str) -> list[Shot]:
+        if sequence != ALL:
+            raise InputError(f"{folder}: has no sequence {sequence!r}, only {ALL!r}")
+        return shots
+
+    return Capture(
+        name=name,
+        sequences=(ALL,),
+        frames=frames,
+        camera=lambda width, height: camera,
+        depth_scale=scale,
+        classes=classes,
+        label_of_id=label_of_id,
+    )
+
+
+def _table(root: Path, folder: Path) -> Path:
+    for place in (folder, root, folder.resolve().parent):
+        if (place / nyu_classes.TABLE).exists():
+            return place / nyu_classes.TABLE
+    return folder / nyu_classes.TABLE
+
+
+def _classes(
+    folder: Path, name: str, of_name: dict[str, int], lines: Sequence[str], space: str
+) -> Classes:
+    """Names and ids of the classes that count."""
+    known = nyu_classes.SPACES[space][1]
+    if lines:
+        names, ids = from_lines("data.classes", lines)
+        for given, class_id in zip(names, ids, strict=True):
+            if known.get(class_id) != given:
+                raise InputError(
+                    f"data.classes: '{class_id} {given}' is no class of {space}, which "
+                    f"has '{class_id} {known.get(class_id)}'"
+                )
+        return names, ids
+    wanted = set(known)
+    for suffix in ("_vh_clean.aggregation.json", ".aggregation.json"):
+        path = folder / f"{name}{suffix}"
+        if path.exists():
+            groups = read_json(path).get("segGroups")
+            if not isinstance(groups, list) or not all(
+                isinstance(group, dict) for group in groups
+            ):
+                raise InputError(f"{path}: 'segGroups' is no list of objects")
+            wanted = {of_name.get(str(group.get("label")), 0) for group in groups} - {0}
+            break
+    ids = tuple(sorted(wanted))
+    return tuple(known[class_id] for class_id in ids), ids
+
+
+def _exported(folder: Path, name: str) -> tuple[list[Shot], Intrinsics]:
+    """The frames that lie in files."""
+    described = _description(folder / f"{name}.txt")
+    colour = folder / "renders" / "color"
+    found = [
+        (int(match[1]), path)
+        for path in (colour.iterdir() if colour.is_dir() else ())
+        if (match := _PHOTO.fullmatch(path.name))
+    ]
+    times = collections.Counter(number for number, _ in found)
+    for number, path in found:
+        if times[number] > 1:
+            raise InputError(f"{path}: frame {number} is there twice; remove one")
+    if not found:
+        raise InputError(f"{colour}: holds no <number>.jpg; export the photographs")
+    depth, labels = folder / "renders" / "depth", _labels(folder, name)
+    wide, high = _DEPTH_SIZE
+    size = (
+        int(described.get("depthWidth", wide)),
+        int(described.get("depthHeight", high)),
+    )
+    given = photograph(min(found)[1]).size()
+    for key, side in (("colorWidth", given[0]), ("colorHeight", given[1])):
+        if described.get(key, side) != side:
+            raise InputError(
+                f"{folder / f'{name}.txt'}: {key} is {described[key]:g} while the "
+                f"photographs have {side} pixels; export them at full size"
+            )
+    known = Intrinsics(*given, *(described[key] for key in _KEYS))
+    is_padded = border_rows(str(colour), given, size) > 0
+    shots, troubles = [], Troubles()
+    for number, path in sorted(found):
+        pose = np.full((4, 4), np.nan)
+        with troubles.caught():
+            pose = read_matrix(folder / "renders" / "pose" / f"{number}.txt")
+        if not np.isfinite(pose).all():
+            continue  # tracking was lost
+        measured = (
+            PngFile(depth / f"{number}.png", png.DEPTH) if depth.is_dir() else None
+        )
+        with troubles.caught():
+            shots.append(
+                _shot(
+                    number,
+                    photograph(path),
+                    measured,
+                    labels,
+                    pose,
+                    size=size,
+                    is_padded=is_padded,
+                    where=f"{folder / 'renders' / 'pose' / f'{number}.txt'}",
+                )
+            )
+    troubles.end()
+    return shots, fitted_camera(known, size)
+
+
+def _recorded(folder: Path, name: str) -> tuple[list[Shot], Intrinsics, float]:
+    """The frames of a recording."""
+    path = folder / f"{name}.sens"
+    if not path.exists():
+        raise InputError(f"{folder}: holds neither renders nor {path.name}; export it")
+    recording, labels = read_sens(path), _labels(folder, name)
+    sizes = (recording.colour_size, recording.depth_size)
+    is_padded = border_rows(str(path), *sizes) > 0
+    shots = [
+        _shot(
+            number,
+            recording.colour[number],
+            recording.depth[number],
+            labels,
+            pose,
+            size=recording.depth_size,
+            is_padded=is_padded,
+            where=f"{path}: frame {number}",
+        )
+        for number, pose in enumerate(recording.world_from_cam)
+        if np.isfinite(pose).all()
+    ]
+    matrix = recording.intrinsics
+    values = (matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])
+    if not np.isfinite(values).all() or min(values[:2]) <= 0:
+        raise InputError(f"{path}: its colour camera is {values}; copy it again")
+    known = Intrinsics(*recording.colour_size, *map(float, values))
+    return shots, fitted_camera(known, recording.depth_size), recording.depth_scale
+
+
+def _shot(
+    number: int,
+    rgb: Picture,
+    depth: Picture | None,
+    labels: Path | None,
+    pose: np.ndarray,
+    *,
+    size: tuple[int, int],
+    is_padded: bool,
+    where: str,
+) -> Shot:
+    label, instance = (
+        None if place is None else PngFile(place / f"{number}.png", png.IDS)
+        for place in (labels, labels and _instances(labels))
+    )
+    return Shot(
+        name=f"{ALL}/{number}",
+        rgb=Letterbox(rgb, size, is_colour=True),
+        world_from_cam=checked_pose(pose, where),
+        depth=None if depth is None else Letterbox(depth, size, is_colour=False),
+        label=None if label is None else Letterbox(label, size, is_colour=False),
+        instance=(
+            None if instance is None else Letterbox(instance, size, is_colour=False)
+        ),
+        mask=Letterbox(rgb, size, is_colour=False, is_mask=True) if is_padded else None,
+    )
+
+
+def _labels(folder: Path, name: str) -> Path | None:
+    for place in (
+        folder / f"{name}_2d-label-filt" / "label-filt",
+        folder / "label-filt",
+    ):
+        if place.is_dir():
+            return place
+    return None
+
+
+def _instances(labels: Path) -> Path | None:
+    """The folder of instance images that goes with one of labels."""
+    name = labels.parent.name.replace("_2d-label-filt", "_2d-instance-filt")
+    place = labels.parent.parent / name / "instance-filt"
+    return place if place.is_dir() else None
+
+
+def _description(path: Path) -> dict[str, float]:
+    """The numbers of ``<scene>.txt``: ``key = value`` a line."""
+    text = read_text(path, "it holds the camera, copy it there")
+    found = {}
+    for line in text.splitlines():
+        key, _, value = (part.strip() for part in line.partition("="))
+        try:
+            found[key] = float(value)
+        except ValueError:
+            continue  # sceneType and the like
+    for key in (*_KEYS, "colorWidth", "colorHeight", "depthWidth", "depthHeight"):
+        value = found.get(key, None if key in _KEYS else 1.0)
+        if value is None:
+            raise InputError(f"{path}: has no {key}; copy ScanNet's own file")
+        if not np.isfinite(value) or value <= 0 or value > 1e5:
+            raise InputError(f"{path}: {key} is {value:g}; copy ScanNet's own file")
+    return found

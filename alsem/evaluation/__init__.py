@@ -1,0 +1,1 @@
+"""Metrics: segmentation, calibration, image quality and label efficiency."""

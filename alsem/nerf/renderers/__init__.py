@@ -1,0 +1,1 @@
+"""Renderers: a field with its way of placing samples along a ray."""

@@ -1,0 +1,119 @@
+"""Semantic heads: from view-independent surface points to class logits.
+
+A wall is a wall from any side: no head sees the view direction.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from alsem.core.arrays import Array, Float
+from alsem.core.types import SurfacePoints
+from alsem.nerf import encodings
+
+
+class SemanticHead(nn.Module):
+    """MLP over chosen properties of a surface point.
+
+    Attributes:
+        num_classes: Classes without void.
+        inputs: Which of ``position``, ``normal``, ``albedo``, ``feature`` it sees.
+        width: Width of the hidden layers.
+        depth: Hidden layers.
+        octaves: Octaves of the position encoding: few, so that a label reaches far.
+        wavelength: Longest wavelength of that encoding over 2 pi, metres.
+        feature_scale: Multiplies ``feature``.
+    """
+
+    num_classes: int
+    inputs: Sequence[str] = ("position", "normal", "albedo", "feature")
+    width: int = 64
+    depth: int = 2
+    octaves: int = 4
+    wavelength: float = 1.0
+    feature_scale: float = 1.0
+
+    def setup(self):
+        """Declares the layers; their names are the checkpoint's."""
+        self.hidden = [nn.Dense(self.width) for _ in range(self.depth)]
+        self.logits = nn.Dense(self.num_classes)
+
+    def embed(self, surface: SurfacePoints) -> Float[Array, "*b d"]:
+        """What the last layer sees of surface points."""
+        available = {
+            "position": lambda: encodings.sinusoidal(
+                surface.x_world / self.wavelength, octaves=self.octaves
+            ),
+            "normal": lambda: surface.normal,
+            "albedo": lambda: 2.0 * surface.albedo - 1.0,
+            "feature": lambda: self.feature_scale * surface.feature,
+        }
+        h = jnp.concatenate([available[name]() for name in self.inputs], axis=-1)
+        for layer in self.hidden:
+            h = nn.relu(layer(h))
+        return h
+
+    def classify(self, embedding: Float[Array, "*b d"]) -> Float[Array, "*b c"]:
+        """Class logits of embeddings: linear, so it commutes with compositing."""
+        return self.logits(embedding)
+
+    def __call__(self, surface: SurfacePoints) -> Float[Array, "*b c"]:
+        """Class logits of surface points."""
+        return self.classify(self.embed(surface))
+
+
+class SemanticMembers(nn.Module):
+    """Heads with parameters of their own, as samples of a posterior.
+
+    Attributes:
+        head: The head every member is a copy of.
+        members: All of them.
+        view_groups: How many of them, the last ones, learn from disjoint frames: each
+            from the labels of frames f with ``f % view_groups`` its number among
+            them. Without them one view-independent head agrees with itself about a
+            place, whatever frame it is seen from.
+    """
+
+    head: SemanticHead
+    members: int = 1
+    view_groups: int = 0
+
+    def _each(self, method: Callable[..., Array], given: Any, members: int | None):
+        """A method of the head for every member, each with its own parameters.
+
+        All of ``*b`` is one axis meanwhile: one product of matrices is quicker than
+        many small ones.
+
+        Args:
+            method: Of `SemanticHead`.
+            given: Arrays ``[*b d]`` for every member, or ``[k *b d]``: each its own.
+            members: The members' axis in them; None without one.
+        """
+        first = 0 if members is None else 1
+        shape = jax.tree.leaves(given)[0].shape
+        out = nn.vmap(
+            method,
+            in_axes=(members,),  # pyright: ignore[reportArgumentType]
+            axis_size=self.members,
+            variable_axes={"params": 0},
+            split_rngs={"params": True},
+        )(
+            self.head,
+            jax.tree.map(lambda x: x.reshape(*shape[:first], -1, x.shape[-1]), given),
+        )
+        return out.reshape(self.members, *shape[first:-1], out.shape[-1])
+
+    def __call__(self, surface: SurfacePoints) -> Float[Array, "k *b c"]:
+        """Class logits of every member at the same surface points."""
+        return self._each(SemanticHead.__call__, surface, None)
+
+    def embed(self, surface: SurfacePoints) -> Float[Array, "k *b d"]:
+        """What every member's last layer sees of the same surface points."""
+        return self._each(SemanticHead.embed, surface, None)
+
+    def classify(self, embedding: Float[Array, "k *b d"]) -> Float[Array, "k *b c"]:
+        """Class logits of every member's own embeddings."""
+        return self._each(SemanticHead.classify, embedding, 0)

@@ -1,0 +1,1 @@
+"""The learned query policy: features, head, loss, targets, weight files."""

@@ -1,0 +1,1 @@
+"""What a run writes for people: its records, its HTML report, comparisons of runs."""

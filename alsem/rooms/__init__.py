@@ -1,0 +1,11 @@
+"""The built-in procedural room: furnished by a seed, ray-traced exactly, labelled.
+
+``write_room`` puts a room on disk in the Replica layout; ``render_room`` returns it
+as arrays.
+"""
+
+from alsem.rooms.layout import CLASS_IDS, furnish
+from alsem.rooms.render import Images
+from alsem.rooms.write import render_room, write_room
+
+__all__ = ["CLASS_IDS", "Images", "furnish", "render_room", "write_room"]

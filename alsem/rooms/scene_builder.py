@@ -1,0 +1,208 @@
+"""What furniture is made with: placed parts, a palette, and shared materials.
+
+A place is a rigid motion ``[4 4]`` from the frame of a piece of furniture (x along
+its width, y towards the room, z up, metres) to the world.
+"""
+
+import colorsys
+import dataclasses
+
+import numpy as np
+
+from alsem.rooms.light_maps import LightPoint
+from alsem.rooms.materials import Material
+from alsem.rooms.solids import BOX, ELLIPSOID, FRUSTUM, Solid
+
+Number = float | int
+Vector = tuple[Number, Number, Number] | np.ndarray
+
+
+def linear(h: Number, s: Number, v: Number) -> tuple[float, ...]:
+    """Linear RGB reflectance of an sRGB colour given as hue, saturation, value."""
+    rgb = colorsys.hsv_to_rgb(h % 1.0, float(np.clip(s, 0, 1)), float(np.clip(v, 0, 1)))
+    return tuple(0.9 * c**2.2 for c in rgb)
+
+
+def turn(axis: int, angle: Number) -> np.ndarray:
+    """Rotation ``[4 4]`` about a coordinate axis, radians."""
+    out = np.eye(4)
+    i, j = (axis + 1) % 3, (axis + 2) % 3
+    out[i, i] = out[j, j] = np.cos(angle)
+    out[j, i], out[i, j] = np.sin(angle), -np.sin(angle)
+    return out
+
+
+def move(x: Number, y: Number, z: Number = 0.0) -> np.ndarray:
+    """Translation ``[4 4]``, metres."""
+    out = np.eye(4)
+    out[:3, 3] = x, y, z
+    return out
+
+
+@dataclasses.dataclass
+class Workshop:
+    """Collects the solids, materials and light points of one room.
+
+    Attributes:
+        rng: Decides everything that is left open.
+        woods: Material rows of the room's woods; furniture shares them.
+        fabrics: Rows of its fabrics.
+        paints: Rows of its paints.
+        pale: Row of a plain white.
+        metal: Row of a dark metal.
+        solids: The parts so far.
+        materials: The materials so far.
+        light_points: Points on the lamps and windows so far.
+        grains: For each wood its three rows, with the grain along x, y and z.
+    """
+
+    rng: np.random.Generator
+    solids: list[Solid] = dataclasses.field(default_factory=list)
+    materials: list[Material] = dataclasses.field(default_factory=list)
+    light_points: list[LightPoint] = dataclasses.field(default_factory=list)
+    grains: dict[int, list[int]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Mixes the palette of the room."""
+        rng = self.rng
+        hue = rng.uniform()
+        self.woods = [
+            self.wood(rng.uniform(0.05, 0.1), rng.uniform(0.35, 0.65), value)
+            for value in (0.36, 0.55, 0.74)
+        ]
+        hues = (hue, hue + 0.5, hue + 0.33, rng.uniform(), 0.09)
+        self.fabrics = []
+        for h in hues:
+            s, v = rng.uniform(0.15, 0.6), rng.uniform(0.35, 0.8)
+            a, b = linear(h, s, v), linear(h + 0.03, s, 0.72 * v)
+            name = str(rng.choice(["plain", "plain", "stripes", "dots", "checker"]))
+            scale = float(rng.uniform(6, 16))
+            self.fabrics.append(
+                self.material(name, a, b, grain=(35.0,) * 3, scale=(scale, scale))
+            )
+        self.paints = [
+            self.plain(h, rng.uniform(0.1, 0.55), rng.uniform(0.4, 0.9)) for h in hues
+        ]
+        self.pale = self.plain(0.1, 0.05, 0.9)
+        self.metal = self.plain(0.6, 0.08, 0.28)
+
+    def material(
+        self, pattern: str, a: tuple, b: tuple, c: tuple = (0.0,) * 3, **kwargs
+    ) -> int:
+        """Adds a material and returns its row."""
+        seed = int(self.rng.integers(1, 10_000))
+        self.materials.append(Material(pattern, a, b, c, seed=seed, **kwargs))
+        return len(self.materials) - 1
+
+    def plain(self, h: float, s: float, v: float, **kwargs) -> int:
+        """Adds a nearly uniform colour."""
+        return self.material("plain", linear(h, s, v), linear(h, s, 0.93 * v), **kwargs)
+
+    def wood(self, h: float, s: float, v: float) -> int:
+        """Adds a wood; its grain will run along the longest side of each part."""
+        a, b = linear(h, s, v), linear(h - 0.01, s + 0.08, 0.78 * v)
+        rows = []
+        for along in range(3):
+            grain = [14.0, 14.0, 14.0]
+            grain[along] = 1.3
+            rows.append(self.material("wood", a, b, grain=tuple(grain), rough=0.2))
+        self.grains[rows[0]] = rows
+        return rows[0]
+
+    def any_of(self, rows: list[int]) -> int:
+        """Picks one of several material rows."""
+        return rows[int(self.rng.integers(len(rows)))]
+
+    def _add(
+        self, kind: int, place: np.ndarray, half: Vector, material: int, **kwargs
+    ) -> None:
+        half = np.asarray(half, float)
+        if material in self.grains:
+            material = self.grains[material][int(np.argmax(half))]
+        self.solids.append(Solid(kind, place, half, material=material, **kwargs))
+
+    def box(
+        self,
+        place: np.ndarray,
+        centre: Vector,
+        size: Vector,
+        material: int,
+        class_name: str,
+        *,
+        tilt: np.ndarray | None = None,
+        is_shell: bool = False,
+    ) -> None:
+        """Adds a box of a full size, metres, about a centre in the place's frame."""
+        at = place @ move(*centre)
+        at = at if tilt is None else at @ tilt
+        self._add(
+            BOX,
+            at,
+            np.asarray(size) / 2,
+            class_name=class_name,
+            material=material,
+            is_shell=is_shell,
+        )
+
+    def tube(
+        self,
+        place: np.ndarray,
+        foot: Vector,
+        radius: float,
+        height: float,
+        material: int,
+        class_name: str,
+        *,
+        top: float | None = None,
+        tilt: np.ndarray | None = None,
+    ) -> None:
+        """Adds an upright frustum, wider at the top or at the bottom as ``top`` says.
+
+        Args:
+            place: The place.
+            foot: Centre of its lower end.
+            radius: At the lower end, metres.
+            height: Metres.
+            material: Row of its material.
+            class_name: Its class.
+            top: Radius at the upper end; the same if None.
+            tilt: Turns it about its foot.
+        """
+        top = radius if top is None else top
+        at = place @ move(*foot)
+        at = at if tilt is None else at @ tilt
+        at = at @ move(0, 0, height / 2)
+        wide, narrow = max(radius, top), min(radius, top)
+        if top > radius:  # the unit frustum is widest at its bottom: stand on its head
+            at = at @ turn(0, np.pi)
+        self._add(
+            FRUSTUM,
+            at,
+            (wide, wide, height / 2),
+            class_name=class_name,
+            material=material,
+            taper=narrow / wide,
+        )
+
+    def ball(
+        self,
+        place: np.ndarray,
+        centre: Vector,
+        radii: Vector,
+        material: int,
+        class_name: str,
+        *,
+        tilt: np.ndarray | None = None,
+    ) -> None:
+        """Adds an ellipsoid."""
+        at = place @ move(*centre)
+        at = at if tilt is None else at @ tilt
+        self._add(ELLIPSOID, at, radii, class_name=class_name, material=material)
+
+    def light(
+        self, place: np.ndarray, point: Vector, normal: Vector, power: np.ndarray
+    ) -> None:
+        """Adds a point of an area light; a zero normal shines everywhere."""
+        at = place[:3, :3] @ np.asarray(point, float) + place[:3, 3]
+        facing = place[:3, :3] @ np.asarray(normal, float)
+        self.light_points.append(LightPoint(at, facing, power))

@@ -1,0 +1,61 @@
+"""Every cue and score over one training frame, as its next query would see them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from alsem.core import rng
+from alsem.acquisition import STRATEGIES
+from alsem.active.loop import Run
+from alsem.active.geometry_stage import Model
+from alsem.reporting.html_report.maps import draw_maps
+from alsem.core.errors import InputError
+
+GEOMETRY = (
+    *("num_views", "directions", "view_distance", "coherence", "variation"),
+    *("gradient", "consistency"),
+)
+
+
+def write(run: Run, model: Model, frame: int, folder: Path) -> list[Path]:
+    """Draws them into a folder; the sheet is the last file.
+
+    Raises:
+        InputError: There is no such frame.
+    """
+    frames = run.experiment.scene.train
+    if not 0 <= frame < len(frames.names):
+        raise InputError(f"--frame={frame}: give 0 to {len(frames.names) - 1}")
+    pool = run.open_pool(model)
+    cache, candidates = pool.cache, pool.candidates
+    shape = frames.rgb.shape[1:3]
+    here = slice(frame * cache.rays_per_frame, (frame + 1) * cache.rays_per_frame)
+    valid, voxel = candidates.is_valid[here], candidates.voxel[here]
+
+    def picture(values: np.ndarray) -> np.ndarray:
+        return np.where(valid, values, np.nan).reshape(shape)
+
+    normal = candidates.normal[here].reshape(*shape, 3) / 127.0
+    pictures = {
+        "photograph": frames.rgb[frame],
+        "rendered": cache.arrays["rgb"][here].reshape(*shape, 3),
+        "depth": picture(cache.arrays["depth_z"][here]),
+        "normal": np.round(127.5 * (normal + 1.0)).astype(np.uint8),
+        "purity": picture(candidates.purity[here] / 255.0),
+    }
+    for name in GEOMETRY:
+        pictures[name] = picture(getattr(pool.cues, name)[voxel])
+    for name, row in STRATEGIES.items():
+        if "model" not in row.needs or row.score in {
+            r.score for n, r in STRATEGIES.items() if n in ("random", "coverage")
+        }:
+            continue  # a constant or a draw: nothing to see
+        if "views" in row.needs and not run.experiment.heads[-1].view_groups:
+            continue  # its members were not fitted: run with such a strategy
+        if name == "policy" and run.experiment.policy is None:
+            continue
+        seen = run.scorer.look(row.needs, model, pool, run.answers.summary())
+        key = rng.run_key(run.experiment.seed, "maps")
+        scores = run.scorer.score(row, key, model, pool, seen)
+        pictures[f"score_{name}"] = picture(row.worth(scores.values, candidates)[here])
+    return draw_maps(folder, pictures)

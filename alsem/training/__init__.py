@@ -1,0 +1,46 @@
+"""Fitting: geometry and colour, semantics on the surface cache, and both jointly.
+
+One step is one function of (state, data, key); `lax.scan` runs ``steps_per_call`` of
+them without coming back to the host. Keys come from the step number, so a resumed fit
+draws what the uninterrupted one would have drawn.
+
+Two ray streams of fixed size: any training pixel for colour and geometry, labelled
+pixels for semantics. In ``staged`` training the second never renders: its rays are
+samples of the surface cache.
+"""
+
+from alsem.training.geometry_step import (
+    GeometryLoss,
+    geometry_loss,
+    make_geometry_step,
+)
+from alsem.training.joint_step import make_joint_step
+from alsem.training.loop import fit, make_runner
+from alsem.training.semantic_step import make_semantic_step, semantic_loss
+from alsem.training.state import (
+    LabelledPixels,
+    LabelledSurface,
+    PixelData,
+    Step,
+    TrainState,
+    fresh_state,
+    update,
+)
+
+__all__ = [
+    "GeometryLoss",
+    "LabelledPixels",
+    "LabelledSurface",
+    "PixelData",
+    "Step",
+    "TrainState",
+    "fit",
+    "fresh_state",
+    "geometry_loss",
+    "make_geometry_step",
+    "make_joint_step",
+    "make_runner",
+    "make_semantic_step",
+    "semantic_loss",
+    "update",
+]

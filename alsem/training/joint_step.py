@@ -1,0 +1,100 @@
+"""The joint step: everything learns in every step, as published."""
+
+import jax
+import optax
+
+from alsem.core import rng
+from alsem.core.arrays import PRNGKeyArray
+from alsem.core.mesh import split_batch
+from alsem.core.types import Intrinsics
+from alsem.nerf import Nerf, SemanticMembers, cameras, volume_rendering
+from alsem.policy.loss import PolicyTerm
+from alsem.training.geometry_step import GeometryLoss, geometry_loss
+from alsem.training.semantic_step import semantic_loss
+from alsem.training.state import Step, TrainState, update
+
+
+def make_joint_step(
+    nerf: Nerf,
+    heads: tuple[SemanticMembers, ...],
+    tx: optax.GradientTransformation,
+    *,
+    weight: GeometryLoss,
+    semantic_weight: float,
+    semantic_gradient: bool,
+    batch_rays: int,
+    label_rays: int,
+    intrinsics: Intrinsics,
+    pixel_offset: tuple[float, float],
+    mesh: jax.sharding.Mesh,
+    policy: PolicyTerm | None = None,
+) -> Step:
+    """One step of everything: colour, labels and policy, one gradient.
+
+    With ``semantic_gradient`` what labels teach also moves density and trunk, as
+    published; without it only the heads learn from labels. The step's data are
+    `PixelData`, `LabelledPixels` and, with a policy, `Observations`.
+    """
+
+    def render_levels(params, grid, data, pixel, key):
+        rays = cameras.pool_rays(pixel, data.world_from_cam, intrinsics, pixel_offset)
+        distance = data.depth_z.reshape(-1)[pixel] / rays.z_scale
+        levels = nerf.render_train(params["field"], grid, rays, distance, key)
+        return levels if semantic_gradient else jax.lax.stop_gradient(levels)
+
+    def labels_loss(params, grid, data, labelled, pick_key, sample_key):
+        chosen = jax.random.randint(pick_key, (label_rays,), 0, labelled.count)
+        chosen = split_batch(chosen, mesh)
+        pixel, label = labelled.pixel[chosen], labelled.label[chosen]
+        levels = render_levels(params, grid, data, pixel, sample_key)
+        frame = pixel // (intrinsics.width * intrinsics.height)
+        return sum(
+            semantic_loss(head, own, level.samples.surface, level.weights, label, frame)
+            for head, own, level in zip(heads, params["heads"], levels, strict=True)
+        )
+
+    def step(state: TrainState, data, key: PRNGKeyArray):
+        pixels, labelled, observed = data
+        keys = jax.random.split(rng.stream(key, "train", state.step), 4)
+        pixel = split_batch(pixels.draw(keys[0], batch_rays), mesh)
+
+        def loss(params):
+            total, parts = geometry_loss(
+                nerf,
+                params["field"],
+                state.grid,
+                pixels,
+                pixel,
+                keys[1],
+                weight=weight,
+                intrinsics=intrinsics,
+                pixel_offset=pixel_offset,
+            )
+            semantic = labels_loss(
+                params, state.grid, pixels, labelled, keys[2], keys[3]
+            )
+            total = total + semantic_weight * semantic
+            parts = parts | {"semantic": semantic}
+            if policy is not None:
+
+                def describe(compact, pixel, key):
+                    del compact
+                    last = render_levels(params, state.grid, pixels, pixel, key)[-1]
+                    return volume_rendering.composite(
+                        last.weights, last.samples.surface.feature
+                    )
+
+                parts["policy"] = policy.loss(
+                    params["policy"],
+                    observed,
+                    rng.stream(key, "policy"),
+                    describe,
+                    mesh,
+                )
+                total = total + parts["policy"]
+            return total, parts
+
+        (total, parts), grads = jax.value_and_grad(loss, has_aux=True)(state.params)
+        return update(state, tx, grads), {"loss": total, **parts}
+
+    return step

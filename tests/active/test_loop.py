@@ -1,0 +1,324 @@
+"""The loop over every granularity, answer, cost and kind of strategy, on a tiny box."""
+
+import csv
+import dataclasses
+import fcntl
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tiny
+
+from alsem.acquisition import STRATEGIES
+from alsem.active import geometry_stage, labelled_rays, semantic_stage
+from alsem.active.predict import Beliefs
+from alsem.active.round_metrics import Assessor
+from alsem.active.semantic_stage import RoundFitter
+from alsem.annotation import LabelStore, expand_annotations
+from alsem.core import progress
+from alsem.core.errors import InputError
+from alsem.core.mesh import make_mesh
+from alsem.data import open_capture
+from alsem.policy import targets
+from alsem.reporting import run_log
+from alsem.reporting.json_records import read_jsonl
+from alsem.runs import build, cue_maps, runner
+
+CLICKS = [8, 16, 24]  # totals of tiny.SHRINK's rounds
+PIXELS = tiny.TRAIN_FRAMES * tiny.WIDTH * tiny.HEIGHT
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A capture, and geometry that all runs beside each other share."""
+    made = tmp_path_factory.mktemp("loop")
+    tiny.write_box(made)
+    return made
+
+
+@pytest.fixture
+def start(folder):
+    def run(name, **overrides):
+        workdir = folder / "runs" / name
+        runner.run(tiny.config(folder, **overrides), workdir)
+        return read_jsonl(workdir / "rounds.jsonl")
+
+    return run
+
+
+def truth_of(folder):
+    box = tiny.config(folder).data.to_dict()
+    box.pop("room"), box.pop("make_room")
+    return open_capture(**box)[1].train_labels
+
+
+UNITS = {
+    "patch": {"active__granularity": "patch", "active__patch_size": 3},
+    "superpixel": {"active__granularity": "superpixel", "active__superpixel_pixels": 9},
+    "volume": {"active__granularity": "volume", "active__volume_size": 0.25},
+    "voxel": {
+        "active__granularity": "volume",
+        "active__volumes": "voxels",
+        "active__volume_size": 0.3,
+    },
+}
+
+
+@pytest.mark.parametrize("strategy", ["random", "geometry"])
+@pytest.mark.parametrize("answer", ["dominant", "click", "exact"])
+@pytest.mark.parametrize("units", UNITS)
+def test_every_granularity_spends_its_budget_to_the_click(
+    start, folder, units, answer, strategy
+):
+    is_volume = UNITS[units]["active__granularity"] == "volume"
+    name = f"{units}_{answer}_{strategy}"
+    options = UNITS[units] | {"active__answer": answer, "active__strategy": strategy}
+    if is_volume and answer == "exact":
+        with pytest.raises(InputError, match=r"active\.answer='exact'.*volume"):
+            start(name, **options)
+        assert not (folder / "runs" / name).exists()
+        return
+    rows = start(name, **options)
+    assert [row["clicks"] for row in rows] == CLICKS
+    assert rows[-1]["pixels"] > rows[-1]["clicks"]
+    assert rows[-1]["granularity"] == UNITS[units]["active__granularity"]
+    with LabelStore(folder / "runs" / name / "labels.sqlite") as store:
+        assert len(np.unique(store.asked_units())) == len(store.asked_units())
+        assert not store.count_open()
+        if answer == "exact":
+            pixel, label = expand_annotations(
+                store.annotations(), members=None, image_size=(tiny.HEIGHT, tiny.WIDTH)
+            )
+            np.testing.assert_array_equal(label, truth_of(folder).reshape(-1)[pixel])
+
+
+def test_whole_frames_are_asked_until_none_is_left(start):
+    rows = start(
+        "frames",
+        active__granularity="frame",
+        active__answer="exact",
+        active__clicks_per_round=200,
+    )
+    # All but the segments of the frame that the first round's budget cut short.
+    assert 0.9 * PIXELS < rows[-1]["pixels"] < PIXELS
+    assert len(rows) < 3  # nothing is left to ask for
+
+
+@pytest.mark.parametrize("cost", ["pixels", "seconds"])
+def test_a_budget_may_count_something_else(start, cost):
+    rows = start(
+        f"cost_{cost}",
+        active__cost=cost,
+        active__initial_clicks=60,
+        active__clicks_per_round=60,
+        active__strategy="margin",
+        **UNITS["patch"],
+    )
+    spent = [row["pixels"] if cost == "pixels" else 3 * row["clicks"] for row in rows]
+    for of_round in np.diff(spent, prepend=0):
+        assert 60 - 9 < of_round <= 60  # no further answer fits
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    ["view_divergence", "badge", "redal", "balanced", "0.7*margin+0.3*coverage"],
+)
+def test_strategies_of_every_kind_choose_by_a_model(start, strategy):
+    rows = start(f"by_{strategy}", active__strategy=strategy, active__rounds=2)
+    assert [row["chosen_by"] for row in rows] == ["random", strategy]
+    assert rows[1]["clicks"] == CLICKS[1]
+    assert rows[1]["candidates_per_second"] > 0
+
+
+def test_exact_views_choose_alike(start):
+    for exact in (False, True):
+        rows = start(
+            f"views_{exact}",
+            active__strategy="view_entropy",
+            active__exact_views=exact,
+            active__rounds=2,
+        )
+        assert rows[1]["chosen_by"] == "view_entropy"
+
+
+@pytest.mark.parametrize("strategy", ["view_divergence", "geometry"])
+def test_eight_devices_ask_what_one_asks(start, folder, strategy, monkeypatch):
+    asked = []
+    for mesh in (make_mesh(1), make_mesh(8)):
+        monkeypatch.setattr(sharding, "make_mesh", lambda mesh=mesh: mesh)
+        name = f"{strategy}_on_{mesh.size}"
+        start(name, active__strategy=strategy, active__rounds=2)
+        with LabelStore(folder / "runs" / name / "labels.sqlite") as store:
+            asked.append(store.asked_units())
+    np.testing.assert_array_equal(*asked)
+
+
+def test_steps_of_a_batch_may_be_named(start):
+    rows = start(
+        "steps",
+        active__strategy="margin",
+        active__diversity=("one_per_voxel", "frame_cap"),
+        active__rounds=2,
+    )
+    assert rows[1]["clicks"] == CLICKS[1]
+
+
+@pytest.fixture
+def trusting(monkeypatch):
+    """Strategies that trust any model, however little it knows."""
+    for name in ("geometry", "policy"):
+        row = dataclasses.replace(STRATEGIES[name], coverage_until=0.0)
+        monkeypatch.setitem(STRATEGIES, name, row)
+
+
+POLICY = {"active__strategy": "policy", "active__rounds": 4}
+
+
+@pytest.mark.parametrize("mode", ["staged", "joint"])
+def test_a_policy_waits_until_it_has_seen_enough(start, folder, trusting, mode):
+    options = POLICY | {"train__policy__start": "", "train__policy__least": 9}
+    rows = start(f"policy_{mode}", train__mode=mode, **options)
+    chosen = [row["chosen_by"] for row in rows]
+    # Eight outcomes are known when round 2 is asked, sixteen at round 3.
+    assert chosen == ["random", "geometry", "geometry", "policy"]
+    diary = folder / "runs" / f"policy_{mode}" / "policy"
+    assert sorted(p.name for p in diary.iterdir()) == [
+        *("policy.npz", *(f"round_{i}.npz" for i in (1, 2, 3)))
+    ]
+
+
+def test_the_shipped_policy_chooses_at_once_and_resumes(start, trusting):
+    rows = start("shipped", **POLICY)
+    assert [row["chosen_by"] for row in rows] == ["random"] + 3 * ["policy"]
+    first = start("resumed", **(POLICY | {"active__rounds": 2}))
+    again = start("resumed", **POLICY)
+    assert first == again[:2]
+    assert [row["miou"] for row in again] == [row["miou"] for row in rows]
+
+
+def test_a_run_may_start_from_the_policy_of_another(start, folder, trusting):
+    start("teacher", **POLICY)
+    learnt = folder / "runs" / "teacher" / "policy" / "policy.npz"
+    rows = start("pupil", seed=1, train__policy__start=str(learnt), **POLICY)
+    assert [row["chosen_by"] for row in rows] == ["random"] + 3 * ["policy"]
+
+
+def test_a_capture_without_labels_waits_for_a_file_and_is_labelled(folder):
+    bare = folder / "bare"
+    shutil.copytree(folder / "box", bare / "box", dirs_exist_ok=True)
+    for labels in (bare / "box").glob("*/semantic_class"):
+        shutil.rmtree(labels)
+    answers, workdir = bare / "answers.csv", bare / "runs" / "person"
+    config = tiny.config(
+        bare,
+        active__annotator="file",
+        active__answers=str(answers),
+        active__rounds=1,
+        active__strategy="random",
+    )
+    assert not runner.run(config, workdir)
+    with (workdir / "queries.csv").open(newline="") as file:
+        queries = list(csv.DictReader(file))
+    assert len(queries) == CLICKS[0] and queries[0]["photograph"].startswith("Seq")
+    cells = ([q["frame"], q["row"], q["col"], "floor"] for q in queries)
+    lines = ["frame,row,col,label", *(",".join(row) for row in cells)]
+    answers.write_text("\n".join(lines) + "\n")
+    assert runner.run(config, workdir)
+    assert not (workdir / "queries.csv").exists()
+    (row,) = read_jsonl(workdir / "rounds.jsonl")
+    assert row["miou"] is None and row["psnr"] > 5
+    assert "<html" in (workdir / "report" / "index.html").read_text()
+
+
+def test_every_cue_is_drawn_over_a_frame(start, folder):
+    start("margin", active__strategy="margin", active__rounds=2)
+    with runner.reopen(folder / "runs" / "margin") as (run, model):
+        files = cue_maps.write(run, model, 2, folder / "maps")
+        with pytest.raises(InputError, match="give 0 to 5"):
+            cue_maps.write(run, model, 6, folder / "maps")
+    names = {path.stem for path in files}
+    assert {"photograph", "normal", "consistency", "num_views"} <= names
+    assert {"score_margin", "score_geometry", "sheet"} <= names
+    assert all(path.stat().st_size > 500 for path in files)
+
+
+def test_only_a_finished_run_can_be_looked_at(folder):
+    with pytest.raises(InputError, match="no run directory"):
+        with runner.reopen(folder / "nowhere"):
+            pass
+
+
+def test_a_run_stops_at_the_miou_that_it_believes_it_has(start, folder):
+    rows = start("stops", active__stop_at_miou=0.001)
+    # Beliefs that have foretold no label yet are not believed.
+    assert len(rows) == 2 and rows[0]["temperature"] is None
+    assert 0.001 <= rows[1]["miou_estimate"] < 1 and 0 < rows[1]["temperature"] < 10
+    summary = folder / "runs" / "stops" / "summary.json"
+    assert json.loads(summary.read_text())["ended_by"] == "active.stop_at_miou"
+    # It goes on when more is asked for.
+    assert len(start("stops", active__stop_at_miou=0.999)) == 3
+    assert json.loads(summary.read_text())["ended_by"] == "active.rounds"
+
+
+def test_many_labels_are_fitted_longer(start, monkeypatch):
+    counted = []
+    fit = semantic_stage.train.fit
+
+    def count(*args, **kwargs):
+        counted.append(kwargs["num_steps"])
+        return fit(*args, **kwargs)
+
+    monkeypatch.setattr(semantic_stage.train, "fit", count)
+    options = {"train__semantics__labels": 16, "active__rounds": 1}
+    start("few", **options)
+    assert counted[-1] == 20  # 8 labels
+    exact = {"active__granularity": "frame", "active__answer": "exact"}
+    (row,) = start("many", **options, **exact)
+    assert counted[-1] % 40 == 0
+    longer = (counted[-1] / 20) ** 2
+    assert longer >= row["pixels"] / 16 > longer / 4
+    assert row["train_rays_per_second"] * row["seconds"]["fit_semantics"] == (
+        pytest.approx(counted[-1] * 64)
+    )
+    whole = {"active__granularity": "patch", "active__patch_size": 4}
+    (patches,) = start("whole", **options, **whole)
+    assert patches["pixels"] > 64 and counted[-1] == 20  # 8 answers were given
+
+
+def test_a_round_that_tells_nothing_keeps_the_temperature(folder):
+    experiment = build.build(tiny.config(folder), folder / "runs" / "unused")
+    scene = geometry_stage.fit_scene(experiment)
+    log = run_log.RunLog(folder / "runs" / "unused")
+    assessor = Assessor(experiment, Beliefs(experiment, scene), log)
+    nothing = labelled_rays.LabelledRays(np.zeros(0, np.int32), np.zeros(0, np.int32))
+    some = labelled_rays.LabelledRays(
+        np.arange(9, dtype=np.int32), np.zeros(9, np.int32)
+    )
+    model = RoundFitter(experiment, scene).fit(
+        0, None, some, targets.nothing(1), progress.Stopwatch(*run_log.STAGES)
+    )
+    rows = [{"temperature": 2.0}]
+    assert assessor.foretold(model, nothing, rows)["temperature"] == 2.0
+    assert assessor.foretold(model, some, rows)["temperature"] != 2.0
+    assert assessor.foretold(None, some, [])["temperature"] is None
+
+
+def test_answers_are_counted_by_what_was_asked(start, folder):
+    start("patches", active__granularity="patch", active__patch_size=3)
+    experiment = build.build(
+        tiny.config(folder, active__granularity="patch", active__patch_size=3),
+        folder / "runs" / "patches",
+    )
+    with runner.reopen(experiment.workdir) as (run, _):
+        labels = run.answers.summary()
+    assert labels.answers.sum() == 24 and labels.count.sum() > 100
+
+
+def test_two_processes_never_share_a_run_directory(start, folder):
+    start("alone", active__rounds=1)
+    with (folder / "runs" / "alone" / "lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(InputError, match="another process is running it"):
+            start("alone", active__rounds=2)
+    assert len(start("alone", active__rounds=2)) == 2

@@ -1,0 +1,164 @@
+"""Scores and selects from a pool as large as a full Replica training set.
+
+Run: python tests/bench_scale.py --folder=DIR [--frames=180] [--members=1]
+
+A procedural room is photographed at 320 x 240; its surface cache is written from the
+photographs' own colour and depth, so that no field has to be fitted first. Then one
+round's work is done by fresh heads: cues, a look at the beliefs, a score for every
+ray, and the choice of the queries. Prints seconds and peak memory of each stage.
+"""
+
+import argparse
+import dataclasses
+import importlib.util
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from alsem import surface
+from alsem.acquisition import STRATEGIES
+from alsem.active.geometry_stage import FittedScene, Model
+from alsem.active.labelled_rays import depth_normals
+from alsem.active.pool import Labels, open_pool
+from alsem.active.predict import Beliefs
+from alsem.active.score_pool import PoolScorer
+from alsem.core import progress, rng
+from alsem.core.mesh import make_mesh
+from alsem.nerf.cameras import pool_rays
+from alsem.runs import build
+
+ROOT = Path(__file__).resolve().parents[2]
+FEATURES = 15
+
+
+def load_config():
+    path = ROOT / "configs" / "room.py"
+    spec = importlib.util.spec_from_file_location("room", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config("")
+
+
+def write_cache(experiment, folder: Path) -> surface.SurfaceCache:
+    """The surface that the depth images show, in a cache's compact types."""
+    scene, t_max = experiment.scene, experiment.surface.t_max
+    frames, camera = scene.train, scene.intrinsics
+    poses = jnp.asarray(frames.world_from_cam)
+    rays_of = jax.jit(lambda ids: pool_rays(ids, poses, camera, scene.pixel_offset))
+    draw = np.random.default_rng(0)
+    waves = draw.normal(0, 2.0, (3, FEATURES)).astype(np.float32)
+
+    def encode(frame: int) -> dict[str, np.ndarray]:
+        per_frame = camera.width * camera.height
+        rays = rays_of(jnp.arange(per_frame, dtype=jnp.int32) + frame * per_frame)
+        depth_z = frames.depth_z[frame].reshape(-1)
+        t = depth_z / np.asarray(rays.z_scale)
+        x = np.asarray(rays.origins) + np.asarray(rays.directions) * t[:, None]
+        normal = depth_normals(
+            frames.depth_z[frame], frames.world_from_cam[frame], scene
+        )
+
+        def twice(values):  # the second place of a ray, of no weight
+            return np.stack([values, values], axis=1)
+
+        return {
+            "t": twice(np.round(t / t_max * 65535).astype(np.uint16)),
+            "weight": np.tile(np.array([255, 0], np.uint8), (len(t), 1)),
+            "normal": twice(normal.reshape(-1, 3)),
+            "albedo": twice(frames.rgb[frame].reshape(-1, 3)),
+            "feature": twice(np.sin(x @ waves).astype(np.float16)),
+            "rgb": frames.rgb[frame].reshape(-1, 3),
+            "depth_z": depth_z.astype(np.float32),
+        }
+
+    folder.mkdir(parents=True, exist_ok=True)
+    count, per_frame = len(frames.names), camera.width * camera.height
+    arrays: dict[str, np.ndarray] = {}
+    for frame in range(count):
+        for name, value in encode(frame).items():
+            if name not in arrays:
+                arrays[name] = np.lib.format.open_memmap(
+                    folder / f"{name}.npy",
+                    mode="w+",
+                    dtype=value.dtype,
+                    shape=(count * per_frame, *value.shape[1:]),
+                )
+            arrays[name][frame * per_frame : (frame + 1) * per_frame] = value
+    return surface.SurfaceCache(
+        arrays, frames.world_from_cam, camera, scene.pixel_offset, t_max
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--frames", type=int, default=180)
+    parser.add_argument("--members", type=int, default=1)
+    parser.add_argument("--queries", type=int, default=10_000)
+    parser.add_argument("--strategies", default="entropy,view_divergence,geometry")
+    args = parser.parse_args()
+    for name in args.strategies.split(","):
+        run(args, name)
+
+
+def run(args, name: str) -> None:
+    config = load_config()
+    config.data.room.width, config.data.room.height = 320, 240
+    config.data.room.train_frames, config.data.room.test_frames = args.frames, 2
+    config.active.strategy = name
+    experiment = build.build(config, args.folder / "run")
+    head = dataclasses.replace(
+        experiment.heads[-1], members=args.members, view_groups=0
+    )
+    experiment = dataclasses.replace(experiment, heads=(head,), mesh=make_mesh(1))
+    cache = write_cache(experiment, args.folder / "surface")
+    scene = FittedScene(params=None, grid=None, pool=cache, test=cache, seconds={})
+    beliefs = Beliefs(experiment, scene)
+    shapes = beliefs.no_heads()
+    heads = jax.tree.map(
+        lambda leaf: 0.3 * jax.random.normal(jax.random.key(leaf.size), leaf.shape),
+        shapes,
+    )
+    model = Model(state=None, heads=heads, policy=None, pool=cache, test=cache)  # pyright: ignore[reportArgumentType]
+    scorer = PoolScorer(experiment, beliefs)
+    asked = np.random.default_rng(1).integers(0, cache.num_rays, 2000)
+    ones = np.ones(head.head.num_classes, np.int64)
+    labels = Labels(pixel=asked, count=ones, answers=ones)
+    strategy = STRATEGIES[name]
+    key = rng.run_key(0, "bench")
+
+    def stage(what, work):
+        begun = time.perf_counter()
+        result = work()
+        seconds = time.perf_counter() - begun
+        rate = cache.num_rays / seconds / 1e6
+        memory = progress.peak_rss_mb() / 1024
+        print(
+            f"{name:16s} {what:8s} {seconds:7.2f} s  {rate:6.2f} M/s"
+            f"  peak {memory:.2f} GiB",
+            flush=True,
+        )
+        return result
+
+    print(f"{cache.num_rays / 1e6:.1f} million candidates, {name}")
+    pool = stage("cues", lambda: open_pool(experiment, cache))
+    seen = stage("look", lambda: scorer.look(strategy.needs, model, pool, labels))
+    scores = stage("score", lambda: scorer.score(strategy, key, model, pool, seen))
+    stage(
+        "select",
+        lambda: strategy.select(
+            key,
+            strategy.worth(scores.values, pool.candidates),
+            pool.table,
+            asked,
+            num=args.queries,
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""What a run depends on besides its config, and what a resumed one adds."""
+
+import json
+import subprocess
+
+import numpy as np
+
+from alsem.runs import environment
+
+
+def run_git(folder, *command):
+    call = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *command]
+    subprocess.run(call, cwd=folder, check=True, capture_output=True)
+
+
+def test_the_environment_names_commit_versions_and_devices(tmp_path):
+    run_git(tmp_path, "init")
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "code.py").write_text("a = 1\n")
+    run_git(tmp_path, "add", ".")
+    run_git(tmp_path, "commit", "-m", "first")
+    clean = environment.describe(3, tmp_path)
+    assert len(clean["git_commit"]) == 40
+    assert clean["git_dirty"] is False
+    assert clean["seed"] == 3
+    assert clean["packages"]["numpy"] == np.__version__
+    assert clean["devices"][0]["platform"] == "cpu"
+    assert sum(kind["count"] for kind in clean["devices"]) == 8
+    (tmp_path / "code.py").write_text("a = 2\n")
+    assert environment.describe(3, tmp_path)["git_dirty"] is True
+    # A copy installed inside another project's checkout has no commit of its own.
+    inner = environment.describe(3, tmp_path / "inner")
+    assert inner["git_commit"] is None
+    assert inner["git_dirty"] is None
+
+
+def test_a_resumed_run_keeps_where_it_began_and_adds_where_it_went_on(tmp_path):
+    def stored():
+        return json.loads((tmp_path / "environment.json").read_text())
+
+    first, other = {"git_commit": "a", "seed": 1}, {"git_commit": "b", "seed": 1}
+    environment.write(tmp_path, first)
+    assert stored() == first
+    environment.write(tmp_path, first)
+    assert stored() == first
+    for _ in range(2):
+        environment.write(tmp_path, other)
+        assert stored() == first | {"resumed_in": [other]}
