@@ -65,8 +65,8 @@ def main(argv: list[str]) -> int:
     return status
 
 
-def _track(shots, each):
-    return tqdm(each, total=len(shots), unit="frame", disable=not sys.stderr.isatty())
+def _track(records, each):
+    return tqdm(each, total=len(records), unit="frame", disable=not sys.stderr.isatty())
 
 
 if __name__ == "__main__":

@@ -69,10 +69,10 @@ def get_config(variant: str = "") -> Any:
             fit.steps, fit.batch_rays = 200_000, 1024
             fit.optimiser.learning_rate = 5e-4
             fit.optimiser.schedule = "exponential"
-            fit.optimiser.final_share = 0.1 ** (200_000 / 250_000)
+            fit.optimiser.final_fraction = 0.1 ** (200_000 / 250_000)
             fit.optimiser.b2, fit.optimiser.eps = 0.999, 1e-8
         again = config.train.joint.fit  # a round, on top of the geometry fit
-        again.steps, again.optimiser.final_share = 20_000, 0.1 ** (20_000 / 250_000)
+        again.steps, again.optimiser.final_fraction = 20_000, 0.1 ** (20_000 / 250_000)
         config.train.joint.label_rays = 1024
         loss = config.train.geometry.loss
         loss.occupancy = loss.depth = loss.distortion = 0.0
@@ -90,7 +90,7 @@ def _model() -> Any:
     model.appearance = False  # every photograph's own exposure and white balance
     model.view_members = 2  # more of them, on disjoint frames, where a strategy asks
     model.head = ml_collections.ConfigDict()
-    model.head.inputs = ("position", "normal", "albedo", "feature")
+    model.head.inputs = ("position", "normal", "diffuse", "feature")
     model.head.width = 64
     model.head.depth = 2
     model.head.octaves = 4
@@ -143,7 +143,7 @@ def _fit(*, steps: int, batch_rays: int, learning_rate: float) -> Any:
     fit.steps_per_call = 20
     fit.optimiser = ml_collections.ConfigDict()
     fit.optimiser.learning_rate = learning_rate
-    fit.optimiser.final_share = 0.02  # of the learning rate, at the last step
+    fit.optimiser.final_fraction = 0.02  # of the learning rate, at the last step
     fit.optimiser.schedule = "cosine"
     fit.optimiser.weight_decay = 0.0
     fit.optimiser.b2 = 0.99
@@ -156,7 +156,7 @@ def _train() -> Any:
     train.mode = "staged"  # or "joint": everything every round
     train.geometry = ml_collections.ConfigDict()
     train.geometry.seed = 0  # its own, so that runs of all seeds share one fit
-    train.geometry.grid_share = 0.05  # of the grid, each call; unless all has depth
+    train.geometry.grid_fraction = 0.05  # of the grid, each call; unless all has depth
     train.geometry.fit = _fit(steps=600, batch_rays=4096, learning_rate=1e-2)
     train.geometry.loss = ml_collections.ConfigDict()
     train.geometry.loss.colour = 1.0

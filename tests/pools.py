@@ -44,7 +44,7 @@ def rows(candidates, index):
     return acquisition.make_candidates(
         candidates.x_world[index],
         candidates.normal[index],
-        candidates.albedo[index],
+        candidates.diffuse[index],
         candidates.frame[index],
         np.where(there, candidates.purity[index], 0).astype(np.uint8),
         voxel_size=candidates.voxel_size,
@@ -54,7 +54,7 @@ def rows(candidates, index):
 
 def look(candidates, ids):
     """What the made-up model sees of candidates, ``[m 9]``."""
-    x = features(candidates, ids, normal_metres=1.0, albedo_metres=1.0)
+    x = features(candidates, ids, normal_metres=1.0, diffuse_metres=1.0)
     return (x - x.dtype.type(1.0)).astype(np.float32)
 
 
@@ -84,14 +84,14 @@ def posterior_of(params, seen):
         embedding=embedding,
         x_world=zeros,
         normal=zeros,
-        albedo=zeros,
+        diffuse=zeros,
         distance=zeros[:, 0],
         purity=zeros[:, 0],
         gain=seen[:, 0],
     )
 
 
-def beliefs_in(candidates):
+def predictions_in(candidates):
     """Function of ids to beliefs, as steps are given it."""
     return lambda ids: jax.tree.map(
         np.asarray, posterior_of(WEIGHTS, look(candidates, ids))
@@ -108,7 +108,7 @@ def one(probs, *, view_probs=(), gain=0.0):
         embedding=jnp.zeros(D),
         x_world=zero,
         normal=zero,
-        albedo=zero,
+        diffuse=zero,
         distance=jnp.zeros(()),
         purity=jnp.zeros(()),
         gain=jnp.float32(gain),
@@ -119,8 +119,8 @@ NO_BELIEF = Posterior(**dict.fromkeys(Posterior.__dataclass_fields__))
 
 GROUPS = {
     "views": ("view_entropy", "view_mean_log"),
-    "classes": ("class_shares", "class_worth"),
-    "labels": ("label_shares", "label_distance", "label_feature_distance"),
+    "classes": ("class_fractions", "class_weight"),
+    "labels": ("label_fractions", "label_distance", "label_feature_distance"),
 }
 CLEAR = {
     "frame": 0,
@@ -134,9 +134,9 @@ CLEAR = {
     "consistency": 1.0,
     "view_entropy": 0.0,
     "view_mean_log": 0.0,
-    "class_shares": 0.2,
-    "class_worth": 1.0,
-    "label_shares": 0.2,
+    "class_fractions": 0.2,
+    "class_weight": 1.0,
+    "label_fractions": 0.2,
     "label_distance": 1.0,
     "label_feature_distance": 1.0,
 }
@@ -148,7 +148,12 @@ def cues_of(classes=C, **changes):
     def leaf(name, value):
         if name in ("frame", "num_views"):
             return jnp.int32(value)
-        if name in ("view_mean_log", "class_shares", "class_worth", "label_shares"):
+        if name in (
+            "view_mean_log",
+            "class_fractions",
+            "class_weight",
+            "label_fractions",
+        ):
             return jnp.broadcast_to(jnp.asarray(value, jnp.float32), (classes,))
         return jnp.float32(value)
 
@@ -176,9 +181,9 @@ def all_cues(candidates, *, seed=3):
         consistency=within(1),
         view_entropy=-np.sum(mean * np.log(mean), axis=-1).astype(np.float32),
         view_mean_log=np.log(views).mean(axis=1).astype(np.float32),
-        class_shares=np.full((n, C), 1 / C, np.float32),
-        class_worth=np.broadcast_to(np.linspace(0.2, 1, C, dtype=np.float32), (n, C)),
-        label_shares=np.full((n, C), 1 / C, np.float32),
+        class_fractions=np.full((n, C), 1 / C, np.float32),
+        class_weight=np.broadcast_to(np.linspace(0.2, 1, C, dtype=np.float32), (n, C)),
+        label_fractions=np.full((n, C), 1 / C, np.float32),
         label_distance=within(3),
         label_feature_distance=within(30),
     )

@@ -4,13 +4,13 @@ Sees arrays only, never a model and never ground truth. A new score is one funct
 and a row of `SCORES`; a new strategy is a row of `STRATEGIES`.
 """
 
-from alsem.acquisition.batch.context import Batch, BeliefsFn, Running, Step
+from alsem.acquisition.batch.context import Batch, PredictFn, Running, Step
 from alsem.acquisition.batch.select import STEPS, choose
 from alsem.acquisition.candidates import Candidates, make_candidates, surface_area
 from alsem.acquisition.cues.depth_consistency import Cameras
 from alsem.acquisition.cues.geometry import Cues, VoxelTables, cues_at, voxel_cues
-from alsem.acquisition.cues.label import class_worth, label_distances, likeness
-from alsem.acquisition.cues.multiview import accumulate, finish, fresh_sums
+from alsem.acquisition.cues.label import class_weight, label_distances, likeness
+from alsem.acquisition.cues.multiview import accumulate, finish, init_sums
 from alsem.acquisition.cues.multiview import belief as own_view_belief
 from alsem.acquisition.cues.multiview_exact import exact_views
 from alsem.acquisition.mixture import Mixture, mix
@@ -46,11 +46,11 @@ __all__ = [
     "STEPS",
     "STRATEGIES",
     "Batch",
-    "BeliefsFn",
     "Cameras",
     "Candidates",
     "Cues",
     "Mixture",
+    "PredictFn",
     "Running",
     "ScoreFn",
     "Step",
@@ -59,14 +59,14 @@ __all__ = [
     "VoxelTables",
     "accumulate",
     "choose",
-    "class_worth",
+    "class_weight",
     "cues_at",
     "exact_views",
     "find_strategy",
     "finish",
     "for_round",
     "frame_units",
-    "fresh_sums",
+    "init_sums",
     "label_distances",
     "likeness",
     "make_candidates",

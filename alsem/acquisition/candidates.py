@@ -21,7 +21,7 @@ class Candidates:
     Attributes:
         x_world: float32 ``[n 3]``, metres.
         normal: int8 ``[n 3]``, unit normal times 127; zero where unknown.
-        albedo: uint8 ``[n 3]``, colour in [0, 1] times 255.
+        diffuse: uint8 ``[n 3]``, colour in [0, 1] times 255.
         frame: int32 ``[n]``, the training frame the ray belongs to.
         is_valid: bool ``[n]``; False where the ray ends on no one surface. Such a
             candidate is never asked about.
@@ -33,7 +33,7 @@ class Candidates:
 
     x_world: np.ndarray
     normal: np.ndarray
-    albedo: np.ndarray
+    diffuse: np.ndarray
     frame: np.ndarray
     is_valid: np.ndarray
     purity: np.ndarray
@@ -58,7 +58,7 @@ def _quantized(values: np.ndarray, *, scale: int, dtype: type) -> np.ndarray:
 def make_candidates(
     x_world: np.ndarray,
     normal: np.ndarray,
-    albedo: np.ndarray,
+    diffuse: np.ndarray,
     frame: np.ndarray,
     purity: np.ndarray,
     *,
@@ -70,7 +70,7 @@ def make_candidates(
     Args:
         x_world: ``[n 3]`` where every ray ends, metres; not finite means nowhere.
         normal: ``[n 3]`` unit normal there, or already int8 times 127.
-        albedo: ``[n 3]`` colour there in [0, 1], or already uint8 times 255.
+        diffuse: ``[n 3]`` colour there in [0, 1], or already uint8 times 255.
         frame: ``[n]`` index of the ray's training frame.
         purity: ``[n]`` in [0, 1], or already uint8 times 255.
         voxel_size: Edge of a voxel, metres.
@@ -79,7 +79,7 @@ def make_candidates(
     Raises:
         ValueError: If the lengths differ or ``voxel_size`` is not positive.
     """
-    lengths = {len(a) for a in (x_world, normal, albedo, frame, purity)}
+    lengths = {len(a) for a in (x_world, normal, diffuse, frame, purity)}
     if len(lengths) != 1:
         raise ValueError(f"candidates of different lengths: {sorted(lengths)}")
     if not voxel_size > 0:
@@ -96,7 +96,7 @@ def make_candidates(
     return Candidates(
         x_world=x_world,
         normal=_quantized(normal, scale=NORMAL_SCALE, dtype=np.int8),
-        albedo=_quantized(albedo, scale=BYTE_SCALE, dtype=np.uint8),
+        diffuse=_quantized(diffuse, scale=BYTE_SCALE, dtype=np.uint8),
         frame=np.asarray(frame, np.int32),
         is_valid=is_valid,
         purity=packed_purity,
@@ -121,7 +121,7 @@ def features(
     ids: np.ndarray,
     *,
     normal_metres: float = 0.0,
-    albedo_metres: float = 0.0,
+    diffuse_metres: float = 0.0,
 ) -> np.ndarray:
     """Coordinates ``[m d]``, metres, whose Euclidean distance says how alike two are.
 
@@ -132,9 +132,9 @@ def features(
     if normal_metres:
         scale = np.float32(normal_metres / NORMAL_SCALE)
         columns.append(candidates.normal[ids] * scale)
-    if albedo_metres:
-        scale = np.float32(albedo_metres / BYTE_SCALE)
-        columns.append(candidates.albedo[ids] * scale)
+    if diffuse_metres:
+        scale = np.float32(diffuse_metres / BYTE_SCALE)
+        columns.append(candidates.diffuse[ids] * scale)
     return np.concatenate(columns, axis=-1)
 
 

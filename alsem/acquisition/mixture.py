@@ -34,8 +34,8 @@ def mix(scores: np.ndarray, mixture: Mixture, is_valid: np.ndarray) -> np.ndarra
     scale = _fractional_ranks if mixture.by == "rank" else _within_range
     total = np.zeros(len(scores), np.float32)
     for part, weight in zip(scores.T, mixture.weights, strict=True):
-        share = np.float32(weight / sum(mixture.weights))
-        total[is_valid] += share * scale(part[is_valid].astype(np.float32))
+        fraction = np.float32(weight / sum(mixture.weights))
+        total[is_valid] += fraction * scale(part[is_valid].astype(np.float32))
     return total
 
 

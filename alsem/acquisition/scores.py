@@ -137,8 +137,8 @@ def balanced(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array
 
     The share is that of the pool which is predicted as that class.
     """
-    share = cues.class_shares[jnp.argmax(jnp.mean(posterior.probs, axis=0))]
-    return margin(key, posterior, cues) * jnp.exp(-share)
+    fraction = cues.class_fractions[jnp.argmax(jnp.mean(posterior.probs, axis=0))]
+    return margin(key, posterior, cues) * jnp.exp(-fraction)
 
 
 def redal(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
@@ -166,7 +166,7 @@ def geometry(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array
     probs = jnp.mean(posterior.probs, axis=0)
     is_best = jnp.arange(len(probs)) == jnp.argmax(probs)
     second = jnp.argmax(jnp.where(is_best, -1.0, probs))
-    worth = cues.class_worth[jnp.argmax(probs)] + cues.class_worth[second]
+    worth = cues.class_weight[jnp.argmax(probs)] + cues.class_weight[second]
     weight = margin(key, posterior, cues) * 0.5 * worth
     seen = visibility(key, posterior, cues)
     for cue in (seen, cues.purity, cues.consistency):

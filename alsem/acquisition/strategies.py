@@ -13,7 +13,7 @@ import numpy as np
 
 from alsem.acquisition import scores
 from alsem.acquisition.batch import select, steps
-from alsem.acquisition.batch.context import BeliefsFn, Step
+from alsem.acquisition.batch.context import PredictFn, Step
 from alsem.acquisition.batch.select import NEED_BELIEFS, STEPS
 from alsem.acquisition.candidates import Candidates
 from alsem.acquisition.mixture import SCALES, Mixture, mix
@@ -51,11 +51,11 @@ class Strategy:
         key: PRNGKeyArray,
         scores: np.ndarray,
         candidates: Candidates,
-        asked: np.ndarray,
+        queried: np.ndarray,
         *,
         num: int,
         allowed: np.ndarray | None = None,
-        beliefs: BeliefsFn | None = None,
+        beliefs: PredictFn | None = None,
     ) -> np.ndarray:
         """`select.choose` by this strategy's rule, of scores as its scorer made them.
 
@@ -65,7 +65,7 @@ class Strategy:
             key,
             self.worth(scores, candidates),
             candidates,
-            asked,
+            queried,
             num=num,
             rule=self.rule,
             allowed=allowed,
@@ -80,7 +80,7 @@ class Strategy:
 
 
 _explore_and_exploit = functools.partial(
-    select.mixed, explore=(steps.k_centre,), exploit=(steps.spaced,), share=0.25
+    select.mixed, explore=(steps.k_centre,), exploit=(steps.spaced,), fraction=0.25
 )
 
 STRATEGIES: dict[str, Strategy] = {

@@ -155,7 +155,7 @@ class Experiment:
         geometry_seed: Its seed, apart from the run's so that runs share it.
         geometry_loss: Its loss.
         appearance: Whether every photograph has an exposure of its own.
-        grid_share: Share of the proposal grid refreshed after each compiled call.
+        grid_fraction: Share of the proposal grid refreshed after each compiled call.
         policy: The learned policy, None if the strategy has none.
         strategy: How queries are chosen, None for full supervision.
         semantics: The semantic fit of a staged round.
@@ -179,7 +179,7 @@ class Experiment:
     geometry_seed: int
     geometry_loss: GeometryLoss
     appearance: bool
-    grid_share: float
+    grid_fraction: float
     semantics: Fit
     labels_per_fit: int
     joint: Joint | None

@@ -94,7 +94,7 @@ def address(experiment: Experiment) -> str:
     """Name of the folder that holds the experiment's geometry."""
     scene = experiment.scene
     test_poses = hashlib.sha256(scene.test.world_from_cam.tobytes()).hexdigest()
-    params = jax.eval_shape(lambda: _fresh_params(experiment, jax.random.key(0)))
+    params = jax.eval_shape(lambda: _init_params(experiment, jax.random.key(0)))
     decides = {
         "format": FORMAT,
         "params": str(jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), params)),
@@ -122,13 +122,13 @@ def _lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def _fresh_params(experiment: Experiment, key: Any) -> Any:
+def _init_params(experiment: Experiment, key: Any) -> Any:
     """Parameters of geometry and colour before the first step."""
     params = experiment.nerf.init(key)
     if not experiment.appearance:
         return params
     frames = len(experiment.scene.train.names)
-    return dict(params) | {"appearance": appearance.fresh_appearance(frames)}
+    return dict(params) | {"appearance": appearance.init_appearance(frames)}
 
 
 def _fit_geometry(experiment: Experiment, folder: Path) -> training.TrainState:
@@ -136,8 +136,8 @@ def _fit_geometry(experiment: Experiment, folder: Path) -> training.TrainState:
     fit, nerf = experiment.geometry, experiment.nerf
     key = rng.run_key(experiment.geometry_seed, "geometry")
     tx = fit.optimiser.build(fit.steps)
-    params = _fresh_params(experiment, rng.stream(key, "init"))
-    state = training.fresh_state(params, tx, grid=nerf.init_grid())
+    params = _init_params(experiment, rng.stream(key, "init"))
+    state = training.init_state(params, tx, grid=nerf.init_grid())
     checkpoints = Checkpoints(folder, keep=1)
     latest = checkpoints.latest()
     if latest is not None:
@@ -189,12 +189,12 @@ def _fit_geometry(experiment: Experiment, folder: Path) -> training.TrainState:
 
 def refresher(experiment: Experiment):
     """What keeps the proposal grid up to date in training; None without one."""
-    if experiment.nerf.init_grid() is None or experiment.grid_share <= 0:
+    if experiment.nerf.init_grid() is None or experiment.grid_fraction <= 0:
         return None
 
     def refresh(state: training.TrainState, key):
         grid = experiment.nerf.refresh(
-            state.params, state.grid, key, share=experiment.grid_share
+            state.params, state.grid, key, fraction=experiment.grid_fraction
         )
         return state.replace(grid=grid)  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -216,7 +216,7 @@ def refresh_whole_grid(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _refresh_all(nerf: Nerf, params: Any, grid: Any, key: Any):
-    return nerf.refresh(params, grid, key, share=1.0)
+    return nerf.refresh(params, grid, key, fraction=1.0)
 
 
 def make_encoder(experiment: Experiment) -> Encoder:

@@ -15,7 +15,7 @@ from alsem.core.numerics import padded
 from alsem.data import Scene
 from alsem.nerf.cameras import pixel_rays
 from alsem.policy import loss
-from alsem.policy.targets import Outcomes
+from alsem.policy.targets import PolicyTargets
 from alsem.surface import SurfaceCache
 
 
@@ -54,10 +54,10 @@ def pixel_data(scene: Scene) -> training.PixelData:
         depth_z=jnp.asarray(depth_z),
         normal=jnp.asarray(normal),
         world_from_cam=jnp.asarray(frames.world_from_cam),
-        shown=(
+        valid_mask=(
             None
-            if frames.shown is None
-            else jnp.asarray(np.flatnonzero(frames.shown), jnp.int32)
+            if frames.valid_mask is None
+            else jnp.asarray(np.flatnonzero(frames.valid_mask), jnp.int32)
         ),
     )
 
@@ -108,20 +108,22 @@ def pixel_labels(labelled: LabelledRays) -> training.LabelledPixels:
     )
 
 
-def observed(outcomes: Outcomes, pool: SurfaceCache | None) -> loss.Observations:
+def observed(
+    policy_targets: PolicyTargets, pool: SurfaceCache | None
+) -> loss.Observations:
     """What the policy learns from.
 
     Args:
-        outcomes: Of queries.
+        policy_targets: Of queries.
         pool: Cache to take their rays from; None in joint fits, which render them.
     """
-    pixel = padded(outcomes.pixel.astype(np.int32), 0)
+    pixel = padded(policy_targets.pixel.astype(np.int32), 0)
     compact = None if pool is None else jax.tree.map(jnp.asarray, pool.take(pixel))
     return loss.Observations(
         pixel=jnp.asarray(pixel),
         compact=compact,
-        cues=jnp.asarray(padded(outcomes.cues, 0)),
-        wrong=jnp.asarray(padded(outcomes.wrong, -1)),
-        gain=jnp.asarray(padded(outcomes.gain, np.nan)),
-        count=jnp.int32(max(len(outcomes), 1)),
+        cues=jnp.asarray(padded(policy_targets.cues, 0)),
+        wrong=jnp.asarray(padded(policy_targets.wrong, -1)),
+        gain=jnp.asarray(padded(policy_targets.gain, np.nan)),
+        count=jnp.int32(max(len(policy_targets), 1)),
     )

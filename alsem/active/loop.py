@@ -17,14 +17,14 @@ from alsem.active.experiment import Experiment
 from alsem.active.geometry_stage import FittedScene, Model
 from alsem.active.policy_targets import Answers, Hindsight
 from alsem.active.pool import Pool, open_pool
-from alsem.active.predict import Beliefs
+from alsem.active.predict import Predictor
 from alsem.active.round_metrics import Assessor
 from alsem.active.score_pool import PoolScorer
 from alsem.active.semantic_stage import RoundFitter
 from alsem.annotation import Annotator, LabelStore
 from alsem.core import progress, rng, signals
 from alsem.core.errors import InputError
-from alsem.policy.targets import Asked
+from alsem.policy.targets import QuerySnapshot
 from alsem.reporting import run_log
 
 SCALARS = ("miou", "miou_estimate", "total_acc", "mean_acc", "ece", "psnr")
@@ -50,7 +50,7 @@ class Run:
         self.log = log
         self.pool = open_pool(experiment, scene.pool)
         self.fitter = fitter
-        self.beliefs = Beliefs(experiment, scene)
+        self.beliefs = Predictor(experiment, scene)
         self.scorer = PoolScorer(experiment, self.beliefs)
         self.ended_by: str | None = None
         self.assessor = Assessor(experiment, self.beliefs, log)
@@ -97,8 +97,8 @@ class Run:
             new = self.answers.of_round(round_index)
             foretold = self.assessor.foretold(model, new, self.log.rounds())
             signals.check()
-            outcomes = self.hindsight.outcomes(round_index)
-            model = self.fitter.fit(round_index, model, labelled, outcomes, watch)
+            policy_targets = self.hindsight.policy_targets(round_index)
+            model = self.fitter.fit(round_index, model, labelled, policy_targets, watch)
             signals.check()
             row = self.assessor.row(
                 round_index,
@@ -186,7 +186,7 @@ class Run:
                 rng.stream(key, "select"),
                 worth,
                 pool.table,
-                self.store.asked_units(),
+                self.store.queried_units(),
                 num=self._most_queries(pool, limit),
                 beliefs=self._beliefs_of(model, pool),
             )
@@ -195,8 +195,8 @@ class Run:
             if model is not None and scores.predicted is not None:
                 pixel = pool.units.anchor[units]
                 cues = self.scorer.policy_cues(model, pool, seen, pixel)
-                asked = Asked(pixel, cues, scores.predicted)
-                self.hindsight.diary.write(round_index, asked)
+                asked = QuerySnapshot(pixel, cues, scores.predicted)
+                self.hindsight.query_log.write(round_index, asked)
             self._write(round_index, units, worth[units])
         return name
 
@@ -208,8 +208,8 @@ class Run:
         if asked_for is None:
             return "full", None
         if policy is not None and policy.start is None:
-            outcomes = self.hindsight.outcomes(round_index - 1)
-            if len(outcomes) < policy.least:
+            policy_targets = self.hindsight.policy_targets(round_index - 1)
+            if len(policy_targets) < policy.least:
                 asked_for = STRATEGIES["geometry"]
         chosen = acquisition.for_round(
             asked_for,
@@ -272,7 +272,7 @@ class Run:
 
     def _beliefs_of(
         self, model: Model | None, pool: Pool
-    ) -> acquisition.BeliefsFn | None:
+    ) -> acquisition.PredictFn | None:
         """What the model believes of units, by their anchors."""
         if model is None:
             return None

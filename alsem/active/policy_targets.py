@@ -10,7 +10,7 @@ from alsem.active.pool import Labels, Pool
 from alsem.active.semantic_stage import RoundFitter
 from alsem.annotation import Annotations, LabelStore, expand_annotations
 from alsem.policy import features, targets
-from alsem.policy.targets import Asked, Diary, Outcomes
+from alsem.policy.targets import PolicyTargets, QueryLog, QuerySnapshot
 
 MOST_JUDGED = 1 << 14  # labelled pixels that a model is compared with, at most
 
@@ -39,7 +39,7 @@ class Answers:
 
     def summary(self) -> Labels:
         """Where was asked so far, and how much of each class was found."""
-        asked = self._units.anchor[self._store.asked_units()]
+        asked = self._units.anchor[self._store.queried_units()]
         annotations = self._store.annotations(None)
         label, answer = self._expand(annotations).label, annotations.label
         # Runs of one segment share a click; a void answer is of no class.
@@ -67,13 +67,13 @@ class Hindsight:
         self, experiment: Experiment, pool: Pool, answers: Answers, fitter: RoundFitter
     ):
         """Reads nothing yet; ``pool`` is the one that places are compared in."""
-        self.diary = Diary(experiment.workdir / "policy")
+        self.query_log = QueryLog(experiment.workdir / "policy")
         self._policy = experiment.policy
         self._candidates = pool.candidates
         self._answers = answers
         self._fitter = fitter
 
-    def outcomes(self, round_index: int) -> Outcomes:
+    def policy_targets(self, round_index: int) -> PolicyTargets:
         """What became of the queries up to a round; nothing without a policy."""
         none = targets.nothing(len(features.policy_names()))
         if self._policy is None:
@@ -82,23 +82,25 @@ class Hindsight:
         answered = self._answers.summary().pixel
         parts = [none]
         for number in range(1, round_index + 1):
-            asked = self.diary.read(number)
+            asked = self.query_log.read(number)
             if asked is None:
                 continue
             asked = asked.only(np.isin(asked.pixel, answered))  # the rest: withdrawn
             gain = np.full(len(asked.pixel), np.nan, np.float32)
-            after = self.diary.read(number + 1) if number < round_index else None
+            after = self.query_log.read(number + 1) if number < round_index else None
             if after is not None:
                 gain = self._gain(asked, after, self._answers.of_round(number + 1))
             wrong = targets.mistakes(asked, labelled.pixel, labelled.label)
-            parts.append(Outcomes(asked.pixel, asked.cues, wrong, gain))
-        outcomes = targets.joined(parts)
-        expected = self._fitter.expected_gain(outcomes.cues)
+            parts.append(PolicyTargets(asked.pixel, asked.cues, wrong, gain))
+        policy_targets = targets.joined(parts)
+        expected = self._fitter.expected_gain(policy_targets.cues)
         if expected is None:
-            return outcomes
-        return targets.shrunk(outcomes, expected, self._policy.prior)
+            return policy_targets
+        return targets.shrunk(policy_targets, expected, self._policy.prior)
 
-    def _gain(self, asked: Asked, after: Asked, judges: LabelledRays) -> np.ndarray:
+    def _gain(
+        self, asked: QuerySnapshot, after: QuerySnapshot, judges: LabelledRays
+    ) -> np.ndarray:
         credit = targets.credit(
             acquisition.likeness(self._candidates, asked.pixel),
             acquisition.likeness(self._candidates, judges.pixel),

@@ -67,13 +67,13 @@ def open_pool(
     arrays, active = cache.arrays, experiment.active
     frames = np.arange(len(cache.world_from_cam), dtype=np.int32)
     opaque = arrays["depth_z"] > 0
-    shown = experiment.scene.train.shown
-    if shown is not None:
-        opaque &= shown.reshape(-1)
+    valid_mask = experiment.scene.train.valid_mask
+    if valid_mask is not None:
+        opaque &= valid_mask.reshape(-1)
     candidates = acquisition.make_candidates(
         surface.end_points(cache),
         np.asarray(arrays["normal"][:, 0]),
-        np.asarray(arrays["albedo"][:, 0]),
+        np.asarray(arrays["diffuse"][:, 0]),
         np.repeat(frames, cache.rays_per_frame),
         np.where(opaque, arrays["weight"][:, 0], 0).astype(np.uint8),
         voxel_size=active.voxel_size,
@@ -117,8 +117,8 @@ def make_units(experiment: Experiment, candidates: Candidates) -> Units:
         number = acquisition.voxel_units(candidates, size=active.volume_size)
     else:
         number = acquisition.supervoxel_units(candidates, size=active.volume_size)
-    if frames.shown is not None and active.granularity != "point":
-        number = acquisition.units_within(frames.shown.reshape(-1), number)
+    if frames.valid_mask is not None and active.granularity != "point":
+        number = acquisition.units_within(frames.valid_mask.reshape(-1), number)
     return acquisition.make_units(
         active.granularity, number, candidates, image_size=(height, width)
     )

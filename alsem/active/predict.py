@@ -17,7 +17,7 @@ from alsem.surface import SurfaceCache, decoder
 from alsem.surface.posterior import make_posterior
 
 
-class Beliefs:
+class Predictor:
     """Compiled looks at models; made once a run."""
 
     def __init__(self, experiment: Experiment, scene: FittedScene):

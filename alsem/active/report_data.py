@@ -7,7 +7,7 @@ import numpy as np
 from alsem import surface
 from alsem.active.experiment import Experiment
 from alsem.active.geometry_stage import Model
-from alsem.active.predict import Beliefs
+from alsem.active.predict import Predictor
 from alsem.annotation import LabelStore, Queries
 from alsem.reporting import html_report, run_log
 from alsem.reporting.html_report.data import FrameView, QueryView, ReportData
@@ -18,7 +18,7 @@ TOP_VIEW_POINTS = 300_000
 
 def write(
     experiment: Experiment,
-    beliefs: Beliefs,
+    beliefs: Predictor,
     model: Model,
     store: LabelStore,
     log: run_log.RunLog,
@@ -62,7 +62,7 @@ def write_open_queries(experiment: Experiment, queries: Queries) -> None:
 
 
 def _frames(
-    experiment: Experiment, beliefs: Beliefs, model: Model
+    experiment: Experiment, beliefs: Predictor, model: Model
 ) -> tuple[FrameView, ...]:
     frames, truth, cache = experiment.scene.test, experiment.truth, model.test
     prediction = beliefs.test(model)
@@ -71,7 +71,9 @@ def _frames(
     uncertainty = prediction.uncertainty.reshape(shape)
     rgb = cache.arrays["rgb"].reshape(frames.rgb.shape)
     depth_z = cache.arrays["depth_z"].reshape(shape)
-    shown = np.unique(np.linspace(0, shape[0] - 1, FRAMES_SHOWN).round().astype(int))
+    valid_mask = np.unique(
+        np.linspace(0, shape[0] - 1, FRAMES_SHOWN).round().astype(int)
+    )
     return tuple(
         FrameView(
             name=frames.names[i],
@@ -85,7 +87,7 @@ def _frames(
                 None if truth.test_depth_z is None else truth.test_depth_z[i]
             ),
         )
-        for i in shown
+        for i in valid_mask
     )
 
 
@@ -109,7 +111,7 @@ def _queried(experiment: Experiment, store: LabelStore) -> tuple[QueryView, ...]
     )
 
 
-def _top_view(beliefs: Beliefs, model: Model) -> html_report.TopView | None:
+def _top_view(beliefs: Predictor, model: Model) -> html_report.TopView | None:
     pool = model.pool
     step = max(1, pool.num_rays // TOP_VIEW_POINTS)
     ids = np.arange(0, pool.num_rays, step)
@@ -119,5 +121,5 @@ def _top_view(beliefs: Beliefs, model: Model) -> html_report.TopView | None:
     return html_report.top_view(
         surface.end_points(pool)[ids],
         beliefs.labels(model, ids),
-        np.asarray(pool.arrays["albedo"][ids, 0]),
+        np.asarray(pool.arrays["diffuse"][ids, 0]),
     )

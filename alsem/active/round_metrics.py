@@ -9,7 +9,7 @@ from alsem.active.experiment import Experiment
 from alsem.active.geometry_stage import Model
 from alsem.active.labelled_rays import LabelledRays
 from alsem.active.pool import Labels, Pool
-from alsem.active.predict import Beliefs
+from alsem.active.predict import Predictor
 from alsem.annotation import Totals
 from alsem.core import progress
 from alsem.evaluation import expected_miou, image_quality, test_metrics
@@ -19,7 +19,7 @@ from alsem.reporting import run_log
 class Assessor:
     """Makes the rows of a run; the only part of the loop that sees test labels."""
 
-    def __init__(self, experiment: Experiment, beliefs: Beliefs, log: run_log.RunLog):
+    def __init__(self, experiment: Experiment, beliefs: Predictor, log: run_log.RunLog):
         """Measures nothing yet."""
         self._experiment = experiment
         self._beliefs = beliefs
@@ -78,7 +78,7 @@ class Assessor:
             scene.test.rgb,
             model.test.arrays["depth_z"].reshape(shape[:3]),
             truth.test_depth_z,
-            scene.test.shown,
+            scene.test.valid_mask,
         )
 
     def row(

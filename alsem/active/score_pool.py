@@ -20,7 +20,7 @@ from alsem.acquisition import Cues, Strategy
 from alsem.active.experiment import Experiment
 from alsem.active.geometry_stage import Model
 from alsem.active.pool import Labels, Pool
-from alsem.active.predict import Beliefs
+from alsem.active.predict import Predictor
 from alsem.core.arrays import Array, Leaf
 from alsem.core.mesh import batched, replicated
 from alsem.core.numerics import padded
@@ -36,18 +36,18 @@ class RoundCues:
     Attributes:
         geometry: Voxel tables that only geometry decides.
         views: What the views of every voxel believe together.
-        class_shares: ``[c]`` share of the pool that every class is predicted for.
-        class_worth: ``[c]`` what a label of every class is worth.
-        label_shares: ``[c]`` share of the labels.
+        class_fractions: ``[c]`` share of the pool that every class is predicted for.
+        class_weight: ``[c]`` what a label of every class is worth.
+        label_fractions: ``[c]`` share of the labels.
         label_distance: ``[v+1]``, see `acquisition.Cues`.
         label_feature_distance: ``[v+1]``.
     """
 
     geometry: Any
     views: Any = None
-    class_shares: Leaf | None = None
-    class_worth: Leaf | None = None
-    label_shares: Leaf | None = None
+    class_fractions: Leaf | None = None
+    class_weight: Leaf | None = None
+    label_fractions: Leaf | None = None
     label_distance: Leaf | None = None
     label_feature_distance: Leaf | None = None
 
@@ -68,7 +68,7 @@ class Scores:
 class PoolScorer:
     """Scores pools; compiled functions live as long as it does."""
 
-    def __init__(self, experiment: Experiment, beliefs: Beliefs):
+    def __init__(self, experiment: Experiment, beliefs: Predictor):
         """Compiles nothing yet."""
         self._experiment = experiment
         self._mesh = experiment.mesh
@@ -92,15 +92,15 @@ class PoolScorer:
             )
             predicted = confusion.sum(axis=0)
             cues = cues.replace(  # pyright: ignore[reportAttributeAccessIssue]
-                class_shares=_shares(predicted),
-                class_worth=acquisition.class_worth(
+                class_fractions=_fractions(predicted),
+                class_weight=acquisition.class_weight(
                     predicted, int(labels.answers.sum())
                 ),
             )
         if "labels" in needs:
             near, alike = acquisition.label_distances(pool.candidates, labels.pixel)
             cues = cues.replace(  # pyright: ignore[reportAttributeAccessIssue]
-                label_shares=_shares(labels.count),
+                label_fractions=_fractions(labels.count),
                 label_distance=near,
                 label_feature_distance=alike,
             )
@@ -181,9 +181,9 @@ class PoolScorer:
             rows["purity"],
             views=tables.views,
             view_row=ids if self._experiment.active.exact_views else None,
-            class_shares=of_all(tables.class_shares),
-            class_worth=of_all(tables.class_worth),
-            label_shares=of_all(tables.label_shares),
+            class_fractions=of_all(tables.class_fractions),
+            class_weight=of_all(tables.class_weight),
+            label_fractions=of_all(tables.label_fractions),
             label_distance=of_voxel(tables.label_distance),
             label_feature_distance=of_voxel(tables.label_feature_distance),
         )
@@ -215,9 +215,7 @@ class PoolScorer:
         """What views believe together, one frame per device at a time."""
         mesh = self._mesh
         num_classes = len(self._experiment.scene.class_names)
-        sums = acquisition.fresh_sums(
-            pool.candidates.num_voxels, num_classes, mesh=mesh
-        )
+        sums = acquisition.init_sums(pool.candidates.num_voxels, num_classes, mesh=mesh)
         for ids, rows in self._frames(pool):
             probs = self._view_beliefs(model.heads, ids, rows)
             sums = acquisition.accumulate(sums, probs, rows["voxel"], mesh=mesh)
@@ -266,5 +264,5 @@ class PoolScorer:
         }
 
 
-def _shares(count: np.ndarray) -> np.ndarray:
+def _fractions(count: np.ndarray) -> np.ndarray:
     return (count / max(int(count.sum()), 1)).astype(np.float32)

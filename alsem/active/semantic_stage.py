@@ -22,7 +22,7 @@ from alsem.core import progress, rng, signals
 from alsem.core.mesh import replicated
 from alsem.core.numerics import padded
 from alsem.policy import loss, weight_files
-from alsem.policy.targets import Outcomes
+from alsem.policy.targets import PolicyTargets
 from alsem.surface import decoder
 from alsem.training.checkpoint import Checkpoints
 from alsem.training.optimizer import Fit
@@ -65,7 +65,7 @@ class RoundFitter:
         policy = self._experiment.policy
         if policy is None or policy.start is None or not len(cues):
             return None
-        forecast = self._forecast(self._fresh_policy(0), padded(cues))
+        forecast = self._forecast(self._init_policy(0), padded(cues))
         return np.asarray(forecast.gain)[: len(cues)]
 
     def restore(self, round_index: int, watch: progress.Stopwatch) -> Model:
@@ -80,7 +80,7 @@ class RoundFitter:
         round_index: int,
         before: Model | None,
         labelled: LabelledRays,
-        outcomes: Outcomes,
+        policy_targets: PolicyTargets,
         watch: progress.Stopwatch,
     ) -> Model:
         """Fits a round's model to the labels, its policy to outcomes, and saves it."""
@@ -90,7 +90,7 @@ class RoundFitter:
             return self.restore(round_index, watch)
         with watch.measure("fit_semantics"):
             state = self._start(round_index, before)
-            state = self._train(round_index, state, labelled, outcomes)
+            state = self._train(round_index, state, labelled, policy_targets)
             jax.block_until_ready(state.params)
         model = self._look(state, round_index, watch)
         self._rounds.save(round_index, model.state, {"round": round_index})
@@ -162,7 +162,7 @@ class RoundFitter:
             policy=policy,
         )
 
-    def _fresh_heads(self, round_index: int) -> list[Any]:
+    def _initial_heads(self, round_index: int) -> list[Any]:
         """Parameters of heads as they are born, one entry a level."""
         key = rng.run_key(self._experiment.seed, "heads", round_index)
         return self._born(key)
@@ -186,7 +186,7 @@ class RoundFitter:
         """Length of the field's description of a point."""
         return self._scene.pool.arrays["feature"].shape[-1]
 
-    def _fresh_policy(self, round_index: int) -> Any:
+    def _init_policy(self, round_index: int) -> Any:
         policy = self._experiment.policy
         assert policy is not None
         key = rng.run_key(self._experiment.seed, "policy", round_index)
@@ -195,17 +195,17 @@ class RoundFitter:
 
     def _fresh(self, round_index: int) -> training.TrainState:
         """Heads as they are born; in joint training with the field as fitted."""
-        heads = self._fresh_heads(round_index)
+        heads = self._initial_heads(round_index)
         params: dict[str, Any] = {}
         if self._experiment.policy is not None:
-            params["policy"] = self._fresh_policy(round_index)
+            params["policy"] = self._init_policy(round_index)
         if self._experiment.joint is None:
-            return training.fresh_state(params | {"heads": heads[-1]}, self._tx)
+            return training.init_state(params | {"heads": heads[-1]}, self._tx)
         params |= {"field": self._scene.params, "heads": heads}
         # Copies: the runner donates what it is given.
         params = jax.tree.map(jnp.array, params)
         grid = jax.tree.map(jnp.array, self._scene.grid)
-        return training.fresh_state(params, self._tx, grid=grid)
+        return training.init_state(params, self._tx, grid=grid)
 
     def _start(self, round_index: int, before: Model | None) -> training.TrainState:
         state = self._fresh(round_index)
@@ -217,19 +217,19 @@ class RoundFitter:
         # Warm: the weights go on; the optimiser and its schedule begin anew.
         params = jax.tree.map(jnp.array, before.state.params)
         grid = jax.tree.map(jnp.array, before.state.grid)
-        return training.fresh_state(params, self._tx, grid=grid)
+        return training.init_state(params, self._tx, grid=grid)
 
     def _train(
         self,
         round_index: int,
         state: training.TrainState,
         labelled: LabelledRays,
-        outcomes: Outcomes,
+        policy_targets: PolicyTargets,
     ) -> training.TrainState:
         if not len(labelled.label):
             return state  # every answer was void: nothing to learn from yet
         key = rng.run_key(self._experiment.seed, "fit", round_index)
-        data = (*self._labels(labelled), self._outcomes(outcomes))
+        data = (*self._labels(labelled), self._policy_targets(policy_targets))
         with progress.progress(self._steps, f"round {round_index} fit") as bar:
             bar.update(int(state.step))
 
@@ -260,11 +260,15 @@ class RoundFitter:
             return (labelled_rays.surface_labels(labelled, self._scene.pool),)
         return self._pixels, labelled_rays.pixel_labels(labelled)
 
-    def _outcomes(self, outcomes: Outcomes) -> loss.Observations | None:
+    def _policy_targets(
+        self, policy_targets: PolicyTargets
+    ) -> loss.Observations | None:
         if self._experiment.policy is None:
             return None
         is_staged = self._experiment.joint is None
-        return labelled_rays.observed(outcomes, self._scene.pool if is_staged else None)
+        return labelled_rays.observed(
+            policy_targets, self._scene.pool if is_staged else None
+        )
 
     def _look(
         self, state: training.TrainState, round_index: int, watch: progress.Stopwatch

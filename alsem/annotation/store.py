@@ -119,7 +119,7 @@ class LabelStore(Database):
         where, values = where_clause(round=round, status=status)
         return Queries(*self._read(Queries, f"queries {where}", values))
 
-    def asked_units(self) -> np.ndarray:
+    def queried_units(self) -> np.ndarray:
         """Units ``[n]`` int64 of all queries but the withdrawn, in their order."""
         sql = "SELECT unit FROM queries WHERE status != 'withdrawn' ORDER BY query_id"
         with self._input_errors():

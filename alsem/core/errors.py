@@ -25,7 +25,7 @@ class InputError(ValueError):
         return " ".join(str(self).split()) + more
 
 
-class Troubles:
+class ErrorCollector:
     """Collects what is wrong with an input, so that one pass finds all of it."""
 
     def __init__(self):

@@ -1,13 +1,20 @@
-"""One mesh axis, ``data``: batches are split over it, everything else is replicated.
+"""Devices: where arrays are placed, and how passes over rays are split over them.
 
-``AxisType.Auto`` on purpose: a hash grid gathers and an acquisition ranks, which
-explicit axes refuse. With one device all of this is a no-op.
+One mesh axis, ``data``. Parameters, training data and tables are put on every device
+once; batches and chunks of rays are split along their leading axis. ``AxisType.Auto``
+because a hash grid gathers and an acquisition ranks, which explicit axes refuse. With
+one device all of this is a no-op.
 """
 
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+IN_FLIGHT = 2  # chunks that are computed while the host prepares the next
 
 
 def make_mesh(num_devices: int | None = None) -> Mesh:
@@ -19,15 +26,89 @@ def make_mesh(num_devices: int | None = None) -> Mesh:
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """Every device holds the whole array."""
+    """Sharding of an array that every device holds whole."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def batched(mesh: Mesh) -> NamedSharding:
-    """The leading axis is split over the devices."""
+    """Sharding of an array whose leading axis is split over the devices."""
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
+def put(tree: Any, mesh: Mesh) -> Any:
+    """Copies a tree of arrays to every device."""
+    return jax.device_put(tree, replicated(mesh))
+
+
+def shard(tree: Any, mesh: Mesh) -> Any:
+    """Splits the leading axis of every array over the devices.
+
+    The axis must be a multiple of the number of devices: see `padded_size`.
+    """
+    return jax.device_put(tree, batched(mesh))
+
+
+def fetch(tree: Any) -> Any:
+    """Copies a tree of device arrays to NumPy arrays on the host."""
+    return jax.tree.map(np.asarray, jax.device_get(tree))
+
+
+def padded_size(count: int, mesh: Mesh) -> int:
+    """The smallest multiple of the number of devices that is at least ``count``."""
+    return -(-count // mesh.size) * mesh.size
+
+
 def split_batch(tree: Any, mesh: Mesh) -> Any:
-    """Inside jit: asks that the leading axis of every leaf be split."""
+    """Inside jit: constrains the leading axis of every array to be split."""
     return jax.lax.with_sharding_constraint(tree, batched(mesh))
+
+
+def map_rays(
+    fn: Callable[[Any, Any], Any], params: Any, chunks: Iterable[Any], mesh: Mesh
+) -> Iterator[Any]:
+    """Applies a compiled function to chunks of rays; yields its results in order.
+
+    While the devices work on one chunk the host prepares the next and copies of
+    finished results are under way, so that neither waits for the other.
+
+    Args:
+        fn: Compiled ``(params, chunk) -> results``, arrays with leading axis ``r``.
+        params: On every device already (`put`).
+        chunks: NumPy trees with leading axis ``r``, all of one shape, a multiple of
+            the number of devices.
+        mesh: The devices the rays are split over.
+
+    Yields:
+        ``fn``'s results of each chunk as NumPy arrays.
+    """
+    waiting: deque[Any] = deque()
+    for chunk in chunks:
+        result = fn(params, shard(chunk, mesh))
+        for leaf in jax.tree.leaves(result):
+            leaf.copy_to_host_async()
+        waiting.append(result)
+        if len(waiting) >= IN_FLIGHT:
+            yield fetch(waiting.popleft())
+    while waiting:
+        yield fetch(waiting.popleft())
+
+
+def fold_rays(
+    fn: Callable[[Any, Any, Any], Any],
+    params: Any,
+    carry: Any,
+    chunks: Iterable[Any],
+    mesh: Mesh,
+) -> Any:
+    """Folds chunks of rays into sums that stay on the devices.
+
+    Args:
+        fn: Compiled ``(carry, params, chunk) -> carry``; may donate its carry.
+        params: On every device already.
+        carry: Initial sums, on every device already.
+        chunks: As for `map_rays`.
+        mesh: The devices the rays are split over.
+    """
+    for chunk in chunks:
+        carry = fn(carry, params, shard(chunk, mesh))
+    return carry

@@ -1,4 +1,4 @@
-"""Immutable dataclasses that are pytrees, with fields whose types and shapes are checked.
+"""Immutable dataclasses that are pytrees, with fields whose shapes are checked.
 
 ``jax.tree_util.register_dataclass`` builds a tree anew through ``__init__``, which
 checks its fields; JAX also stores shardings, axis numbers and ``None`` in trees, so

@@ -67,13 +67,13 @@ class SurfacePoints:
         x_world: ``[*b 3]`` metres.
         normal: ``[*b 3]`` unit outward normal as the field predicts it; zero where a
             field has none.
-        albedo: ``[*b 3]`` colour without its view-dependent part, sRGB in [0, 1].
+        diffuse: ``[*b 3]`` colour without its view-dependent part, sRGB in [0, 1].
         feature: ``[*b f]`` the field's own description of the point.
     """
 
     x_world: Leaf
     normal: Leaf
-    albedo: Leaf
+    diffuse: Leaf
     feature: Leaf
 
 
@@ -105,7 +105,7 @@ class Posterior:
         embedding: ``[*b d]`` what the first member's last layer sees.
         x_world: ``[*b 3]`` where the ray ends, metres.
         normal: ``[*b 3]`` unit normal there.
-        albedo: ``[*b 3]`` colour there.
+        diffuse: ``[*b 3]`` colour there.
         distance: ``[*b]`` metres along the ray.
         purity: ``[*b]`` share of the ray's weight that ends on that one surface.
         gain: ``[*b]`` what the query policy expects of asking there; None without one.
@@ -116,7 +116,7 @@ class Posterior:
     embedding: Leaf
     x_world: Leaf
     normal: Leaf
-    albedo: Leaf
+    diffuse: Leaf
     distance: Leaf
     purity: Leaf
     gain: Any = None

@@ -15,7 +15,7 @@ import numpy as np
 
 from alsem.core.errors import InputError
 from alsem.core.types import Intrinsics
-from alsem.data.image_files import Picture
+from alsem.data.image_files import ImageFile
 
 _LONGEST_SIDE = 32767  # that OpenCV resamples
 _NOTHING = -1e4  # a place outside of every picture
@@ -61,7 +61,7 @@ def shared_camera(lenses: Sequence[Lens]) -> Intrinsics:
 
 
 @dataclasses.dataclass(frozen=True)
-class Undistorted(Picture):
+class Undistorted(ImageFile):
     """A picture as the shared camera would have taken it.
 
     Attributes:
@@ -72,7 +72,7 @@ class Undistorted(Picture):
         is_colour: Whether values between pixels may be mixed.
     """
 
-    source: Picture
+    source: ImageFile
     lens: Lens
     camera: Intrinsics
     is_colour: bool
@@ -111,7 +111,7 @@ class Undistorted(Picture):
 
 
 @dataclasses.dataclass(frozen=True)
-class Covered(Picture):
+class Covered(ImageFile):
     """Where the shared camera sees something that the lens saw too, as a mask.
 
     Attributes:
@@ -122,7 +122,7 @@ class Covered(Picture):
 
     lens: Lens
     camera: Intrinsics
-    mask: Picture | None = None
+    mask: ImageFile | None = None
 
     @property
     def where(self) -> str:

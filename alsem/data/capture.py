@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from alsem.core.errors import InputError, Troubles
+from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
 from alsem.data import resampling
 from alsem.data.classes import Classes
-from alsem.data.frame_records import Shot
-from alsem.data.image_files import Picture
+from alsem.data.frame_records import FrameRecord
+from alsem.data.image_files import ImageFile
 from alsem.data.scene import Frames, GroundTruth, Scene
 from alsem.data.splits import Split
 
@@ -42,7 +42,7 @@ class Capture:
 
     name: str
     sequences: tuple[str, ...]
-    frames: Callable[[str], list[Shot]]
+    frames: Callable[[str], list[FrameRecord]]
     camera: Callable[[int, int], Intrinsics]
     depth_scale: float
     classes: Classes
@@ -57,9 +57,9 @@ class Capture:
             return label_table(self.classes[1])
         return self.label_of_id
 
-    def parts(self) -> dict[str, list[Shot]]:
+    def parts(self) -> dict[str, list[FrameRecord]]:
         """Sequences such that every frame is in just one; raises `InputError`."""
-        troubles, each = Troubles(), {}
+        troubles, each = ErrorCollector(), {}
         for name in self.sequences:
             if name != self.union:
                 with troubles.caught():
@@ -68,7 +68,7 @@ class Capture:
         if self.union is None:
             return each
         whole = self.frames(self.union)
-        names = [shot.name for shots in each.values() for shot in shots]
+        names = [record.name for records in each.values() for record in records]
         if len(names) == len(set(names)) == len(whole):
             return each
         return {self.union: whole}
@@ -79,10 +79,10 @@ class Capture:
             return self
         listed = functools.cache(self.frames)  # `parts` asks for each twice
 
-        def frames(name: str) -> list[Shot]:
+        def frames(name: str) -> list[FrameRecord]:
             if name != ALL:
                 return listed(name)
-            return [shot for each in self.sequences for shot in listed(each)]
+            return [record for each in self.sequences for record in listed(each)]
 
         sequences = (*self.sequences, ALL)
         return dataclasses.replace(self, sequences=sequences, frames=frames, union=ALL)
@@ -126,10 +126,10 @@ def load(
         InputError: If the splits share a frame, or an image is missing, damaged, or of
             another kind or size than it must be.
     """
-    train_shots = train.pick(capture.frames)
-    test_shots = test.pick(capture.frames)
-    in_train = {shot.name for shot in train_shots}
-    shared = [shot.name for shot in test_shots if shot.name in in_train]
+    train_records = train.pick(capture.frames)
+    test_records = test.pick(capture.frames)
+    in_train = {record.name for record in train_records}
+    shared = [record.name for record in test_records if record.name in in_train]
     if shared:
         raise InputError(
             f"splits {train.text!r} and {test.text!r} share {len(shared)} frames, "
@@ -138,23 +138,23 @@ def load(
             " and 'frames[::8]'"
         )
     # Objects' ids are for other programs.
-    train_shots, test_shots = (
-        [dataclasses.replace(shot, instance=None) for shot in shots]
-        for shots in (train_shots, test_shots)
+    train_records, test_records = (
+        [dataclasses.replace(record, instance=None) for record in records]
+        for records in (train_records, test_records)
     )
     if not use_depth:
-        train_shots = [dataclasses.replace(f, depth=None) for f in train_shots]
-    test_shots = [dataclasses.replace(f, regions=None) for f in test_shots]
+        train_records = [dataclasses.replace(f, depth=None) for f in train_records]
+    test_records = [dataclasses.replace(f, regions=None) for f in test_records]
     if not use_regions:
-        train_shots = [dataclasses.replace(f, regions=None) for f in train_shots]
-    elif train_shots[0].regions is None:
+        train_records = [dataclasses.replace(f, regions=None) for f in train_records]
+    elif train_records[0].regions is None:
         raise InputError(
-            f"{train_shots[0].rgb.where}: has no regions; write one "
+            f"{train_records[0].rgb.where}: has no regions; write one "
             "regions_<number>.png an image, or set active.superpixels='slic'"
         )
-    for shots in (train_shots, test_shots):
-        check_alike(shots)
-    width, height = check_frames([*train_shots, *test_shots])
+    for records in (train_records, test_records):
+        check_alike(records)
+    width, height = check_frames([*train_records, *test_records])
     camera = capture.camera(width, height)
     if downscale < 1 or width % downscale or height % downscale:
         fitting = [s for s in range(1, 17) if width % s == 0 and height % s == 0]
@@ -163,8 +163,8 @@ def load(
             f"of {capture.name}; use one of {', '.join(map(str, fitting))}"
         )
     camera = resampling.downscaled(camera, downscale)
-    train_frames, train_labels = _decode(capture, train_shots, camera, downscale)
-    test_frames, test_labels = _decode(capture, test_shots, camera, downscale)
+    train_frames, train_labels = _decode(capture, train_records, camera, downscale)
+    test_frames, test_labels = _decode(capture, test_records, camera, downscale)
     offset = resampling.point_sample_offset(downscale)
     names, ids = capture.classes
     scene = Scene(
@@ -180,22 +180,22 @@ def load(
     return scene, GroundTruth(train_labels, test_labels, test_frames.depth_z)
 
 
-def check_alike(shots: list[Shot]) -> None:
+def check_alike(records: list[FrameRecord]) -> None:
     """Frames of a split have depth, labels and regions all or none."""
     for what in ("depth", "label", "regions"):
-        have = [getattr(shot, what) is not None for shot in shots]
+        have = [getattr(record, what) is not None for record in records]
         if any(have) and not all(have):
             raise InputError(
-                f"{shots[have.index(False)].rgb.where}: has no {what} while "
-                f"{shots[have.index(True)].rgb.where} has; give all frames one, or none"
+                f"{records[have.index(False)].rgb.where}: has no {what} while "
+                f"{records[have.index(True)].rgb.where} has; give all frames one, or none"
             )
 
 
-def check_frames(shots: list[Shot]) -> tuple[int, int]:
+def check_frames(records: list[FrameRecord]) -> tuple[int, int]:
     """Checks by their headers that all pictures are there and fit together.
 
     Args:
-        shots: At least one frame.
+        records: At least one frame.
 
     Returns:
         Width and height, pixels.
@@ -203,11 +203,11 @@ def check_frames(shots: list[Shot]) -> tuple[int, int]:
     Raises:
         InputError: Naming the first picture that is missing or does not fit.
     """
-    first = shots[0].rgb
+    first = records[0].rgb
     size = first.size()
-    troubles = Troubles()
-    for shot in shots:
-        for picture in shot.pictures:
+    troubles = ErrorCollector()
+    for record in records:
+        for picture in record.pictures:
             with troubles.caught():
                 width, height = picture.size()
                 if (width, height) != size:
@@ -220,7 +220,7 @@ def check_frames(shots: list[Shot]) -> tuple[int, int]:
     return size
 
 
-def read_labels(picture: Picture, label_of_id: np.ndarray) -> np.ndarray:
+def read_labels(picture: ImageFile, label_of_id: np.ndarray) -> np.ndarray:
     """Decodes a label image.
 
     Args:
@@ -253,41 +253,43 @@ def label_table(class_ids: tuple[int, ...]) -> np.ndarray:
 
 
 def _decode(
-    capture: Capture, shots: list[Shot], camera: Intrinsics, factor: int
+    capture: Capture, records: list[FrameRecord], camera: Intrinsics, factor: int
 ) -> tuple[Frames, np.ndarray | None]:
-    shape = (len(shots), camera.height, camera.width)
-    first = shots[0]
+    shape = (len(records), camera.height, camera.width)
+    first = records[0]
     rgb = np.empty((*shape, 3), np.uint8)
     depth_z = None if first.depth is None else np.empty(shape, np.float32)
     labels = None if first.label is None else np.empty(shape, np.int16)
     regions = None if first.regions is None else np.empty(shape, np.int32)
-    is_masked = any(shot.mask is not None for shot in shots)
-    shown = np.ones(shape, np.bool_) if is_masked else None
+    is_masked = any(record.mask is not None for record in records)
+    valid_mask = np.ones(shape, np.bool_) if is_masked else None
     table = capture.table
 
     def decode_frame(i: int) -> None:
-        shot = shots[i]
-        rgb[i] = resampling.area_average(shot.rgb.read(), factor)
-        if depth_z is not None and shot.depth is not None:
-            raw = resampling.point_sample(shot.depth.read(), factor)
+        record = records[i]
+        rgb[i] = resampling.area_average(record.rgb.read(), factor)
+        if depth_z is not None and record.depth is not None:
+            raw = resampling.point_sample(record.depth.read(), factor)
             depth_z[i] = raw / capture.depth_scale
-        if labels is not None and shot.label is not None:
-            labels[i] = resampling.point_sample(read_labels(shot.label, table), factor)
-        if regions is not None and shot.regions is not None:
-            regions[i] = resampling.point_sample(shot.regions.read(), factor)
-        if shown is not None and shot.mask is not None:
-            shown[i] = resampling.all_of(shot.mask.read() > 0, factor)
+        if labels is not None and record.label is not None:
+            labels[i] = resampling.point_sample(
+                read_labels(record.label, table), factor
+            )
+        if regions is not None and record.regions is not None:
+            regions[i] = resampling.point_sample(record.regions.read(), factor)
+        if valid_mask is not None and record.mask is not None:
+            valid_mask[i] = resampling.all_of(record.mask.read() > 0, factor)
             for array, nothing in ((depth_z, 0), (labels, VOID), (regions, 0)):
                 if array is not None:
-                    array[i][~shown[i]] = nothing
+                    array[i][~valid_mask[i]] = nothing
 
     # Threads, not processes: Pillow and zlib let go of the interpreter.
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        troubles = Troubles()
-        for done in [pool.submit(decode_frame, i) for i in range(len(shots))]:
+        troubles = ErrorCollector()
+        for done in [pool.submit(decode_frame, i) for i in range(len(records))]:
             with troubles.caught():
                 done.result()
         troubles.end()
-    poses = np.stack([shot.world_from_cam for shot in shots])
-    names = tuple(shot.name for shot in shots)
-    return Frames(names, rgb, poses, depth_z, regions, shown), labels
+    poses = np.stack([record.world_from_cam for record in records])
+    names = tuple(record.name for record in records)
+    return Frames(names, rgb, poses, depth_z, regions, valid_mask), labels

@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from alsem.data.image_files import Picture
+from alsem.data.image_files import ImageFile
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Shot:
+class FrameRecord:
     """The pictures of one frame, all of one size and camera.
 
     Attributes:
@@ -23,22 +23,22 @@ class Shot:
     """
 
     name: str
-    rgb: Picture
+    rgb: ImageFile
     world_from_cam: np.ndarray
-    depth: Picture | None = None
-    label: Picture | None = None
-    regions: Picture | None = None
-    mask: Picture | None = None
-    instance: Picture | None = None
+    depth: ImageFile | None = None
+    label: ImageFile | None = None
+    regions: ImageFile | None = None
+    mask: ImageFile | None = None
+    instance: ImageFile | None = None
 
-    def scaled(self, scale: float) -> "Shot":
+    def scaled(self, scale: float) -> "FrameRecord":
         """The shot where a unit of its pose is so many metres."""
         pose = self.world_from_cam.copy()
         pose[:3, 3] *= scale
         return dataclasses.replace(self, world_from_cam=pose)
 
     @property
-    def pictures(self) -> list[Picture]:
+    def pictures(self) -> list[ImageFile]:
         """All that there are."""
         each = (
             *(self.rgb, self.depth, self.label),

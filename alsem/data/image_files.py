@@ -10,7 +10,7 @@ from alsem.core.errors import InputError
 from alsem.data import jpeg, png
 
 
-class Picture(abc.ABC):
+class ImageFile(abc.ABC):
     """One image of a frame: colour, depth, labels, regions or a mask."""
 
     @property
@@ -28,7 +28,7 @@ class Picture(abc.ABC):
 
 
 @dataclasses.dataclass(frozen=True)
-class PngFile(Picture):
+class PngFile(ImageFile):
     """A PNG file.
 
     Attributes:
@@ -58,7 +58,7 @@ class PngFile(Picture):
 
 
 @dataclasses.dataclass(frozen=True)
-class JpegFile(Picture):
+class JpegFile(ImageFile):
     """A JPEG photograph, ``path``."""
 
     path: Path
@@ -82,7 +82,7 @@ class JpegFile(Picture):
         return jpeg.decode(self.where, data)
 
 
-def photograph(path: Path) -> Picture:
+def photograph(path: Path) -> ImageFile:
     """A photograph that is a PNG or JPEG file, as its name says.
 
     Raises:

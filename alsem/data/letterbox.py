@@ -7,11 +7,11 @@ import numpy as np
 
 from alsem.core.errors import InputError
 from alsem.core.types import Intrinsics
-from alsem.data.image_files import Picture
+from alsem.data.image_files import ImageFile
 
 
 @dataclasses.dataclass(frozen=True)
-class Letterbox(Picture):
+class Letterbox(ImageFile):
     """A picture scaled to a width, and as many black rows above as below it.
 
     Attributes:
@@ -21,7 +21,7 @@ class Letterbox(Picture):
         is_mask: In place of the picture: 1 where it covers the whole pixel, else 0.
     """
 
-    source: Picture
+    source: ImageFile
     target: tuple[int, int]
     is_colour: bool
     is_mask: bool = False

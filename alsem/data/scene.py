@@ -25,7 +25,7 @@ class Frames:
             None without depth.
         regions: ``[n h w]`` int32, the user's own regions: ids that hold within one
             image, 0 = in no region; None unless asked for.
-        shown: ``[n h w]`` bool, which pixels show the scene: the others are neither
+        valid_mask: ``[n h w]`` bool, which pixels show the scene: the others are neither
             learnt from nor asked about; None if all do.
     """
 
@@ -34,7 +34,7 @@ class Frames:
     world_from_cam: np.ndarray
     depth_z: np.ndarray | None
     regions: np.ndarray | None = None
-    shown: np.ndarray | None = None
+    valid_mask: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Checks shapes and dtypes."""
@@ -45,7 +45,7 @@ class Frames:
         _check("world_from_cam", self.world_from_cam, (n, 4, 4), np.float32)
         _check("depth_z", self.depth_z, (n, h, w), np.float32)
         _check("regions", self.regions, (n, h, w), np.int32)
-        _check("shown", self.shown, (n, h, w), np.bool_)
+        _check("valid_mask", self.valid_mask, (n, h, w), np.bool_)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ class Scene:
         digest.update(repr(dataclasses.astuple(self.intrinsics)).encode())
         digest.update(repr(self.pixel_offset).encode())
         train = self.train
-        also = [array for array in (train.shown, self.points) if array is not None]
+        also = [array for array in (train.valid_mask, self.points) if array is not None]
         for array in (train.rgb, train.depth_z, train.world_from_cam, *also):
             if array is None:
                 digest.update(b"none")

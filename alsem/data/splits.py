@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from alsem.core.errors import InputError
-from alsem.data.frame_records import Shot
+from alsem.data.frame_records import FrameRecord
 
 _PART = r"\s*(-?\d{1,18})?\s*"
 _SLICE = rf"\s*([^\[\]/\\]+?)\s*\[{_PART}:{_PART}(?::{_PART})?\]\s*"
@@ -49,7 +49,7 @@ class Split:
     choice: str | None = None
     number: int = 0
 
-    def pick(self, frames: Callable[[str], list[Shot]]) -> list[Shot]:
+    def pick(self, frames: Callable[[str], list[FrameRecord]]) -> list[FrameRecord]:
         """Selects the split's frames.
 
         Args:
@@ -65,8 +65,8 @@ class Split:
         picked = every[self.part.frames]
         if self.without is not None:
             others = frames(self.without.sequence)[self.without.frames]
-            names = {shot.name for shot in others}
-            picked = [shot for shot in picked if shot.name not in names]
+            names = {record.name for record in others}
+            picked = [record for record in picked if record.name not in names]
         if not picked:
             raise InputError(
                 f"split {self.text!r} selects none of the {len(every)} frames of "
@@ -86,9 +86,9 @@ class Split:
         return picked
 
 
-def sharpness(shot: Shot) -> float:
+def sharpness(record: FrameRecord) -> float:
     """Variance of the Laplacian of the grey photograph: low where it is blurred."""
-    grey = cv2.cvtColor(shot.rgb.read(), cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(record.rgb.read(), cv2.COLOR_RGB2GRAY)
     return float(cv2.Laplacian(grey, cv2.CV_32F).var())
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from alsem.core.errors import InputError
 from alsem.data.capture import Capture, check_frames
-from alsem.data.frame_records import Shot
+from alsem.data.frame_records import FrameRecord
 from alsem.data.writers import stored
 
 # The features that are pictures, and what a shot calls them.
@@ -57,8 +57,8 @@ class _Builder(tfds.core.GeneratorBasedBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         parts = self._capture.parts()
-        shots = [shot for each in parts.values() for shot in each]
-        width, height = check_frames(shots)
+        records = [record for each in parts.values() for record in each]
+        width, height = check_frames(records)
         camera = self._capture.camera(width, height)
         names, ids = self._capture.classes
         features: dict[str, Any] = {
@@ -69,7 +69,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder):
             "image": tfds.features.Image(shape=(height, width, 3)),
         }
         for key, dtype in _TYPES.items():
-            if _has(shots, KINDS[key]):
+            if _has(records, KINDS[key]):
                 features[key] = tfds.features.Image(
                     shape=(height, width, 1), dtype=dtype, encoding_format="png"
                 )
@@ -85,8 +85,8 @@ class _Builder(tfds.core.GeneratorBasedBuilder):
                 camera=[camera.fx, camera.fy, camera.cx, camera.cy],
                 size=[width, height],
                 has={
-                    name: [key for key in KINDS if _has(shots, KINDS[key])]
-                    for name, shots in parts.items()
+                    name: [key for key in KINDS if _has(records, KINDS[key])]
+                    for name, records in parts.items()
                 },
             ),
         )
@@ -94,24 +94,26 @@ class _Builder(tfds.core.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator]:
         del dl_manager
         parts = self._capture.parts()
-        return {name: self._generate_examples(shots) for name, shots in parts.items()}
+        return {
+            name: self._generate_examples(records) for name, records in parts.items()
+        }
 
     def _generate_examples(
-        self, shots: Sequence[Shot]
+        self, records: Sequence[FrameRecord]
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         table = self._capture.table
         id_of_label = np.array([*self._capture.classes[1], 0], np.uint16)
-        camera = self._capture.camera(*shots[0].rgb.size())
+        camera = self._capture.camera(*records[0].rgb.size())
         features = set(self.info.features or ())  # pyright: ignore[reportArgumentType]
-        for i, shot in enumerate(shots):
+        for i, record in enumerate(records):
             frame: dict[str, Any] = {
                 "frame_id": i,
-                "name": shot.name,
-                "world_from_camera": shot.world_from_cam,
+                "name": record.name,
+                "world_from_camera": record.world_from_cam,
                 "intrinsics": np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
             }
             for key in features & set(KINDS):
-                picture = getattr(shot, KINDS[key])
+                picture = getattr(record, KINDS[key])
                 if picture is None:  # another sequence has it
                     shape = (camera.height, camera.width)
                     pixels = np.full(shape, 255 if key == "mask" else 0, _TYPES[key])
@@ -173,8 +175,8 @@ def prepare(dataset: str, capture: Capture, out: Path) -> tuple[Path, bool]:
     return folder, is_new
 
 
-def _has(shots: Sequence[Shot], kind: str) -> bool:
-    return any(getattr(shot, kind) is not None for shot in shots)
+def _has(records: Sequence[FrameRecord], kind: str) -> bool:
+    return any(getattr(record, kind) is not None for record in records)
 
 
 def _png(pixels: np.ndarray) -> bytes:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alsem.core.errors import InputError, Troubles
+from alsem.core.errors import ErrorCollector, InputError
 from alsem.data.text_files import read_text
 
 # Ten times what files written with four decimals lose; a scale or a shear is far more.
@@ -25,7 +25,7 @@ def read_poses(path: Path) -> np.ndarray:
             matrix is not a rigid motion.
     """
     lines = read_text(path, "it holds one camera-to-world matrix a line").splitlines()
-    poses, troubles = [], Troubles()
+    poses, troubles = [], ErrorCollector()
     for number, line in enumerate(lines, start=1):
         if line.strip():
             with troubles.caught():

@@ -18,8 +18,8 @@ from PIL import Image
 
 from alsem.core.errors import InputError
 from alsem.data.capture import Capture, check_alike, read_labels
-from alsem.data.frame_records import Shot
-from alsem.data.image_files import Picture
+from alsem.data.frame_records import FrameRecord
+from alsem.data.image_files import ImageFile
 from alsem.data.ply import write_points
 from alsem.data.readers.nerfstudio import FILE
 
@@ -75,8 +75,8 @@ def _write_replica(capture: Capture, folder: Path, track: Track) -> None:
 
     kinds = ("rgb", "depth", "label", "mask", "regions", "instance")
     _write_pictures(capture, folder, parts, kinds, place, ids, track)
-    for sequence, shots in parts.items():
-        rows = [" ".join(map(_exact, s.world_from_cam.ravel())) for s in shots]
+    for sequence, records in parts.items():
+        rows = [" ".join(map(_exact, s.world_from_cam.ravel())) for s in records]
         (folder / sequence / "traj_w_c.txt").write_text("\n".join(rows) + "\n")
     camera = _camera(capture, parts)
     info: dict[str, Any] = {
@@ -106,15 +106,15 @@ def _write_nerfstudio(capture: Capture, folder: Path, track: Track) -> None:
     _write_pictures(capture, folder, parts, tuple(keys), place, ids, track)
     camera = _camera(capture, parts)
     frames = []
-    for sequence, shots in parts.items():
-        for i, shot in enumerate(shots):
-            pose = shot.world_from_cam.astype(np.float64) @ _FLIP
+    for sequence, records in parts.items():
+        for i, record in enumerate(records):
+            pose = record.world_from_cam.astype(np.float64) @ _FLIP
             frames.append(
                 {
                     keys[kind]: place(sequence, i, kind)
                     for kind in keys
-                    if getattr(shot, kind) is not None
-                    or (kind == "mask" and any(s.mask is not None for s in shots))
+                    if getattr(record, kind) is not None
+                    or (kind == "mask" and any(s.mask is not None for s in records))
                 }
                 | {"transform_matrix": pose.tolist()}
             )
@@ -146,7 +146,7 @@ WRITERS: dict[str, Callable[[Capture, Path, Track], None]] = {
 def _write_pictures(
     capture: Capture,
     folder: Path,
-    parts: dict[str, list[Shot]],
+    parts: dict[str, list[FrameRecord]],
     kinds: Sequence[str],
     place: Callable[[str, int, str], str],
     ids: Sequence[int],
@@ -155,14 +155,14 @@ def _write_pictures(
     """Writes all pictures of all frames, several at a time."""
     table, id_of_label = capture.table, np.array([*ids, 0], np.uint8)
 
-    def write(job: tuple[str, int, Shot]) -> None:
-        sequence, i, shot = job
+    def write(job: tuple[str, int, FrameRecord]) -> None:
+        sequence, i, record = job
         for kind in kinds:
-            picture = getattr(shot, kind)
+            picture = getattr(record, kind)
             if picture is None and not (kind == "mask" and sequence in masked):
                 continue
             if picture is None:
-                pixels = np.ones(shot.rgb.size()[::-1], np.uint8)
+                pixels = np.ones(record.rgb.size()[::-1], np.uint8)
                 pixels *= 255
             else:
                 pixels = stored(kind, picture, table, id_of_label)
@@ -170,19 +170,23 @@ def _write_pictures(
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.ascontiguousarray(pixels)).save(path)
 
-    for name, shots in parts.items():
+    for name, records in parts.items():
         if Path(name).name != name or name in ("", "..", "."):
             raise InputError(f"sequence {name!r} cannot name a folder; rename it")
-        check_alike(shots)
-    masked = {n for n, s in parts.items() if any(shot.mask is not None for shot in s)}
-    jobs = [(name, i, shot) for name, s in parts.items() for i, shot in enumerate(s)]
+        check_alike(records)
+    masked = {
+        n for n, s in parts.items() if any(record.mask is not None for record in s)
+    }
+    jobs = [
+        (name, i, record) for name, s in parts.items() for i, record in enumerate(s)
+    ]
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for _ in track(range(len(jobs)), pool.map(write, jobs)):
             pass
 
 
 def stored(
-    kind: str, picture: Picture, table: np.ndarray, id_of_label: np.ndarray
+    kind: str, picture: ImageFile, table: np.ndarray, id_of_label: np.ndarray
 ) -> np.ndarray:
     """A picture of a shot as files hold it: class ids, masks of 0 and 255.
 
@@ -198,7 +202,7 @@ def stored(
     return np.where(pixels > 0, 255, 0).astype(np.uint8) if kind == "mask" else pixels
 
 
-def _camera(capture: Capture, parts: dict[str, list[Shot]]):
+def _camera(capture: Capture, parts: dict[str, list[FrameRecord]]):
     return capture.camera(*next(iter(parts.values()))[0].rgb.size())
 
 

@@ -15,7 +15,7 @@ def geometry_metrics(
     rgb_true: np.ndarray,
     depth_z: np.ndarray,
     depth_z_true: np.ndarray | None,
-    shown: np.ndarray | None = None,
+    valid_mask: np.ndarray | None = None,
 ) -> dict[str, float]:
     """Colour and depth figures of rendered frames, NaN where nothing is known.
 
@@ -24,9 +24,11 @@ def geometry_metrics(
         rgb_true: uint8 [n h w 3].
         depth_z: Rendered, metres [n h w].
         depth_z_true: Metres [n h w], 0 unknown; None if there is none.
-        shown: Pixels that count, bool [n h w]; None if all do.
+        valid_mask: Pixels that count, bool [n h w]; None if all do.
     """
-    error = (rgb.astype(np.float64) - rgb_true)[... if shown is None else shown] / 255.0
+    error = (rgb.astype(np.float64) - rgb_true)[
+        ... if valid_mask is None else valid_mask
+    ] / 255.0
     result = {
         "psnr": image_quality.psnr(float(np.mean(error**2))),
         "depth_l1_m": float("nan"),

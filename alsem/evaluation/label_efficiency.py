@@ -171,13 +171,13 @@ def crossing(
     i = int(above[0])
     if values[i] == level or i == 0:
         return float(clicks[i])  # as it is: through the logarithm it would be rounded
-    share = (level - values[i - 1]) / (values[i] - values[i - 1])
-    return float(clicks[i - 1] * (clicks[i] / clicks[i - 1]) ** share)
+    fraction = (level - values[i - 1]) / (values[i] - values[i - 1])
+    return float(clicks[i - 1] * (clicks[i] / clicks[i - 1]) ** fraction)
 
 
-def interval(values: np.ndarray, *, share: float = 0.95) -> tuple[float, float]:
-    """The middle ``share`` of draws; infinities are numbers like others."""
-    ends = [(1 - share) / 2, (1 + share) / 2]
+def interval(values: np.ndarray, *, fraction: float = 0.95) -> tuple[float, float]:
+    """The middle ``fraction`` of draws; infinities are numbers like others."""
+    ends = [(1 - fraction) / 2, (1 + fraction) / 2]
     low, high = np.quantile(values, ends, method="nearest")
     return float(low), float(high)
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from alsem.core.arrays import Array, Float, Int
 
 
-def fresh_appearance(frames: int) -> dict[str, Array]:
+def init_appearance(frames: int) -> dict[str, Array]:
     """Photographs as the field gives them: log gains and offsets ``[frames 3]``."""
     return {"log_gain": jnp.zeros((frames, 3)), "offset": jnp.zeros((frames, 3))}
 

@@ -71,17 +71,17 @@ class HashField(nn.Module):
     ) -> FieldSamples:
         """Density and colour at points seen along unit ``direction``."""
         density, feature = self._geometry(x_world)
-        albedo_logit = self.albedo(nn.relu(feature))
+        diffuse_logit = self.albedo(nn.relu(feature))
         # A layer over both, in two parts: that of the direction costs once a ray.
         view = self.shading_view(encodings.spherical_harmonics(direction))
         hidden = self.shading_hidden(feature) + view
         return FieldSamples(
             density=density,
-            rgb=nn.sigmoid(albedo_logit + self.shading(nn.relu(hidden))),
+            rgb=nn.sigmoid(diffuse_logit + self.shading(nn.relu(hidden))),
             surface=SurfacePoints(
                 x_world=x_world,
                 normal=numerics.safe_normalize(self.normal(feature)),
-                albedo=nn.sigmoid(albedo_logit),
+                diffuse=nn.sigmoid(diffuse_logit),
                 feature=feature,
             ),
         )
@@ -153,6 +153,6 @@ class PaperField(nn.Module):
             density=nn.relu(raw),
             rgb=rgb,
             surface=SurfacePoints(
-                x_world=x_world, normal=zeros, albedo=zeros, feature=feature
+                x_world=x_world, normal=zeros, diffuse=zeros, feature=feature
             ),
         )

@@ -148,10 +148,10 @@ def hash_grid(
     rows, weights = [], []
     for level, cell in enumerate(cells):
         shape = [int(np.ceil(side / cell)) + 2 for side in extent]
-        corners, shares = simplex_corners(*(v / cell for v in inside))
+        corners, fractions = simplex_corners(*(v / cell for v in inside))
         rows.append(
             [table_index(c, shape=shape, size=size) + level * size for c in corners]
         )
-        weights.append(shares)
+        weights.append(fractions)
     all_rows = table.reshape(-1, table.shape[-1])
     return mix_rows(all_rows, rows, weights).reshape(*x.shape[:-1], -1)

@@ -28,8 +28,8 @@ def stratified_edges(
     num: int,
 ) -> Float[Array, "*b {num}+1"]:
     """Edges of ``num`` intervals that split [near, far] evenly, jittered by ``key``."""
-    share = jnp.broadcast_to(jnp.linspace(0.0, 1.0, num + 1), (*near.shape, num + 1))
-    edges = near[..., None] + (far - near)[..., None] * share
+    fraction = jnp.broadcast_to(jnp.linspace(0.0, 1.0, num + 1), (*near.shape, num + 1))
+    edges = near[..., None] + (far - near)[..., None] * fraction
     return _jitter(key, edges)
 
 
@@ -80,9 +80,11 @@ def interpolate(
     x1 = jnp.take_along_axis(xp, high, axis=-1)
     f0 = jnp.take_along_axis(fp, high - 1, axis=-1)
     f1 = jnp.take_along_axis(fp, high, axis=-1)
-    share = jnp.clip((x - x0) / jnp.maximum(x1 - x0, 1e-12), 0.0, 1.0)
-    share = jnp.where(x >= x1, 1.0, share)  # a curve that ends flat ends at its end
-    return f0 + share * (f1 - f0)
+    fraction = jnp.clip((x - x0) / jnp.maximum(x1 - x0, 1e-12), 0.0, 1.0)
+    fraction = jnp.where(
+        x >= x1, 1.0, fraction
+    )  # a curve that ends flat ends at its end
+    return f0 + fraction * (f1 - f0)
 
 
 def surface_edges(

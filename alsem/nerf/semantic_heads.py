@@ -20,7 +20,7 @@ class SemanticHead(nn.Module):
 
     Attributes:
         num_classes: Classes without void.
-        inputs: Which of ``position``, ``normal``, ``albedo``, ``feature`` it sees.
+        inputs: Which of ``position``, ``normal``, ``diffuse``, ``feature`` it sees.
         width: Width of the hidden layers.
         depth: Hidden layers.
         octaves: Octaves of the position encoding: few, so that a label reaches far.
@@ -29,7 +29,7 @@ class SemanticHead(nn.Module):
     """
 
     num_classes: int
-    inputs: Sequence[str] = ("position", "normal", "albedo", "feature")
+    inputs: Sequence[str] = ("position", "normal", "diffuse", "feature")
     width: int = 64
     depth: int = 2
     octaves: int = 4
@@ -48,7 +48,7 @@ class SemanticHead(nn.Module):
                 surface.x_world / self.wavelength, octaves=self.octaves
             ),
             "normal": lambda: surface.normal,
-            "albedo": lambda: 2.0 * surface.albedo - 1.0,
+            "diffuse": lambda: 2.0 * surface.diffuse - 1.0,
             "feature": lambda: self.feature_scale * surface.feature,
         }
         h = jnp.concatenate([available[name]() for name in self.inputs], axis=-1)

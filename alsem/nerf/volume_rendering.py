@@ -66,8 +66,8 @@ def median_distance(
     high = jnp.take_along_axis(cdf, index + 1, axis=-1)
     t_low = jnp.take_along_axis(t_edges, index, axis=-1)
     t_high = jnp.take_along_axis(t_edges, index + 1, axis=-1)
-    share = (half - low) / jnp.maximum(high - low, 1e-12)
-    return (t_low + share * (t_high - t_low))[..., 0]
+    fraction = (half - low) / jnp.maximum(high - low, 1e-12)
+    return (t_low + fraction * (t_high - t_low))[..., 0]
 
 
 def render_rays(

@@ -35,7 +35,7 @@ def policy_cues(posterior: Posterior, cues: Cues) -> Float[Array, "d"]:
     probs = jnp.mean(posterior.probs, axis=0)
     most = jnp.log(float(max(2, probs.shape[-1])))
     best = jnp.argmax(probs)
-    shares = _log_share(cues.class_shares)
+    fractions = _log_fraction(cues.class_fractions)
     values = {
         "entropy": scores.entropy(key, posterior, cues) / most,
         "margin": scores.margin(key, posterior, cues),
@@ -50,16 +50,16 @@ def policy_cues(posterior: Posterior, cues: Cues) -> Float[Array, "d"]:
         "gradient": jnp.sqrt(cues.gradient),
         "label_distance": _distance(cues.label_distance),
         "label_feature_distance": _distance(cues.label_feature_distance),
-        "class_share": shares[best],
-        "label_share": _log_share(cues.label_shares)[best],
-        "hidden_share": jnp.sum(probs * shares),
+        "class_share": fractions[best],
+        "label_share": _log_fraction(cues.label_fractions)[best],
+        "hidden_share": jnp.sum(probs * fractions),
     }
     return jnp.stack([values[name] for name in NAMES]).astype(jnp.float32)
 
 
-def _log_share(share: Array) -> Array:
+def _log_fraction(fraction: Array) -> Array:
     """A share of one as a number in [-1, 0]; a ten-thousandth and less are -1."""
-    return safe_log(share, eps=1e-4) / jnp.log(1e4)
+    return safe_log(fraction, eps=1e-4) / jnp.log(1e4)
 
 
 def _distance(distance: Array) -> Array:

@@ -13,7 +13,7 @@ from scipy.spatial import KDTree
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
+class QuerySnapshot:
     """What was known when a round was asked, by the model of the round before.
 
     Attributes:
@@ -26,7 +26,7 @@ class Asked:
     cues: np.ndarray
     predicted: np.ndarray
 
-    def only(self, queries: np.ndarray) -> "Asked":
+    def only(self, queries: np.ndarray) -> "QuerySnapshot":
         """The same of some queries, a mask ``[q]``."""
         return dataclasses.replace(
             self, pixel=self.pixel[queries], cues=self.cues[queries]
@@ -34,7 +34,7 @@ class Asked:
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcomes:
+class PolicyTargets:
     """What became of queries, as `train.Observations` wants it.
 
     Attributes:
@@ -54,29 +54,29 @@ class Outcomes:
         return len(self.pixel)
 
 
-class Diary:
+class QueryLog:
     """One file a round, ``round_{i}.npz``; writing a round again changes nothing."""
 
     def __init__(self, folder: Path):
         """Remembers the folder; it is made when there is something to write."""
         self._folder = folder
 
-    def write(self, round_index: int, asked: Asked) -> None:
+    def write(self, round_index: int, queried: QuerySnapshot) -> None:
         """Writes a round down, whole or not at all."""
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(round_index)
         temporary = path.with_suffix(".tmp")
         with temporary.open("wb") as file:
-            np.savez_compressed(file, **dataclasses.asdict(asked))
+            np.savez_compressed(file, **dataclasses.asdict(queried))
         temporary.replace(path)
 
-    def read(self, round_index: int) -> Asked | None:
+    def read(self, round_index: int) -> QuerySnapshot | None:
         """What was known when the round was asked; None if no model was there yet."""
         path = self._path(round_index)
         if not path.exists():
             return None
         with np.load(path) as arrays:
-            return Asked(**arrays)
+            return QuerySnapshot(**arrays)
 
     def _path(self, round_index: int) -> Path:
         return self._folder / f"round_{round_index}.npz"
@@ -137,43 +137,47 @@ def relative(gain: np.ndarray) -> np.ndarray:
     return np.clip(gain / max(size, 1e-12), -10.0, 10.0)
 
 
-def nothing(num_cues: int) -> Outcomes:
+def nothing(num_cues: int) -> PolicyTargets:
     """No outcome at all."""
     none = np.zeros(0, np.float32)
     cues = np.zeros((0, num_cues), np.float32)
-    return Outcomes(np.zeros(0, np.int64), cues, none, none)
+    return PolicyTargets(np.zeros(0, np.int64), cues, none, none)
 
 
-def mistakes(asked: Asked, pixel: np.ndarray, label: np.ndarray) -> np.ndarray:
+def mistakes(
+    queried: QuerySnapshot, pixel: np.ndarray, label: np.ndarray
+) -> np.ndarray:
     """Whether the model was wrong where it asked, float32 ``[q]``: 1, 0, -1 unknown.
 
     Args:
-        asked: What was known then.
+        queried: What was known then.
         pixel: int ``[m]``, labelled pixels, rising.
         label: int ``[m]``, their labels.
     """
     if not len(pixel):
-        return np.full(len(asked.pixel), -1, np.float32)
-    row = np.minimum(np.searchsorted(pixel, asked.pixel), len(pixel) - 1)
-    wrong = asked.predicted[asked.pixel] != label[row]
-    return np.where(pixel[row] == asked.pixel, wrong, -1).astype(np.float32)
+        return np.full(len(queried.pixel), -1, np.float32)
+    row = np.minimum(np.searchsorted(pixel, queried.pixel), len(pixel) - 1)
+    wrong = queried.predicted[queried.pixel] != label[row]
+    return np.where(pixel[row] == queried.pixel, wrong, -1).astype(np.float32)
 
 
-def joined(parts: list[Outcomes]) -> Outcomes:
+def joined(parts: list[PolicyTargets]) -> PolicyTargets:
     """Outcomes of several rounds in one."""
     columns = zip(*(dataclasses.astuple(part) for part in parts), strict=True)
-    return Outcomes(*(np.concatenate(column) for column in columns))
+    return PolicyTargets(*(np.concatenate(column) for column in columns))
 
 
-def shrunk(outcomes: Outcomes, expected: np.ndarray, prior: float | int) -> Outcomes:
+def shrunk(
+    policy_targets: PolicyTargets, expected: np.ndarray, prior: float | int
+) -> PolicyTargets:
     """Outcomes whose gains are drawn towards what was expected before they were seen.
 
     Args:
-        outcomes: As observed.
+        policy_targets: As observed.
         expected: ``[q]`` gains that a policy of other scenes expected.
         prior: How many observations those count for.
     """
-    count = np.count_nonzero(~np.isnan(outcomes.gain))
-    share = count / max(count + prior, 1e-9)
-    gain = share * outcomes.gain + (1.0 - share) * expected
-    return dataclasses.replace(outcomes, gain=gain.astype(np.float32))
+    count = np.count_nonzero(~np.isnan(policy_targets.gain))
+    fraction = count / max(count + prior, 1e-9)
+    gain = fraction * policy_targets.gain + (1.0 - fraction) * expected
+    return dataclasses.replace(policy_targets, gain=gain.astype(np.float32))

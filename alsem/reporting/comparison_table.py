@@ -100,12 +100,12 @@ def _level(level: dict[str, Any] | None) -> str:
         return ""
     if level["clicks"] is None:
         return f"> {level['more_than']}"
-    share = f"{100 * level['pixel_share']:.2g} % of pixels"
+    fraction = f"{100 * level['pixel_share']:.2g} % of pixels"
     if level["at_most"]:
-        return f"at most {level['clicks']:.0f}, {share}"
+        return f"at most {level['clicks']:.0f}, {fraction}"
     low, high = level["interval"]
     top = "more" if high is None else f"{high:.0f}"
-    return f"{level['clicks']:.0f} ({low:.0f} to {top}), {share}"
+    return f"{level['clicks']:.0f} ({low:.0f} to {top}), {fraction}"
 
 
 def _ratio(ratio: dict[str, Any] | None) -> str:
@@ -139,8 +139,8 @@ def draw_curves(found: dict[str, Any], path: Path) -> None:
 def _draw_scene(axis: Any, name: str, scene: dict[str, Any]) -> None:
     for full in {g["full_supervision"] for g in scene["groups"].values()} - {None}:
         axis.axhline(full, color="black", lw=0.8)
-        for share in LEVELS:
-            axis.axhline(share * full, color="0.75", lw=0.6, ls=":")
+        for fraction in LEVELS:
+            axis.axhline(fraction * full, color="0.75", lw=0.6, ls=":")
     for number, (label, group) in enumerate(scene["groups"].items()):
         curve, colour = group["curve"], f"C{number % 10}"
         line = ("-", "--", ":", "-.")[number // 10 % 4]

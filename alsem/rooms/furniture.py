@@ -6,10 +6,10 @@ A piece against a wall has its back at y = 0 and faces +y; a free one is centred
 import numpy as np
 
 from alsem.rooms.props import books, fruit_bowl, ornament, set_table, table_lamp
-from alsem.rooms.scene_builder import Workshop, linear, move, turn
+from alsem.rooms.scene_builder import SceneBuilder, linear, move, turn
 
 
-def sofa(w: Workshop, place: np.ndarray, width: float) -> None:
+def sofa(w: SceneBuilder, place: np.ndarray, width: float) -> None:
     """A sofa 0.9 m deep with two or three seats, and cushions on it."""
     fabric, arm = w.any_of(w.fabrics), w.rng.uniform(0.14, 0.22)
     seat_z, back_z = 0.42, w.rng.uniform(0.78, 0.88)
@@ -46,7 +46,7 @@ def sofa(w: Workshop, place: np.ndarray, width: float) -> None:
             w.box(place, at, (0.38, 0.11, 0.36), cloth, "cushion", tilt=tilt)
 
 
-def chair(w: Workshop, place: np.ndarray, wood: int, seat: int, style: int) -> None:
+def chair(w: SceneBuilder, place: np.ndarray, wood: int, seat: int, style: int) -> None:
     """A chair centred on its seat, facing +y."""
     size, height = 0.42, 0.45
     leg = 0.035
@@ -72,7 +72,7 @@ def chair(w: Workshop, place: np.ndarray, wood: int, seat: int, style: int) -> N
 
 
 def dining_group(
-    w: Workshop, place: np.ndarray, length: float, depth: float, chairs: int
+    w: SceneBuilder, place: np.ndarray, length: float, depth: float, chairs: int
 ) -> None:
     """A laid table with two to four chairs, centred, its length along x."""
     wood, top_z = w.any_of(w.woods), 0.75
@@ -109,7 +109,7 @@ def dining_group(
     set_table(w, place @ move(0, 0, top_z), length, depth)
 
 
-def coffee_table(w: Workshop, place: np.ndarray) -> None:
+def coffee_table(w: SceneBuilder, place: np.ndarray) -> None:
     """A low table with a bowl, a cup and some books, centred."""
     wood, length, depth, top_z = w.any_of(w.woods), 0.95, 0.52, 0.42
     w.box(place, (0, 0, top_z - 0.015), (length, depth, 0.03), wood, "table")
@@ -131,7 +131,7 @@ def coffee_table(w: Workshop, place: np.ndarray) -> None:
         z += thick
 
 
-def shelf(w: Workshop, place: np.ndarray, width: float, height: float) -> None:
+def shelf(w: SceneBuilder, place: np.ndarray, width: float, height: float) -> None:
     """A bookcase 0.3 m deep: back, uprights, boards, and rows of books."""
     wood, depth, thick = w.any_of([*w.woods, w.pale]), 0.3, 0.025
     levels = int(w.rng.integers(4, 6))
@@ -146,15 +146,15 @@ def shelf(w: Workshop, place: np.ndarray, width: float, height: float) -> None:
     inner = width - 2 * thick - 0.02
     for i in range(levels):
         floor = place @ move(-inner / 2, 0.0, 0.08 + i * gap + thick)
-        share = w.rng.uniform(0.45, 0.8)
-        books(w, floor, share * inner, gap - thick - 0.02, depth)
-        spare = (1.0 - share) * inner
+        fraction = w.rng.uniform(0.45, 0.8)
+        books(w, floor, fraction * inner, gap - thick - 0.02, depth)
+        spare = (1.0 - fraction) * inner
         if spare > 0.22:
             at = floor @ move(inner - spare / 2 + 0.02, 0.18)
             ornament(w, at, min(0.075, spare / 2 - 0.03), gap - 0.08)
 
 
-def cabinet(w: Workshop, place: np.ndarray, width: float, height: float) -> None:
+def cabinet(w: SceneBuilder, place: np.ndarray, width: float, height: float) -> None:
     """A cabinet 0.42 m deep with doors or drawers and their knobs."""
     body, front = (
         w.any_of([*w.woods, w.pale]),
@@ -202,7 +202,7 @@ def cabinet(w: Workshop, place: np.ndarray, width: float, height: float) -> None
             )
 
 
-def television(w: Workshop, place: np.ndarray, width: float) -> None:
+def television(w: SceneBuilder, place: np.ndarray, width: float) -> None:
     """A television standing on what is below; its picture glows a little."""
     tall = width * 0.57
     frame = w.plain(0.6, 0.1, 0.12)
@@ -228,7 +228,7 @@ def television(w: Workshop, place: np.ndarray, width: float) -> None:
     )
 
 
-def sideboard(w: Workshop, place: np.ndarray, width: float) -> None:
+def sideboard(w: SceneBuilder, place: np.ndarray, width: float) -> None:
     """A chest of drawers with a lamp and ornaments on top."""
     height = w.rng.uniform(0.78, 0.9)
     cabinet(w, place, width, height)

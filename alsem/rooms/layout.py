@@ -11,7 +11,7 @@ import numpy as np
 from alsem.rooms import furniture, props, walls
 from alsem.rooms.light_maps import LightPoint
 from alsem.rooms.materials import Material
-from alsem.rooms.scene_builder import Workshop, move, turn
+from alsem.rooms.scene_builder import SceneBuilder, move, turn
 from alsem.rooms.solids import Solid
 
 CLASS_IDS = {
@@ -136,7 +136,7 @@ def furnish(seed: int) -> Room:
 
 def _furnish(rng: np.random.Generator) -> Room:
     size = np.array([rng.uniform(4.6, 6.0), rng.uniform(4.2, 5.0), 2.6])
-    plan, w = _Plan(rng, size), Workshop(rng)
+    plan, w = _Plan(rng, size), SceneBuilder(rng)
     walls.shell(w, size)
     _living_corner(plan, w)
     _dining_corner(plan, w)
@@ -155,7 +155,7 @@ def _furnish(rng: np.random.Generator) -> Room:
     return Room(size, solids, w.materials, w.light_points)
 
 
-def _living_corner(plan: _Plan, w: Workshop) -> None:
+def _living_corner(plan: _Plan, w: SceneBuilder) -> None:
     """Sofa, rug and coffee table, and the television where it can be seen."""
     width = float(w.rng.uniform(1.7, 2.15))
     half = width / 2 + 0.05
@@ -177,7 +177,7 @@ def _living_corner(plan: _Plan, w: Workshop) -> None:
     furniture.television(w, place @ move(0, 0.03, 0.505), tv)
 
 
-def _dining_corner(plan: _Plan, w: Workshop) -> None:
+def _dining_corner(plan: _Plan, w: SceneBuilder) -> None:
     length, depth = float(w.rng.uniform(1.15, 1.45)), float(w.rng.uniform(0.75, 0.85))
     rx, ry = length / 2 + 0.12, depth / 2 + 0.62
     place = plan.free([(-rx, rx, -ry, ry, 0, 1.1)], (rx, ry))
@@ -185,7 +185,7 @@ def _dining_corner(plan: _Plan, w: Workshop) -> None:
     props.pendant(w, place, plan.size[2])
 
 
-def _storage(plan: _Plan, w: Workshop) -> None:
+def _storage(plan: _Plan, w: SceneBuilder) -> None:
     width, height = float(w.rng.uniform(0.9, 1.15)), float(w.rng.uniform(1.75, 2.05))
     half = width / 2 + 0.03
     place = plan.at_wall(2 * half, [(-half, half, 0, 0.6, 0, 2.2)])
@@ -196,7 +196,7 @@ def _storage(plan: _Plan, w: Workshop) -> None:
     furniture.sideboard(w, place @ move(0, 0.03), width)
 
 
-def _openings(plan: _Plan, w: Workshop) -> None:
+def _openings(plan: _Plan, w: SceneBuilder) -> None:
     place = plan.at_wall(1.1, [(-0.55, 0.55, 0, 0.7, 0, 2.2)])
     walls.door(w, place)
     count = int(w.rng.integers(1, 3))
@@ -208,7 +208,7 @@ def _openings(plan: _Plan, w: Workshop) -> None:
         walls.window(w, place, width, 1.05, 2.2, 7.0 / count)
 
 
-def _corners(plan: _Plan, w: Workshop) -> None:
+def _corners(plan: _Plan, w: SceneBuilder) -> None:
     """Standing lamp, plant and basket along the walls."""
     place = plan.at_wall(0.5, [(-0.25, 0.25, 0, 0.5, 0, 1.9)])
     props.floor_lamp(w, place @ move(0, 0.27))

@@ -159,8 +159,8 @@ def radiance(
     width = jnp.where(is_round, np.pi * half[0], width)
     height = jnp.where(is_round, half[2], height)
     metres = uv * jnp.stack([width, height])
-    albedo, emitted = colour(materials, solids.material[row], local * half, metres, uv)
-    return albedo * look_up(light, row, face, uv), emitted
+    diffuse, emitted = colour(materials, solids.material[row], local * half, metres, uv)
+    return diffuse * look_up(light, row, face, uv), emitted
 
 
 def hemisphere(count: int) -> np.ndarray:

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from alsem.rooms.scene_builder import Workshop, linear, move, turn
+from alsem.rooms.scene_builder import SceneBuilder, linear, move, turn
 
 
 def books(
-    w: Workshop, place: np.ndarray, width: float, height: float, depth: float
+    w: SceneBuilder, place: np.ndarray, width: float, height: float, depth: float
 ) -> None:
     """A row of books from x = 0 to about ``width`` on a board 0.3 m deep."""
     covers = [m for m in w.paints]
@@ -27,7 +27,7 @@ def books(
         x += thick
 
 
-def fruit_bowl(w: Workshop, place: np.ndarray) -> None:
+def fruit_bowl(w: SceneBuilder, place: np.ndarray) -> None:
     """A bowl with a heap of fruit."""
     clay = w.any_of([w.pale, *w.paints])
     w.tube(place, (0, 0, 0), 0.08, 0.075, clay, "tableware", top=0.15)
@@ -44,7 +44,7 @@ def fruit_bowl(w: Workshop, place: np.ndarray) -> None:
         w.ball(place, at, (size, size, 0.95 * size), skin, "food")
 
 
-def set_table(w: Workshop, place: np.ndarray, length: float, depth: float) -> None:
+def set_table(w: SceneBuilder, place: np.ndarray, length: float, depth: float) -> None:
     """Plates, cups, bread, a bottle and a fruit bowl on a table top."""
     china = w.any_of([w.pale, *w.paints])
     for along, side in ((-0.25, 1), (0.25, -1), (0.25, 1)):
@@ -78,7 +78,7 @@ def set_table(w: Workshop, place: np.ndarray, length: float, depth: float) -> No
 
 
 def _shine(
-    w: Workshop, place: np.ndarray, z: float, radius: float, power: float
+    w: SceneBuilder, place: np.ndarray, z: float, radius: float, power: float
 ) -> None:
     """Eight light points around a shade."""
     for i in range(8):
@@ -87,7 +87,7 @@ def _shine(
         w.light(place, at, (0, 0, 0), power / 8 * np.array([1.0, 0.8, 0.58]))
 
 
-def _glow(w: Workshop, emission: float) -> int:
+def _glow(w: SceneBuilder, emission: float) -> int:
     warm = linear(0.1, w.rng.uniform(0.1, 0.35), 0.95)
     return (
         w.plain(0.1, 0.2, 0.9, emission=emission)
@@ -102,7 +102,7 @@ def _glow(w: Workshop, emission: float) -> int:
     )
 
 
-def table_lamp(w: Workshop, place: np.ndarray) -> None:
+def table_lamp(w: SceneBuilder, place: np.ndarray) -> None:
     """A lamp about 0.45 m tall."""
     foot = w.any_of([w.metal, *w.paints, *w.woods])
     w.ball(place, (0, 0, 0.1), (0.075, 0.075, 0.1), foot, "lamp")
@@ -111,7 +111,7 @@ def table_lamp(w: Workshop, place: np.ndarray) -> None:
     _shine(w, place, 0.33, 0.17, 0.35)
 
 
-def floor_lamp(w: Workshop, place: np.ndarray) -> None:
+def floor_lamp(w: SceneBuilder, place: np.ndarray) -> None:
     """A standing lamp about 1.6 m tall, centred."""
     height = w.rng.uniform(1.35, 1.5)
     w.tube(place, (0, 0, 0), 0.15, 0.025, w.metal, "lamp")
@@ -120,7 +120,7 @@ def floor_lamp(w: Workshop, place: np.ndarray) -> None:
     _shine(w, place, height + 0.08, 0.24, 0.9)
 
 
-def pendant(w: Workshop, place: np.ndarray, ceiling: float) -> None:
+def pendant(w: SceneBuilder, place: np.ndarray, ceiling: float) -> None:
     """A lamp hung from the ceiling."""
     low = ceiling - w.rng.uniform(0.42, 0.5)
     radius = w.rng.uniform(0.2, 0.28)
@@ -141,7 +141,7 @@ def pendant(w: Workshop, place: np.ndarray, ceiling: float) -> None:
         w.light(place, at, (0, 0, 0), 0.5 / 4 * np.array([1.0, 0.88, 0.72]))
 
 
-def plant(w: Workshop, place: np.ndarray, height: float, radius: float) -> None:
+def plant(w: SceneBuilder, place: np.ndarray, height: float, radius: float) -> None:
     """A potted plant, centred: pot, soil, stems and a crown of leaves."""
     pot = w.any_of([*w.paints, w.pale, w.woods[1]])
     pot_r, pot_h = 0.55 * radius, 0.3 * height
@@ -171,7 +171,7 @@ def plant(w: Workshop, place: np.ndarray, height: float, radius: float) -> None:
         w.ball(place, at, size, w.any_of(leaf), "plant", tilt=tilt)
 
 
-def ornament(w: Workshop, place: np.ndarray, radius: float, height: float) -> None:
+def ornament(w: SceneBuilder, place: np.ndarray, radius: float, height: float) -> None:
     """A vase, a figure, a box or a small pot plant no larger than told."""
     paint = w.any_of([*w.paints, *w.woods, w.pale])
     style = int(w.rng.integers(4))
@@ -231,7 +231,7 @@ def ornament(w: Workshop, place: np.ndarray, radius: float, height: float) -> No
         plant(w, place, tall, 0.95 * radius)
 
 
-def basket(w: Workshop, place: np.ndarray) -> None:
+def basket(w: SceneBuilder, place: np.ndarray) -> None:
     """A woven basket with a folded blanket, centred."""
     weave = w.material(
         "checker", linear(0.09, 0.5, 0.68), linear(0.08, 0.55, 0.45), scale=(22.0, 22.0)

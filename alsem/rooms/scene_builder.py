@@ -40,7 +40,7 @@ def move(x: Number, y: Number, z: Number = 0.0) -> np.ndarray:
 
 
 @dataclasses.dataclass
-class Workshop:
+class SceneBuilder:
     """Collects the solids, materials and light points of one room.
 
     Attributes:

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from alsem.rooms.scene_builder import Workshop, linear, turn
+from alsem.rooms.scene_builder import SceneBuilder, linear, turn
 
 SHELL = 0.1  # thickness of walls, metres
 
 
-def shell(w: Workshop, size: np.ndarray) -> None:
+def shell(w: SceneBuilder, size: np.ndarray) -> None:
     """Floor, ceiling, four walls and their skirting boards."""
     x, y, z = size
     origin = np.eye(4)
@@ -126,7 +126,12 @@ def shell(w: Workshop, size: np.ndarray) -> None:
 
 
 def window(
-    w: Workshop, place: np.ndarray, width: float, sill: float, top: float, power: float
+    w: SceneBuilder,
+    place: np.ndarray,
+    width: float,
+    sill: float,
+    top: float,
+    power: float,
 ) -> None:
     """A window flush with the wall: sky behind panes, frame, sill and curtains."""
     tall, mid = top - sill, (top + sill) / 2
@@ -173,7 +178,7 @@ def window(
 
 
 def _curtains(
-    w: Workshop, place: np.ndarray, width: float, low: float, high: float
+    w: SceneBuilder, place: np.ndarray, width: float, low: float, high: float
 ) -> None:
     cloth = w.any_of(w.fabrics)
     span = width + 0.72
@@ -194,7 +199,7 @@ def _curtains(
             )
 
 
-def door(w: Workshop, place: np.ndarray) -> None:
+def door(w: SceneBuilder, place: np.ndarray) -> None:
     """A door 0.9 m wide with its frame, panels and handle."""
     leaf, frame = (
         w.any_of([*w.woods, w.pale, w.paints[2]]),
@@ -228,7 +233,7 @@ def door(w: Workshop, place: np.ndarray) -> None:
     )
 
 
-def picture(w: Workshop, place: np.ndarray, width: float, height: float) -> None:
+def picture(w: SceneBuilder, place: np.ndarray, width: float, height: float) -> None:
     """A framed picture flush with the wall, centred on the place."""
     h = w.rng.uniform()
     art = w.material(
@@ -244,7 +249,7 @@ def picture(w: Workshop, place: np.ndarray, width: float, height: float) -> None
     w.box(place, (0, 0.013, 0), (width - 0.15, 0.03, height - 0.15), art, "picture")
 
 
-def rug(w: Workshop, place: np.ndarray, width: float, depth: float) -> None:
+def rug(w: SceneBuilder, place: np.ndarray, width: float, depth: float) -> None:
     """A patterned rug, centred, 1 cm thick."""
     h = w.rng.uniform()
     weave = w.material(

@@ -87,7 +87,7 @@ def build(config: Any, workdir: Path) -> Experiment:
             **train.geometry.loss.to_dict(), normal_source=source
         ),
         appearance=config.model.appearance,
-        grid_share=train.geometry.grid_share if sensor != "all" else 0.0,
+        grid_fraction=train.geometry.grid_fraction if sensor != "all" else 0.0,
         semantics=_fit(train.semantics.fit),
         labels_per_fit=train.semantics.labels,
         joint=joint,
@@ -141,8 +141,8 @@ def _sensor(scene: Scene) -> str:
     depth_z = scene.train.depth_z
     if depth_z is None or not (depth_z > 0).any():
         return "none"
-    shown = ... if scene.train.shown is None else scene.train.shown
-    return "all" if (depth_z[shown] > 0).all() else "some"
+    valid_mask = ... if scene.train.valid_mask is None else scene.train.valid_mask
+    return "all" if (depth_z[valid_mask] > 0).all() else "some"
 
 
 def _nerf(config: Any, scene: Scene, sensor: str) -> Nerf:

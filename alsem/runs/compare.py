@@ -143,7 +143,7 @@ def _reach(group: Group, ceiling: np.ndarray | None) -> dict[str, np.ndarray]:
     """Clicks ``[b]`` to every level; empty where there is no ceiling."""
     if ceiling is None:
         return {}
-    levels = {f"{share:.0%}": share * ceiling for share in LEVELS}
+    levels = {f"{fraction:.0%}": fraction * ceiling for fraction in LEVELS}
     levels["within 1 point"] = ceiling - WITHIN
     return {name: group.clicks_to(level) for name, level in levels.items()}
 

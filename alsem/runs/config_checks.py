@@ -9,7 +9,7 @@ from alsem.annotation import parse_label_set
 from alsem.core.errors import InputError
 
 LEAST_VOLUME = 0.03  # metres: what supervoxels are grown from
-HEAD_INPUTS = ("position", "normal", "albedo", "feature")
+HEAD_INPUTS = ("position", "normal", "diffuse", "feature")
 SIZES = (  # of which none can be nought
     "model.head.width",
     *(f"model.hash.grid.{key}" for key in ("levels", "row_features")),

@@ -26,7 +26,7 @@ from alsem.policy import targets, weight_files
 from alsem.acquisition import STRATEGIES
 from alsem.active.experiment import Experiment, Policy
 from alsem.policy.head import PolicyHead
-from alsem.policy.targets import Diary, Outcomes
+from alsem.policy.targets import QueryLog, PolicyTargets
 from alsem.active.pool import open_pool
 from alsem.policy.loss import PolicyTerm, policy_loss
 
@@ -43,7 +43,7 @@ def teach(
     teachers: Sequence[str],
     start: dict[str, np.ndarray] | None,
     tell: Callable[[str], None],
-) -> list[Outcomes]:
+) -> list[PolicyTargets]:
     """Labels rooms by several strategies; what became of the queries, one a room.
 
     Args:
@@ -58,7 +58,7 @@ def teach(
     Raises:
         InputError: The folder holds runs of another config.
     """
-    outcomes = []
+    policy_targets = []
     for room in rooms:
         parts = []
         for teacher in teachers:
@@ -69,8 +69,8 @@ def teach(
                 runner.run_experiment(experiment, time.monotonic())
             parts.append(hindsight(experiment))
             tell(f"room {room}, {teacher}: {len(parts[-1])} queries")
-        outcomes.append(targets.joined(parts))
-    return outcomes
+        policy_targets.append(targets.joined(parts))
+    return policy_targets
 
 
 def _fingerprint(start: dict[str, np.ndarray] | None) -> str:
@@ -108,7 +108,7 @@ def _experiment(
     )
 
 
-def hindsight(experiment: Experiment) -> Outcomes:
+def hindsight(experiment: Experiment) -> PolicyTargets:
     """What became of a finished run's queries, judged by the whole pool's truth."""
     pool = open_pool(experiment, geometry_stage.fit_scene(experiment).pool)
     truth = experiment.truth.train_labels
@@ -116,10 +116,10 @@ def hindsight(experiment: Experiment) -> Outcomes:
     label = truth.reshape(-1)
     judges = np.flatnonzero(pool.candidates.is_valid & (label >= 0))
     judges = judges[:: 1 + len(judges) // JUDGES]
-    diary = Diary(experiment.workdir / "policy")
+    query_log = QueryLog(experiment.workdir / "policy")
     parts = [targets.nothing(len(features.policy_names()))]
     for number in range(1, experiment.active.rounds - 1):
-        asked, after = diary.read(number), diary.read(number + 1)
+        asked, after = query_log.read(number), query_log.read(number + 1)
         if asked is None or after is None:
             continue
         gain = targets.credit(
@@ -132,7 +132,7 @@ def hindsight(experiment: Experiment) -> Outcomes:
         known = label[asked.pixel]
         wrong = np.where(known >= 0, asked.predicted[asked.pixel] != known, -1)
         parts.append(
-            Outcomes(
+            PolicyTargets(
                 asked.pixel,
                 asked.cues,
                 wrong.astype(np.float32),
@@ -144,7 +144,7 @@ def hindsight(experiment: Experiment) -> Outcomes:
 
 def learn(
     head: PolicyHead,
-    outcomes: Outcomes,
+    policy_targets: PolicyTargets,
     key: jax.Array,
     *,
     steps: int = 3000,
@@ -156,11 +156,11 @@ def learn(
     tx = optax.adamw(
         optax.cosine_decay_schedule(learning_rate, steps, 0.02), weight_decay=1e-3
     )
-    columns = [jnp.asarray(c) for c in (outcomes.cues, outcomes.wrong, outcomes.gain)]
+    columns = [jnp.asarray(c) for c in (policy_targets.cues, policy_targets.wrong, policy_targets.gain)]
 
     def step(carry: Any, key: jax.Array):
         params, opt_state = carry
-        chosen = jax.random.randint(key, (batch,), 0, len(outcomes))
+        chosen = jax.random.randint(key, (batch,), 0, len(policy_targets))
         cues, wrong, gain = (column[chosen] for column in columns)
         nowhere = jnp.zeros((batch, 1))
         value, grads = jax.value_and_grad(
@@ -176,13 +176,13 @@ def learn(
     return params
 
 
-def rank_agreement(head: PolicyHead, params: Any, outcomes: Outcomes) -> float:
+def rank_agreement(head: PolicyHead, params: Any, policy_targets: PolicyTargets) -> float:
     """Rank correlation of expected and observed gains, on rooms not learnt from."""
     forecast: Any = head.apply(
-        params, jnp.asarray(outcomes.cues), jnp.zeros((len(outcomes), 1))
+        params, jnp.asarray(policy_targets.cues), jnp.zeros((len(policy_targets), 1))
     )
     expected, observed = (
         np.argsort(np.argsort(values))
-        for values in (np.asarray(forecast.gain), outcomes.gain)
+        for values in (np.asarray(forecast.gain), policy_targets.gain)
     )
     return float(np.corrcoef(expected, observed)[0, 1])

@@ -44,10 +44,10 @@ def reduce_samples(
         weights = jnp.where(member, remaining, 0.0)
         remaining = jnp.where(member, 0.0, remaining)
         total = jnp.sum(weights, axis=-1)
-        share = weights / jnp.maximum(total, 1e-9)[:, None]
-        composite = functools.partial(volume_rendering.composite, share)
+        fraction = weights / jnp.maximum(total, 1e-9)[:, None]
+        composite = functools.partial(volume_rendering.composite, fraction)
         mean = jax.tree.map(composite, surface)
-        places.append((mean, total, jnp.sum(share * t_mids, axis=-1)))
+        places.append((mean, total, jnp.sum(fraction * t_mids, axis=-1)))
     points, weights, t = jax.tree.map(
         lambda *leaves: jnp.stack(leaves, axis=1), *places
     )
@@ -82,7 +82,7 @@ def make_encoder(
             "t": _quantise(t / t_max, 65535, jnp.uint16),
             "weight": _quantise(weights / total, 255, jnp.uint8),
             "normal": jnp.round(127.0 * points.normal).astype(jnp.int8),
-            "albedo": _quantise(points.albedo, 255, jnp.uint8),
+            "diffuse": _quantise(points.diffuse, 255, jnp.uint8),
             "feature": points.feature.astype(jnp.float16),
             "rgb": _quantise(rendered.rgb, 255, jnp.uint8),
             "depth_z": jnp.where(opaque, median * rays.z_scale, 0.0),

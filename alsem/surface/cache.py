@@ -21,7 +21,7 @@ class SurfaceCache:
 
     Attributes:
         arrays: ``t`` uint16 [n s], ``weight`` uint8 [n s] (shares of 255),
-            ``normal`` int8 [n s 3], ``albedo`` uint8 [n s 3], ``feature`` float16
+            ``normal`` int8 [n s 3], ``diffuse`` uint8 [n s 3], ``feature`` float16
             [n s f], ``rgb`` uint8 [n 3], ``depth_z`` float32 [n]: rendered depth.
         world_from_cam: [frames 4 4].
         intrinsics: Camera of every frame.
@@ -49,7 +49,7 @@ class SurfaceCache:
         self, rays: np.ndarray | slice, *, samples: int | None = None
     ) -> dict[str, np.ndarray]:
         """The samples of some rays, all or the heaviest ones, still compact."""
-        names = ("t", "weight", "normal", "albedo", "feature")
+        names = ("t", "weight", "normal", "diffuse", "feature")
         return {name: np.asarray(self.arrays[name][rays, :samples]) for name in names}
 
     @functools.cached_property
@@ -102,7 +102,7 @@ def decode(
     points = SurfacePoints(
         x_world=rays.origins[:, None] + rays.directions[:, None] * t[..., None],
         normal=compact["normal"].astype(jnp.float32) / 127.0,
-        albedo=compact["albedo"].astype(jnp.float32) / 255.0,
+        diffuse=compact["diffuse"].astype(jnp.float32) / 255.0,
         feature=compact["feature"].astype(jnp.float32),
     )
     return points, weight, t

@@ -46,7 +46,7 @@ def make_posterior(
             embedding=embedding[0],
             x_world=surface.x_world[:, 0],
             normal=surface.normal[:, 0],
-            albedo=surface.albedo[:, 0],
+            diffuse=surface.diffuse[:, 0],
             distance=t[:, 0],
             purity=weights[:, 0],
         )

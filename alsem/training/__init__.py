@@ -23,7 +23,7 @@ from alsem.training.state import (
     PixelData,
     Step,
     TrainState,
-    fresh_state,
+    init_state,
     update,
 )
 
@@ -35,8 +35,8 @@ __all__ = [
     "Step",
     "TrainState",
     "fit",
-    "fresh_state",
     "geometry_loss",
+    "init_state",
     "make_geometry_step",
     "make_joint_step",
     "make_runner",

@@ -63,8 +63,8 @@ def geometry_loss(
     distance = data.depth_z.reshape(-1)[pixel] / rays.z_scale
     levels = nerf.render_train(params, grid, rays, distance, key)
     frame = pixel // (intrinsics.width * intrinsics.height)
-    shown = [as_photographed(params, level.rgb, frame) for level in levels]
-    colour = [losses.colour_error(rgb, target) for rgb in shown]
+    valid_mask = [as_photographed(params, level.rgb, frame) for level in levels]
+    colour = [losses.colour_error(rgb, target) for rgb in valid_mask]
     parts: dict[str, Any] = {"colour": sum(colour)}
     finest = levels[-1]
     t_mids = ray_sampling.midpoints(finest.t_edges)
@@ -86,7 +86,7 @@ def geometry_loss(
     if weight.shading:
         anywhere = jax.random.normal(rng.stream(key, "shading"), end.shape)
         seen = nerf.look(params, end, numerics.safe_normalize(anywhere))
-        parts["shading"] = losses.colour_error(seen.rgb, seen.surface.albedo)
+        parts["shading"] = losses.colour_error(seen.rgb, seen.surface.diffuse)
     if weight.normal:
         if weight.normal_source == "sensor":
             wanted = data.normal.reshape(-1, 3)[pixel].astype(jnp.float32) / 127.0

@@ -11,7 +11,7 @@ class Optimiser:
 
     Attributes:
         learning_rate: At the first step.
-        final_share: What is left of it at the last step.
+        final_fraction: What is left of it at the last step.
         schedule: ``cosine`` or ``exponential``.
         weight_decay: Decoupled, 0 for none.
         b2: Adam's second moment decay.
@@ -19,7 +19,7 @@ class Optimiser:
     """
 
     learning_rate: float
-    final_share: float = 0.02
+    final_fraction: float = 0.02
     schedule: str = "cosine"
     weight_decay: float = 0.0
     b2: float = 0.99
@@ -29,11 +29,11 @@ class Optimiser:
         """The optimiser of a fit of so many steps."""
         if self.schedule == "cosine":
             rate = optax.cosine_decay_schedule(
-                self.learning_rate, max(1, steps), self.final_share
+                self.learning_rate, max(1, steps), self.final_fraction
             )
         else:
             rate = optax.exponential_decay(
-                self.learning_rate, max(1, steps), self.final_share
+                self.learning_rate, max(1, steps), self.final_fraction
             )
         return optax.adamw(
             rate, b2=self.b2, eps=self.eps, weight_decay=self.weight_decay

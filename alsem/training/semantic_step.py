@@ -27,10 +27,12 @@ def semantic_loss(
     """Mean over members of the cross entropy of the composited logits."""
     at_samples: Any = heads.apply(params, surface)
     logits = jnp.sum(weights[None, ..., None] * at_samples, axis=-2)
-    return jnp.mean(jax.vmap(losses.cross_entropy)(logits, _shown(heads, label, frame)))
+    return jnp.mean(
+        jax.vmap(losses.cross_entropy)(logits, _valid_mask(heads, label, frame))
+    )
 
 
-def _shown(
+def _valid_mask(
     heads: SemanticMembers, label: Int[Array, "r"], frame: Int[Array, "r"]
 ) -> Int[Array, "k r"]:
     """What each member may learn from; -1 hides the labels of other groups' frames."""

@@ -30,7 +30,7 @@ class TrainState:
     grid: Any = None
 
 
-def fresh_state(
+def init_state(
     params: Any, tx: optax.GradientTransformation, *, grid: Any = None
 ) -> TrainState:
     """A state at step 0."""
@@ -60,7 +60,7 @@ class PixelData:
         depth_z: ``[n h w]`` metres along the optical axis, 0 unknown.
         normal: ``[n h w 3]`` int8 (127 = 1), world frame, zero where unknown.
         world_from_cam: ``[n 4 4]``.
-        shown: int32 ``[m]``, the pixels that show the scene, as indices into the
+        valid_mask: int32 ``[m]``, the pixels that show the scene, as indices into the
             flattened pool; None if all do.
     """
 
@@ -68,13 +68,15 @@ class PixelData:
     depth_z: Leaf
     normal: Leaf
     world_from_cam: Leaf
-    shown: Leaf | None = None
+    valid_mask: Leaf | None = None
 
     def draw(self, key: PRNGKeyArray, count: int) -> Int[Array, "r"]:
         """Random pixels that show the scene."""
-        if self.shown is None:
+        if self.valid_mask is None:
             return jax.random.randint(key, (count,), 0, self.depth_z.size)
-        return self.shown[jax.random.randint(key, (count,), 0, self.shown.size)]
+        return self.valid_mask[
+            jax.random.randint(key, (count,), 0, self.valid_mask.size)
+        ]
 
 
 @flax.struct.dataclass

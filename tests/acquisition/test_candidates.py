@@ -22,7 +22,7 @@ def test_candidates_say_where_no_surface_is():
     np.testing.assert_array_equal(candidates.is_valid, [True, False, False, True])
     np.testing.assert_array_equal(candidates.voxel, [0, -1, -1, 1])
     np.testing.assert_array_equal(candidates.normal[0], [0, 0, -127])
-    np.testing.assert_array_equal(candidates.albedo[0], [128, 128, 128])
+    np.testing.assert_array_equal(candidates.diffuse[0], [128, 128, 128])
     np.testing.assert_array_equal(candidates.purity, [255, 102, 255, 204])
     assert candidates.num_voxels == 2 and len(candidates) == 4
     again = rows(candidates, np.arange(4))
@@ -57,7 +57,7 @@ def test_the_area_of_a_floor_is_about_right():
 
 def test_distance_of_features_joins_position_normal_and_colour():
     candidates = room(50, invalid=0.0)
-    x = features(candidates, np.arange(50), normal_metres=0.4, albedo_metres=2.0)
+    x = features(candidates, np.arange(50), normal_metres=0.4, diffuse_metres=2.0)
 
     def square(values):
         return np.sum((values[1:] - values[0]) ** 2, axis=-1, dtype=np.float64)
@@ -66,7 +66,7 @@ def test_distance_of_features_joins_position_normal_and_colour():
         square(x),
         square(candidates.x_world)
         + 0.4**2 * square(candidates.normal / 127.0)
-        + 2.0**2 * square(candidates.albedo / 255.0),
+        + 2.0**2 * square(candidates.diffuse / 255.0),
         rtol=1e-5,
     )
     assert features(candidates, np.arange(50)).shape == (50, 3)

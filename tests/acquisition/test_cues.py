@@ -15,12 +15,12 @@ from alsem.acquisition.candidates import (
 )
 from alsem.acquisition.cues import depth_consistency
 from alsem.acquisition.cues.geometry import Cues, VoxelTables, cues_at, voxel_cues
-from alsem.acquisition.cues.multiview import ViewBeliefs
+from alsem.acquisition.cues.multiview import ViewPredictions
 from alsem.core.types import Intrinsics
 
 TABLES = [field.name for field in dataclasses.fields(VoxelTables)]
 OF_VIEWS = {"view_entropy", "view_mean_log"}
-OF_CLASSES = {"class_shares", "class_worth", "label_shares"}
+OF_CLASSES = {"class_fractions", "class_weight", "label_fractions"}
 SCALARS = {"label_distance", "label_feature_distance"}
 # float32 leaves of sums made in float64.
 ROUNDING = 1e-5
@@ -37,7 +37,7 @@ def rows(candidates, index):
     return make_candidates(
         candidates.x_world[index],
         candidates.normal[index],
-        candidates.albedo[index],
+        candidates.diffuse[index],
         candidates.frame[index],
         np.where(there, candidates.purity[index], 0).astype(np.uint8),
         voxel_size=candidates.voxel_size,
@@ -232,9 +232,9 @@ def test_every_true_point_is_consistent_whatever_hides_it():
     cameras, points, is_chair = box_room.see(box_room.orbit(8))
     frame = np.repeat(np.arange(8), len(points) // 8)
     assert 0.02 < is_chair.mean() < 0.5
-    share = depth_consistency.consistency(points, frame, cameras)
-    assert share.dtype == np.float32
-    np.testing.assert_array_equal(share, 1.0)
+    fraction = depth_consistency.consistency(points, frame, cameras)
+    assert fraction.dtype == np.float32
+    np.testing.assert_array_equal(fraction, 1.0)
 
 
 def test_a_hanging_silhouette_point_is_denied_by_views_from_the_side():
@@ -247,12 +247,12 @@ def test_a_hanging_silhouette_point_is_denied_by_views_from_the_side():
     cameras, _, _ = box_room.see(poses)
     hanging = np.array([[3.0, 1.75, 0.5]], np.float32)
     # Nothing hides the point from the other two: both look through it.
-    share = depth_consistency.consistency(hanging, np.array([0]), cameras)
-    np.testing.assert_allclose(share, 1 / 3)
+    fraction = depth_consistency.consistency(hanging, np.array([0]), cameras)
+    np.testing.assert_allclose(fraction, 1 / 3)
     # Behind the chair, the second camera cannot tell; the third still can.
     hidden = np.array([[1.9, 2.6, 0.5]], np.float32)
-    share = depth_consistency.consistency(hidden, np.array([0]), cameras)
-    np.testing.assert_allclose(share, 1 / 2)
+    fraction = depth_consistency.consistency(hidden, np.array([0]), cameras)
+    np.testing.assert_allclose(fraction, 1 / 2)
 
 
 def test_consistency_without_depth_or_points_is_one():
@@ -288,7 +288,7 @@ def tables_np(candidates, cameras):
     }
     number = {tuple(cell[ids[0]]): v for v, ids in members.items()}
     mean = {v: x[ids].mean(axis=0) for v, ids in members.items()}
-    colour = {v: candidates.albedo[ids].mean(axis=0) for v, ids in members.items()}
+    colour = {v: candidates.diffuse[ids].mean(axis=0) for v, ids in members.items()}
     second = {
         v: np.einsum("ni,nj->ij", x[ids], x[ids]) / len(ids)
         for v, ids in members.items()
@@ -316,7 +316,7 @@ def tables_np(candidates, cameras):
         if spectrum.sum() > 1e-10:  # else all of them are in one place
             out["variation"][v] = max(spectrum[0], 0) / spectrum.sum()
         near = np.mean([colour[u] for u in around], axis=0)
-        out["gradient"][v] = np.abs(candidates.albedo[ids] - near).mean() / 255
+        out["gradient"][v] = np.abs(candidates.diffuse[ids] - near).mean() / 255
     return out
 
 
@@ -342,12 +342,12 @@ def test_consistency_of_a_voxel_is_that_of_a_point_in_it():
         candidates, x_world=candidates.x_world + np.float32([0, 0, 0.2])
     )
     best = representatives(moved)
-    share = depth_consistency.consistency(
+    fraction = depth_consistency.consistency(
         moved.x_world[best], moved.frame[best], cameras
     )
     found = voxel_cues(moved, cameras).consistency
-    np.testing.assert_array_equal(found, np.append(share, 0))
-    assert 0.1 < (share < 1).mean() < 1
+    np.testing.assert_array_equal(found, np.append(fraction, 0))
+    assert 0.1 < (fraction < 1).mean() < 1
 
 
 def test_representatives_are_valid_members_of_their_voxels():
@@ -421,12 +421,12 @@ def test_neighbours_are_the_occupied_cells_around_in_whatever_order():
 # --- tables of voxels: known answers
 
 
-def surface(points, *, frame=None, albedo=None, voxel_size=0.1):
+def surface(points, *, frame=None, diffuse=None, voxel_size=0.1):
     num = len(points)
     return make_candidates(
         np.asarray(points, np.float32),
         np.zeros((num, 3)),
-        np.full((num, 3), 0.5) if albedo is None else albedo,
+        np.full((num, 3), 0.5) if diffuse is None else diffuse,
         np.zeros(num) if frame is None else frame,
         np.ones(num),
         voxel_size=voxel_size,
@@ -466,7 +466,7 @@ def test_gradient_sees_a_change_of_colour_and_nothing_in_one_colour():
     x = np.random.default_rng(0).uniform(0, 1, (5000, 3)) * [1, 1, 0]
     white = np.repeat((x[:, :1] > 0.45).astype(float), 3, axis=-1)
     assert voxel_cues(surface(x)).gradient.max() < 1e-6
-    candidates = surface(x, albedo=white)
+    candidates = surface(x, diffuse=white)
     gradient = voxel_cues(candidates).gradient[candidates.voxel]
     at_step = np.abs(x[:, 0] - 0.45) < 0.04
     far = np.abs(x[:, 0] - 0.45) > 0.16
@@ -544,17 +544,17 @@ def test_cues_that_nobody_asked_for_are_none():
     nobody = {name for name in everything if getattr(cues, name) is None}
     assert nobody == OF_VIEWS | OF_CLASSES | SCALARS
     given = np.linspace(0, 1, 9, dtype=np.float32)
-    asked = dict.fromkeys(SCALARS, given)
-    asked |= dict.fromkeys(OF_CLASSES, np.tile(given[:4], (9, 1)))
-    rich = cues_at(tables, *where, **asked)
-    for name in asked:
-        np.testing.assert_array_equal(getattr(rich, name), asked[name])
+    queried = dict.fromkeys(SCALARS, given)
+    queried |= dict.fromkeys(OF_CLASSES, np.tile(given[:4], (9, 1)))
+    rich = cues_at(tables, *where, **queried)
+    for name in queried:
+        np.testing.assert_array_equal(getattr(rich, name), queried[name])
 
 
 def test_beliefs_of_views_are_gathered_by_voxel_or_by_a_row_of_their_own():
     candidates, _ = room(2, invalid=0.3)
     tables, num = voxel_cues(candidates), candidates.num_voxels + 1
-    beliefs = ViewBeliefs(
+    beliefs = ViewPredictions(
         view_entropy=np.arange(num, dtype=np.float32),
         view_mean_log=np.arange(3 * num, dtype=np.float32).reshape(num, 3),
     )

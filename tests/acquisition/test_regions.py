@@ -39,7 +39,7 @@ class Pool:
             make_candidates(
                 c.x_world[rays],
                 c.normal[rays],
-                c.albedo[rays],
+                c.diffuse[rays],
                 np.repeat(np.arange(len(index), dtype=np.int32), HEIGHT * WIDTH),
                 c.purity[rays],
                 voxel_size=c.voxel_size,
@@ -233,7 +233,7 @@ def test_rows_of_units_are_those_of_their_anchors(name):
     there = units.anchor >= 0
     np.testing.assert_array_equal(rows.is_valid, there)
     assert (rows.voxel[~there] == -1).all()
-    for field in ("x_world", "normal", "albedo", "frame", "purity", "voxel"):
+    for field in ("x_world", "normal", "diffuse", "frame", "purity", "voxel"):
         got, expected = getattr(rows, field), getattr(c, field)
         assert got.dtype == expected.dtype
         np.testing.assert_array_equal(got[there], expected[units.anchor[there]])
@@ -330,8 +330,8 @@ def test_superpixels_follow_edges():
     inside = np.bincount(unit.ravel(), disc.ravel()) / np.bincount(unit.ravel())
     wrong = np.minimum(inside, 1 - inside) * np.bincount(unit.ravel())
     patch = regions.patch_units(1, *disc.shape, side=6)
-    share = np.bincount(patch, disc.ravel()) / np.bincount(patch)
-    wrong_patch = np.minimum(share, 1 - share) * np.bincount(patch)
+    fraction = np.bincount(patch, disc.ravel()) / np.bincount(patch)
+    wrong_patch = np.minimum(fraction, 1 - fraction) * np.bincount(patch)
     assert wrong.sum() < 0.2 * wrong_patch.sum()
 
 
@@ -365,7 +365,7 @@ def test_supervoxels_are_connected_and_as_many_as_asked_for(size):
 def test_supervoxels_follow_colour_and_creases():
     # Shifted so that no cell holds rays of two of the four parts.
     c = corner(noise=0.0, shift=(1.5, 0.5, 1.5)).candidates
-    part = 2 * (c.albedo[:, 0] > 100) + (c.normal[:, 2] > 0)
+    part = 2 * (c.diffuse[:, 0] > 100) + (c.normal[:, 2] > 0)
     area = c.num_voxels * NODE**2
     unit = segments.supervoxel_units(c, size=(area / 4) ** 0.5, node_size=NODE)
     assert unit.max() + 1 == 4
@@ -377,7 +377,7 @@ def test_supervoxels_follow_colour_and_creases():
         size=(area / 4) ** 0.5,
         node_size=NODE,
         normal_metres=0.0,
-        albedo_metres=0.0,
+        diffuse_metres=0.0,
     )
     mixed = [len(set(part[blind == u])) for u in range(blind.max() + 1)]
     assert max(mixed) > 1
@@ -392,7 +392,7 @@ def test_supervoxels_are_the_same_for_any_order_of_the_pool():
     order = rng.permutation(len(c))
     per_ray = {
         field: getattr(c, field)[order]
-        for field in ("x_world", "normal", "albedo", "frame", "is_valid")
+        for field in ("x_world", "normal", "diffuse", "frame", "is_valid")
     }
     shuffled = dataclasses.replace(c, **per_ray)
     node = regions.voxel_units(c, size=NODE)

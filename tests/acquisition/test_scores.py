@@ -27,7 +27,7 @@ from pools import (
 
 from alsem import acquisition
 from alsem.acquisition import SCORES, scores
-from alsem.acquisition.cues.label import class_worth
+from alsem.acquisition.cues.label import class_weight
 from alsem.core.mesh import batched, make_mesh, replicated
 
 each_score = pytest.mark.parametrize("name", SCORES)
@@ -215,8 +215,8 @@ def view_divergence_np(probs, views, cues):
 
 def balanced_np(probs, views, cues):
     best = probs.mean(axis=1).argmax(axis=-1)
-    share = np.take_along_axis(cues.class_shares, best[:, None], axis=-1)[:, 0]
-    return margin_np(probs, views, cues) / np.exp(share.astype(np.float64))
+    fraction = np.take_along_axis(cues.class_fractions, best[:, None], axis=-1)[:, 0]
+    return margin_np(probs, views, cues) / np.exp(fraction.astype(np.float64))
 
 
 def redal_np(probs, views, cues):
@@ -230,7 +230,7 @@ def geometry_np(probs, views, cues):
     known = (seen, cues.purity, cues.consistency)
     weight = np.prod([np.clip(cue, 0.1, 1.0) for cue in known], axis=0)
     two = np.argsort(-probs.mean(axis=1), axis=-1, kind="stable")[:, :2]
-    worth = np.take_along_axis(cues.class_worth, two, axis=-1).mean(axis=-1)
+    worth = np.take_along_axis(cues.class_weight, two, axis=-1).mean(axis=-1)
     return weight * worth * margin_np(probs, views, cues)
 
 
@@ -362,9 +362,9 @@ def test_a_view_is_judged_by_the_member_of_its_own_group():
 
 def test_a_frequent_class_is_worth_less():
     belief, score = one([[0.5, 0.5]]), functools.partial(SCORES["balanced"], KEY)
-    assert score(belief, cues_of(2, class_shares=0.0)) == 1.0
+    assert score(belief, cues_of(2, class_fractions=0.0)) == 1.0
     np.testing.assert_allclose(
-        score(belief, cues_of(2, class_shares=1.0)), math.exp(-1), rtol=1e-6
+        score(belief, cues_of(2, class_fractions=1.0)), math.exp(-1), rtol=1e-6
     )
 
 
@@ -384,7 +384,7 @@ def test_geometry_weighs_down_but_never_silences():
     for cue in ("purity", "consistency"):
         assert score(**{cue: 0.5}) == 0.5 * score()
     worth = np.array([0.25, 0.75], np.float32)
-    assert score(class_worth=worth) == 0.5 * score()
+    assert score(class_weight=worth) == 0.5 * score()
     worst = dict.fromkeys(("num_views", "purity", "consistency"), 0)
     np.testing.assert_allclose(score(**worst), 1e-3, rtol=1e-6)
 
@@ -412,15 +412,15 @@ def test_cues_are_scores_of_their_own():
 
 
 def test_small_classes_are_worth_more_but_none_more_than_one_label_stands_for():
-    worth = class_worth(np.array([900.0, 99.0, 1.0, 0.0]), 100)
+    worth = class_weight(np.array([900.0, 99.0, 1.0, 0.0]), 100)
     assert worth.dtype == np.float32 and worth.max() == 1
     np.testing.assert_allclose(
         worth[:3], [(1e-2 / s) ** 0.5 for s in SHARES], rtol=1e-5
     )
     assert worth[0] < worth[1] < worth[2] < worth[3] < 1.1 * worth[2]
     # Few labels: all classes alike, nearly.
-    assert class_worth(np.array([900.0, 100.0]), 1).min() > 0.7
-    assert class_worth(np.zeros(3), 0).tolist() == [1, 1, 1]
+    assert class_weight(np.array([900.0, 100.0]), 1).min() > 0.7
+    assert class_weight(np.zeros(3), 0).tolist() == [1, 1, 1]
 
 
 SHARES = (0.9 + 0.01, 0.099 + 0.01, 0.001 + 0.01)

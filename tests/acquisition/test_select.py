@@ -8,7 +8,7 @@ from collections import Counter
 import jax
 import numpy as np
 import pytest
-from pools import KEY, beliefs_in, room, rows
+from pools import KEY, predictions_in, room, rows
 from scipy.cluster.vq import vq
 
 from alsem import acquisition
@@ -20,18 +20,19 @@ from alsem.acquisition.batch import (
     select,
     steps,
 )
+from alsem.acquisition.batch.context import shortlist
 from alsem.acquisition.candidates import features
 from alsem.core import rng
 
 NONE = np.zeros(0, np.int64)
 
 
-def batch_of(candidates, *, num, asked=NONE, key=KEY, beliefs=None):
-    return Batch(key, candidates, np.asarray(asked, np.int64), num, beliefs)
+def batch_of(candidates, *, num, queried=NONE, key=KEY, beliefs=None):
+    return Batch(key, candidates, np.asarray(queried, np.int64), num, beliefs)
 
 
-def running_in(candidates, scores=None, *, asked=NONE):
-    ids = np.setdiff1d(np.flatnonzero(candidates.is_valid), asked)
+def running_in(candidates, scores=None, *, queried=NONE):
+    ids = np.setdiff1d(np.flatnonzero(candidates.is_valid), queried)
     if scores is None:
         return Running(ids, np.ones(len(ids), np.float32))
     return Running(ids, np.asarray(scores, np.float32)[ids])
@@ -44,10 +45,10 @@ def some_scores(n, *, levels=None, seed=2):
     )
 
 
-def apply(step, candidates, scores=None, *, num, keep=None, asked=NONE, **given):
+def apply(step, candidates, scores=None, *, num, keep=None, queried=NONE, **given):
     """Ids in the order in which a step leaves them."""
-    batch = batch_of(candidates, num=num, asked=asked, **given)
-    running = running_in(candidates, scores, asked=asked)
+    batch = batch_of(candidates, num=num, queried=queried, **given)
+    running = running_in(candidates, scores, queried=queried)
     after = step(batch, running, keep=num if keep is None else keep)
     return after.ids[np.argsort(-after.scores, kind="stable")]
 
@@ -249,10 +250,10 @@ def test_seeds_are_drawn_in_proportion_to_squared_distance():
     left = np.array([[10.0], [1.0], [2.0], [4.0]], np.float32)
     keys = jax.random.split(jax.random.key(0), 400)
     second = [greedy.plus_plus(left, ones(4, 1), k, num=2)[1] for k in keys]
-    share = np.bincount(second, minlength=4) / 400
+    fraction = np.bincount(second, minlength=4) / 400
     expected = np.array([0, 81, 64, 36]) / 181
     # Four standard deviations of 400 draws.
-    np.testing.assert_allclose(share, expected, atol=4 * 0.5 / math.sqrt(400))
+    np.testing.assert_allclose(fraction, expected, atol=4 * 0.5 / math.sqrt(400))
 
 
 def most_informative_np(left, right, information, ridge, num):
@@ -284,7 +285,7 @@ def test_information_gain_follows_its_definition(known):
 def test_top_k_is_the_sorted_head():
     candidates, scores = room(5000, invalid=0.2), some_scores(5000)
     ranked = sorted(np.flatnonzero(candidates.is_valid), key=lambda i: -scores[i])
-    ids = apply(steps.top_k, candidates, scores, num=900, asked=[ranked[2]])
+    ids = apply(steps.top_k, candidates, scores, num=900, queried=[ranked[2]])
     np.testing.assert_array_equal(ids, ranked[:2] + ranked[3:901])
 
 
@@ -322,7 +323,7 @@ def test_no_frame_gets_more_than_its_cap():
     assert Counter(candidates.frame[ids].tolist())[0] == cap
     np.testing.assert_array_equal(ids, frame_cap_np(candidates, scores, 40, cap))
     # A cap so tight that the best of the rest must fill the batch.
-    tight = functools.partial(steps.frame_cap, share=0.5)
+    tight = functools.partial(steps.frame_cap, fraction=0.5)
     ids = apply(tight, candidates, scores, num=40)
     assert len(np.unique(ids)) == 40
     first = frame_cap_np(candidates, scores, 40, 2)
@@ -335,15 +336,15 @@ def test_of_the_top_share_a_random_few():
     candidates, scores = room(4000), some_scores(4000)
     valid = np.flatnonzero(candidates.is_valid)
     top = valid[np.argsort(-scores[valid])][: math.ceil(0.05 * len(valid))]
-    ids = apply(steps.top_share, candidates, scores, num=20)
+    ids = apply(steps.top_fraction, candidates, scores, num=20)
     assert set(ids.tolist()) == set(top.tolist())
     # Where they stand in the new order has nothing to do with their scores.
     correlation = np.corrcoef(scores[ids], np.arange(len(ids)))[0, 1]
     assert abs(correlation) < 4 / math.sqrt(len(ids))
-    again = apply(steps.top_share, candidates, scores, num=20, key=jax.random.key(8))
+    again = apply(steps.top_fraction, candidates, scores, num=20, key=jax.random.key(8))
     assert set(again.tolist()) == set(top.tolist()) and (again != ids).any()
     # Not fewer than are wanted.
-    assert len(apply(steps.top_share, candidates, scores, num=300)) == 300
+    assert len(apply(steps.top_fraction, candidates, scores, num=300)) == 300
 
 
 def decay_np(scores, cluster, decay, num):
@@ -375,7 +376,7 @@ def test_clusters_are_kmeans_on_places_and_colours():
     candidates = room(2000, invalid=0.0)
     running = running_in(candidates)
     cluster = steps._clusters(batch_of(candidates, num=5), running, num=30)
-    x = features(candidates, running.ids, normal_metres=0.3, albedo_metres=1.0)
+    x = features(candidates, running.ids, normal_metres=0.3, diffuse_metres=1.0)
     means = np.stack([x[cluster == c].mean(axis=0) for c in range(30)])
 
     def spread(centres):
@@ -389,11 +390,11 @@ def test_clusters_are_kmeans_on_places_and_colours():
 
 def test_the_least_labelled_places_come_first():
     candidates = room(6000, invalid=0.0)
-    asked = np.flatnonzero(candidates.x_world[:, 0] < 2.0)[::15]
-    ids = apply(steps.least_labelled, candidates, num=60, asked=asked)
-    size = math.sqrt(acquisition.surface_area(candidates) / (len(asked) + 60))
+    queried = np.flatnonzero(candidates.x_world[:, 0] < 2.0)[::15]
+    ids = apply(steps.least_labelled, candidates, num=60, queried=queried)
+    size = math.sqrt(acquisition.surface_area(candidates) / (len(queried) + 60))
     cell = np.floor(candidates.x_world.astype(np.float64) / size).astype(int)
-    labels = Counter(map(tuple, cell[asked].tolist()))
+    labels = Counter(map(tuple, cell[queried].tolist()))
     turn, seen = [], Counter()
     for place in map(tuple, cell[ids].tolist()):
         turn.append(labels[place] + seen[place])
@@ -419,15 +420,15 @@ def test_of_the_least_labelled_places_the_best_scores():
 
 def test_spaced_is_greedy_with_the_radius_of_the_labels_to_come():
     candidates = room(400, voxel_size=0.001, invalid=0.0)  # a voxel for each
-    scores, asked = some_scores(400, seed=3), np.arange(30)
+    scores, queried = some_scores(400, seed=3), np.arange(30)
     area = acquisition.surface_area(candidates)
     assert area == pytest.approx(400 * 0.001**2)
     spacing = 0.6 / math.sqrt(area / (30 + 25))  # a radius of 0.6 m
     step = functools.partial(steps.spaced, spacing=spacing, power=2.0)
-    ids = apply(step, candidates, scores, num=25, asked=asked)
+    ids = apply(step, candidates, scores, num=25, queried=queried)
     x = candidates.x_world
-    near = np.linalg.norm(x[:, None] - x[asked], axis=-1).min(axis=1)
-    scores[asked] = 0.0
+    near = np.linalg.norm(x[:, None] - x[queried], axis=-1).min(axis=1)
+    scores[queried] = 0.0
     expected = greedy_np(x, scores, near, num=25, radius=0.6, power=2.0)
     np.testing.assert_array_equal(ids, expected)
 
@@ -439,13 +440,13 @@ def test_k_centre_is_farthest_first_whatever_the_scores():
         candidates,
         np.arange(400),
         normal_metres=0.02 * side,
-        albedo_metres=0.2 * side,
+        diffuse_metres=0.2 * side,
     )
     ids = apply(steps.k_centre, candidates, some_scores(400), num=50)
     others = points[ids[:1]]
     np.testing.assert_array_equal(ids[1:], farthest_np(points, others, 49))
     # A second batch goes on where the first one stopped.
-    more = apply(steps.k_centre, candidates, num=30, asked=ids[:20])
+    more = apply(steps.k_centre, candidates, num=30, queried=ids[:20])
     np.testing.assert_array_equal(more, ids[20:])
 
 
@@ -454,17 +455,17 @@ def test_spaced_keeps_its_distance_where_top_k_huddles():
     x = candidates.x_world
     # The most wanted all lie in one corner.
     scores = np.exp(-np.linalg.norm(x - x[candidates.is_valid][0], axis=-1) / 2.0)
-    asked = np.flatnonzero(candidates.is_valid)[:30]
+    queried = np.flatnonzero(candidates.is_valid)[:30]
 
     def least_distance(ids):
         pairs = np.linalg.norm(x[ids][:, None] - x[ids], axis=-1)
         np.fill_diagonal(pairs, np.inf)
-        old = np.linalg.norm(x[ids][:, None] - x[asked], axis=-1)
+        old = np.linalg.norm(x[ids][:, None] - x[queried], axis=-1)
         return min(pairs.min(), old.min())
 
     def picks(step, **options):
         step = functools.partial(step, **options)
-        return apply(step, candidates, scores, num=40, asked=asked)
+        return apply(step, candidates, scores, num=40, queried=queried)
 
     radius = 0.5 * math.sqrt(acquisition.surface_area(candidates) / (30 + 40))
     soft = picks(steps.spaced)
@@ -477,17 +478,15 @@ def test_spaced_keeps_its_distance_where_top_k_huddles():
 def test_batches_of_a_large_pool_come_from_a_shortlist():
     candidates, scores = room(3000), some_scores(3000)
     batch, running = batch_of(candidates, num=5), running_in(candidates, scores)
-    short = acquisition.batch.shortlist(batch, running, size=64)
+    short = shortlist(batch, running, size=64)
     best = steps.one_per_voxel(batch, running, keep=5).ids
     np.testing.assert_array_equal(short.ids, best[np.argsort(-scores[best])][:64])
     # Equal scores: a random subset, not the first frames.
-    even = acquisition.batch.shortlist(batch, running_in(candidates), size=64)
+    even = shortlist(batch, running_in(candidates), size=64)
     assert len(np.unique(even.ids)) == 64 and 1000 < even.ids.mean() < 2000
     # More than there are voxels: everyone takes part.
     wide = room(300, voxel_size=2.0)
-    everyone = acquisition.batch.shortlist(
-        batch_of(wide, num=250), running_in(wide), size=9999
-    )
+    everyone = shortlist(batch_of(wide, num=250), running_in(wide), size=9999)
     assert len(everyone.ids) == wide.is_valid.sum()
 
 
@@ -497,36 +496,36 @@ def test_batches_of_a_large_pool_come_from_a_shortlist():
 @pytest.fixture
 def believed():
     candidates = room(500, voxel_size=0.001, invalid=0.0)  # a voxel for each
-    posterior = beliefs_in(candidates)(np.arange(500))
+    posterior = predictions_in(candidates)(np.arange(500))
     return candidates, posterior.probs[:, 0], posterior.embedding
 
 
-def shortlisted(candidates, asked):
+def shortlisted(candidates, queried):
     """The order in which the shortlist holds candidates of equal scores."""
-    running = running_in(candidates, asked=asked)
+    running = running_in(candidates, queried=queried)
     return running.ids[
         np.argsort(ranking.make_draws(KEY, "ties", candidates)(running.ids))
     ]
 
 
-@pytest.mark.parametrize("asked", [NONE, np.arange(40)])
-def test_coreset_is_farthest_first_in_the_embedding(believed, asked):
+@pytest.mark.parametrize("queried", [NONE, np.arange(40)])
+def test_coreset_is_farthest_first_in_the_embedding(believed, queried):
     candidates, _, embedding = believed
     ids = apply(
         STEPS["coreset"],
         candidates,
         num=30,
-        asked=asked,
-        beliefs=beliefs_in(candidates),
+        queried=queried,
+        beliefs=predictions_in(candidates),
     )
-    short = shortlisted(candidates, asked)
-    expected = farthest_np(embedding[short], embedding[asked], 30)
+    short = shortlisted(candidates, queried)
+    expected = farthest_np(embedding[short], embedding[queried], 30)
     np.testing.assert_array_equal(ids, short[expected])
 
 
 def test_badge_seeds_the_gradients_of_the_last_layer(believed):
     candidates, probs, embedding = believed
-    ids = apply(STEPS["badge"], candidates, num=16, beliefs=beliefs_in(candidates))
+    ids = apply(STEPS["badge"], candidates, num=16, beliefs=predictions_in(candidates))
     short = shortlisted(candidates, NONE)
     logits = np.log(probs[short])
 
@@ -541,16 +540,20 @@ def test_badge_seeds_the_gradients_of_the_last_layer(believed):
     np.testing.assert_array_equal(ids, short[expected])
 
 
-@pytest.mark.parametrize("asked", [NONE, np.arange(40)])
-def test_fisher_adds_most_to_what_the_asked_ones_say(believed, asked):
+@pytest.mark.parametrize("queried", [NONE, np.arange(40)])
+def test_fisher_adds_most_to_what_the_asked_ones_say(believed, queried):
     candidates, probs, embedding = believed
     ids = apply(
-        STEPS["fisher"], candidates, num=20, asked=asked, beliefs=beliefs_in(candidates)
+        STEPS["fisher"],
+        candidates,
+        num=20,
+        queried=queried,
+        beliefs=predictions_in(candidates),
     )
     left, right = probs * (1 - probs), embedding**2
-    short = shortlisted(candidates, asked)
-    known = np.einsum("sc,sd->cd", left[asked], right[asked])
-    mean = known.mean() if len(asked) else np.mean(left[short].T @ right[short]) / 500
+    short = shortlisted(candidates, queried)
+    known = np.einsum("sc,sd->cd", left[queried], right[queried])
+    mean = known.mean() if len(queried) else np.mean(left[short].T @ right[short]) / 500
     expected = most_informative_np(left[short], right[short], known, 0.01 * mean, 20)
     np.testing.assert_array_equal(ids, short[expected])
 
@@ -572,13 +575,13 @@ def test_the_rows_that_need_beliefs_are_those_that_look_at_them():
 def test_beliefs_are_asked_for_a_shortlist_only(name, monkeypatch):
     monkeypatch.setattr(embedding_steps, "MAX_SHORTLIST", 64)
     candidates, asked_for = room(3000), []
-    beliefs = beliefs_in(candidates)
+    beliefs = predictions_in(candidates)
 
     def counting(ids):
         asked_for.append(len(ids))
         return beliefs(ids)
 
-    apply(STEPS[name], candidates, num=20, asked=[3, 4], beliefs=counting)
+    apply(STEPS[name], candidates, num=20, queried=[3, 4], beliefs=counting)
     assert max(asked_for) == 64
 
 
@@ -588,7 +591,7 @@ def test_beliefs_are_asked_for_a_shortlist_only(name, monkeypatch):
 def test_a_rule_hands_on_more_than_the_batch_and_cuts_the_last_result():
     candidates, scores = room(3000), some_scores(3000)
     batch, running = batch_of(candidates, num=30), running_in(candidates, scores)
-    tight = functools.partial(steps.frame_cap, share=1.2)
+    tight = functools.partial(steps.frame_cap, fraction=1.2)
     rule = (STEPS["spaced"], tight)
     ids = select.run(rule, batch, running, keep=30)
     spaced = STEPS["spaced"](batch, running, keep=60)
@@ -604,21 +607,21 @@ def test_a_mixed_batch_explores_its_share_and_exploits_the_rest():
     candidates = room(2000)
     scores = np.linspace(0.0, 1.0, len(candidates), dtype=np.float32)
     valid = np.flatnonzero(candidates.is_valid)
-    asked, seen = valid[-3:], []
+    queried, seen = valid[-3:], []
 
     def explore(batch, running, *, keep):
         seen.append(running.scores)
         return steps.ranked(running.ids[:keep])
 
     def exploit(batch, running, *, keep):
-        np.testing.assert_array_equal(batch.asked, [*asked, *valid[:5]])
+        np.testing.assert_array_equal(batch.queried, [*queried, *valid[:5]])
         assert batch.num == keep == 15
         return steps.top_k(batch, running, keep=keep)
 
     step = functools.partial(
-        select.mixed, explore=(explore,), exploit=(exploit,), share=0.25
+        select.mixed, explore=(explore,), exploit=(exploit,), fraction=0.25
     )
-    ids = apply(step, candidates, scores, num=20, asked=asked)
+    ids = apply(step, candidates, scores, num=20, queried=queried)
     # In turns, so that a batch cut short has a quarter of them as well.
     explored = np.arange(len(ids)) % 4 == 1
     np.testing.assert_array_equal(ids[explored], valid[:5])

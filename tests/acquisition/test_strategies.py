@@ -18,11 +18,11 @@ from pools import (
     WEIGHTS,
     C,
     all_cues,
-    beliefs_in,
     cues_of,
     look,
     one,
     posterior_of,
+    predictions_in,
     room,
     rows,
     take,
@@ -36,9 +36,9 @@ from alsem.core.mesh import batched, make_mesh, replicated
 CHAINS = (
     ("one_per_voxel", "frame_cap", "spaced"),
     ("spaced", "frame_cap"),
-    ("top_share", "k_centre"),
+    ("top_fraction", "k_centre"),
     ("cluster_decay", "one_per_voxel"),
-    ("top_share", "badge", "frame_cap"),
+    ("top_fraction", "badge", "frame_cap"),
 )
 RULES = {
     "by " + "+".join(names): acquisition.with_steps(STRATEGIES["margin"], names)
@@ -72,17 +72,17 @@ def score_all(name, candidates, ids=None, cues=None, *, key=KEY):
     return np.asarray(score(WEIGHTS, key, ids.astype(np.int32), seen, cues))
 
 
-def choose(name, candidates, asked=(), *, num, key=KEY, scores=None, allowed=None):
+def choose(name, candidates, queried=(), *, num, key=KEY, scores=None, allowed=None):
     if scores is None:
         scores = score_all(name, candidates, key=key)
     return CASES[name].select(
         key,
         scores,
         candidates,
-        np.asarray(asked, np.int64),
+        np.asarray(queried, np.int64),
         num=num,
         allowed=allowed,
-        beliefs=beliefs_in(candidates),
+        beliefs=predictions_in(candidates),
     )
 
 
@@ -93,23 +93,23 @@ def choose(name, candidates, asked=(), *, num, key=KEY, scores=None, allowed=Non
 @pytest.mark.parametrize("num", [1, 37])
 def test_a_batch_is_new_valid_allowed_and_of_the_asked_size(name, num):
     candidates = room()
-    asked = np.arange(0, 3000, 3)
+    queried = np.arange(0, 3000, 3)
     allowed = np.arange(3000) % 5 > 0
-    ids = choose(name, candidates, asked, num=num, allowed=allowed)
+    ids = choose(name, candidates, queried, num=num, allowed=allowed)
     assert ids.dtype == np.int64 and ids.shape == (num,)
     assert len(np.unique(ids)) == num
     assert candidates.is_valid[ids].all() and allowed[ids].all()
-    assert not np.intersect1d(ids, asked).size
+    assert not np.intersect1d(ids, queried).size
 
 
 @each_case
 def test_a_batch_takes_all_that_is_left_and_no_more(name):
     candidates = room(200, voxel_size=2.0)  # more candidates than voxels
-    asked = np.arange(50)
+    queried = np.arange(50)
     left = np.flatnonzero(candidates.is_valid)
     left = left[left >= 50]
     for num in (0, len(left) - 1, len(left), 500):
-        ids = choose(name, candidates, asked, num=num)
+        ids = choose(name, candidates, queried, num=num)
         assert len(np.unique(ids)) == len(ids) == min(num, len(left))
         assert np.isin(ids, left).all()
 
@@ -131,7 +131,7 @@ def test_the_same_key_chooses_the_same_batch(name):
     "name",
     [
         *("random", "spread", "coverage", "voxel_coverage", "vote_entropy"),
-        *("coreset", "badge", "by top_share"),
+        *("coreset", "badge", "by top_fraction"),
     ],
 )
 def test_another_key_chooses_another_batch(name):
@@ -149,7 +149,7 @@ def test_order_and_padding_of_the_pool_change_no_choice(name, equal):
     order = np.insert(order, 400, np.full(77, -1))
     there = rows(candidates, order)
     moved = take(cues, order)
-    asked = np.flatnonzero(candidates.is_valid)[[4, 9, 30]]
+    queried = np.flatnonzero(candidates.is_valid)[[4, 9, 30]]
     place = np.argsort(np.where(order < 0, 9999, order))
     if equal:  # so that nothing but draws can tell candidates apart
         parts = (2,) if name == "mixed by rank" else (3,) if name in MIXTURES else ()
@@ -162,8 +162,8 @@ def test_order_and_padding_of_the_pool_change_no_choice(name, equal):
         np.testing.assert_allclose(there_scores[place[:1000]], here_scores, atol=1e-5)
         there_scores[place[:1000]] = here_scores
     there_scores[order < 0] = 9.0
-    here = choose(name, candidates, asked, num=30, scores=here_scores)
-    found = choose(name, there, place[asked], num=30, scores=there_scores)
+    here = choose(name, candidates, queried, num=30, scores=here_scores)
+    found = choose(name, there, place[queried], num=30, scores=there_scores)
     np.testing.assert_array_equal(order[found], here)
 
 
@@ -299,7 +299,7 @@ def test_a_config_may_name_the_steps():
     row = acquisition.with_steps(STRATEGIES["random"], ("badge",))
     assert row.needs == {"model"}
     with pytest.raises(InputError, match=r"diversity='spcaed'.*'spaced'"):
-        acquisition.with_steps(margin, ("top_share", "spcaed"))
+        acquisition.with_steps(margin, ("top_fraction", "spcaed"))
 
 
 # --- mixtures

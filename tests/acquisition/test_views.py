@@ -22,7 +22,7 @@ C = 5  # classes
 ROUNDING = 2e-5
 
 
-def beliefs_of(num, *, classes=C, seed=0):
+def predictions_of(num, *, classes=C, seed=0):
     draw = np.random.default_rng(seed).normal(0, 2, (num, classes))
     raw = np.exp(draw - draw.max(axis=-1, keepdims=True))
     return (raw / raw.sum(axis=-1, keepdims=True)).astype(np.float32)
@@ -34,7 +34,7 @@ def gather_views(probs, voxel, *, num_voxels, devices=1):
     extra = -len(probs) % devices  # missing views are padding
     probs = np.pad(probs, ((0, extra), (0, 0), (0, 0)), constant_values=7.0)
     voxel = np.pad(voxel, ((0, extra), (0, 0)), constant_values=-1)
-    sums = multiview.fresh_sums(num_voxels, probs.shape[-1], mesh=mesh)
+    sums = multiview.init_sums(num_voxels, probs.shape[-1], mesh=mesh)
     for i in range(0, len(probs), devices):
         together = probs[i : i + devices], voxel[i : i + devices]
         flat = (a.reshape(-1, *a.shape[2:]) for a in together)
@@ -64,7 +64,7 @@ def views_np(probs, voxel, *, num_voxels):
 def some_views(num_views=12, num_rays=200, num_voxels=40, *, seed=0):
     rng = np.random.default_rng(seed)
     voxel = rng.integers(-1, num_voxels - 3, (num_views, num_rays)).astype(np.int32)
-    probs = beliefs_of(voxel.size, seed=seed).reshape(*voxel.shape, C)
+    probs = predictions_of(voxel.size, seed=seed).reshape(*voxel.shape, C)
     return probs, voxel
 
 
@@ -108,7 +108,7 @@ def test_eight_devices_say_what_one_does(num_views):
 
 def test_no_ray_leaves_its_device():
     mesh = make_mesh(8)
-    sums = multiview.fresh_sums(40, C, mesh=mesh)
+    sums = multiview.init_sums(40, C, mesh=mesh)
     probs, voxel = (a.reshape(-1, *a.shape[2:]) for a in some_views(8))
     rays = jax.device_put((probs, voxel), batched(mesh))
 
@@ -186,15 +186,15 @@ def posterior(probs, view_probs):
         embedding=zeros,
         x_world=zeros,
         normal=zeros,
-        albedo=zeros,
+        diffuse=zeros,
         distance=zeros[:, 0],
         purity=zeros[:, 0],
     )
 
 
 def test_every_view_speaks_through_the_member_of_its_group_of_frames():
-    members = beliefs_of(20 * 2).reshape(20, 2, C)
-    groups = beliefs_of(20 * 3, seed=1).reshape(20, 3, C)
+    members = predictions_of(20 * 2).reshape(20, 2, C)
+    groups = predictions_of(20 * 3, seed=1).reshape(20, 3, C)
     frame = np.arange(20, dtype=np.int32) * 7 % 11
     found = multiview.belief(posterior(members, groups), jnp.asarray(frame))
     np.testing.assert_array_equal(found, groups[np.arange(20), frame % 3])
@@ -244,7 +244,7 @@ def test_the_exact_twin_follows_the_definition():
     # Off their rays, so that some would not even find their own pixel.
     points += np.random.default_rng(1).normal(0, 0.02, points.shape)
     candidates = box_room.pool(cameras, points.astype(np.float32), invalid=0.2)
-    probs = beliefs_of(len(points))
+    probs = predictions_of(len(points))
     found = multiview_exact.exact_views(candidates, cameras, probs, chunk=700)
     divergence = divergence_of(probs, found.beliefs.view_mean_log[:-1])
     rows = exact_np(candidates, cameras, probs)
@@ -266,7 +266,9 @@ def test_the_twin_and_the_voxels_agree_on_what_is_consistent():
     points += np.float32([0.0, 0.0, 0.15])  # nothing is where the views say
     candidates = box_room.pool(cameras, points, voxel_size=1e-3)
     assert candidates.num_voxels > 0.99 * len(points)  # one candidate in each
-    found = multiview_exact.exact_views(candidates, cameras, beliefs_of(len(points)))
+    found = multiview_exact.exact_views(
+        candidates, cameras, predictions_of(len(points))
+    )
     tables = voxel_cues(candidates, cameras)
     alone = np.bincount(candidates.voxel)[candidates.voxel] == 1
     np.testing.assert_array_equal(
@@ -318,7 +320,7 @@ def test_voxels_that_every_view_hits_once_give_the_exact_answer():
         voxel_size=size,
         min_purity=0.5,
     )
-    probs = beliefs_of(len(points))
+    probs = predictions_of(len(points))
     voxel = candidates.voxel.reshape(len(shifts), -1)
     found = gather_views(
         probs.reshape(len(shifts), -1, C), voxel, num_voxels=candidates.num_voxels
@@ -375,7 +377,7 @@ def test_voxels_rank_candidates_as_pixel_pairs_do():
 
 def test_a_pool_out_of_order_or_without_depth_has_no_exact_twin():
     cameras, points, _ = box_room.see(box_room.orbit(2))
-    candidates, probs = box_room.pool(cameras, points), beliefs_of(len(points))
+    candidates, probs = box_room.pool(cameras, points), predictions_of(len(points))
     swapped = dataclasses.replace(candidates, frame=candidates.frame[::-1])
     with pytest.raises(ValueError, match="2 whole frames of 30 x 40"):
         multiview_exact.exact_views(swapped, cameras, probs)

@@ -12,7 +12,7 @@ import tiny
 
 from alsem.acquisition import STRATEGIES
 from alsem.active import geometry_stage, labelled_rays, semantic_stage
-from alsem.active.predict import Beliefs
+from alsem.active.predict import Predictor
 from alsem.active.round_metrics import Assessor
 from alsem.active.semantic_stage import RoundFitter
 from alsem.annotation import LabelStore, expand_annotations
@@ -84,7 +84,7 @@ def test_every_granularity_spends_its_budget_to_the_click(
     assert rows[-1]["pixels"] > rows[-1]["clicks"]
     assert rows[-1]["granularity"] == UNITS[units]["active__granularity"]
     with LabelStore(folder / "runs" / name / "labels.sqlite") as store:
-        assert len(np.unique(store.asked_units())) == len(store.asked_units())
+        assert len(np.unique(store.queried_units())) == len(store.queried_units())
         assert not store.count_open()
         if answer == "exact":
             pixel, label = expand_annotations(
@@ -144,14 +144,14 @@ def test_exact_views_choose_alike(start):
 
 @pytest.mark.parametrize("strategy", ["view_divergence", "geometry"])
 def test_eight_devices_ask_what_one_asks(start, folder, strategy, monkeypatch):
-    asked = []
+    queried = []
     for mesh in (make_mesh(1), make_mesh(8)):
         monkeypatch.setattr(sharding, "make_mesh", lambda mesh=mesh: mesh)
         name = f"{strategy}_on_{mesh.size}"
         start(name, active__strategy=strategy, active__rounds=2)
         with LabelStore(folder / "runs" / name / "labels.sqlite") as store:
-            asked.append(store.asked_units())
-    np.testing.assert_array_equal(*asked)
+            queried.append(store.queried_units())
+    np.testing.assert_array_equal(*queried)
 
 
 def test_steps_of_a_batch_may_be_named(start):
@@ -182,8 +182,8 @@ def test_a_policy_waits_until_it_has_seen_enough(start, folder, trusting, mode):
     chosen = [row["chosen_by"] for row in rows]
     # Eight outcomes are known when round 2 is asked, sixteen at round 3.
     assert chosen == ["random", "geometry", "geometry", "policy"]
-    diary = folder / "runs" / f"policy_{mode}" / "policy"
-    assert sorted(p.name for p in diary.iterdir()) == [
+    query_log = folder / "runs" / f"policy_{mode}" / "policy"
+    assert sorted(p.name for p in query_log.iterdir()) == [
         *("policy.npz", *(f"round_{i}.npz" for i in (1, 2, 3)))
     ]
 
@@ -290,7 +290,7 @@ def test_a_round_that_tells_nothing_keeps_the_temperature(folder):
     experiment = build.build(tiny.config(folder), folder / "runs" / "unused")
     scene = geometry_stage.fit_scene(experiment)
     log = run_log.RunLog(folder / "runs" / "unused")
-    assessor = Assessor(experiment, Beliefs(experiment, scene), log)
+    assessor = Assessor(experiment, Predictor(experiment, scene), log)
     nothing = labelled_rays.LabelledRays(np.zeros(0, np.int32), np.zeros(0, np.int32))
     some = labelled_rays.LabelledRays(
         np.arange(9, dtype=np.int32), np.zeros(9, np.int32)

@@ -98,9 +98,9 @@ def test_label_noise_has_its_rate_and_hits_every_other_class_alike(tmp_path):
     bound = 4 * np.sqrt(rate * (1 - rate) / true.size)
     assert abs(is_wrong.mean() - rate) < bound
     shifts = np.bincount((labels - true)[is_wrong] % classes, minlength=classes)[1:]
-    share = 1 / (classes - 1)
-    bound = 4 * np.sqrt(share * (1 - share) / is_wrong.sum())
-    np.testing.assert_allclose(shifts / is_wrong.sum(), share, atol=bound)
+    fraction = 1 / (classes - 1)
+    bound = 4 * np.sqrt(fraction * (1 - fraction) / is_wrong.sum())
+    np.testing.assert_allclose(shifts / is_wrong.sum(), fraction, atol=bound)
 
 
 def test_noise_of_one_is_always_wrong_and_of_zero_never(tmp_path):

@@ -276,11 +276,11 @@ def test_a_withdrawn_unit_may_be_asked_again_and_no_other(store):
         [2],
     ]
     assert store.count_open() == 1
-    assert store.asked_units().tolist() == [0, 1]
-    assert store.asked_units().dtype == np.int64
+    assert store.queried_units().tolist() == [0, 1]
+    assert store.queried_units().dtype == np.int64
     again = ask(store, 1, n=2, first=2).query_id
     assert again.tolist() == [5, 6]
-    assert store.asked_units().tolist() == [0, 1, 2, 3]
+    assert store.queried_units().tolist() == [0, 1, 2, 3]
     for first in (1, 3):  # open, and asked again
         with pytest.raises(RuntimeError, match="asked before"):
             ask(store, 2, n=1, first=first)
@@ -290,8 +290,8 @@ def test_a_withdrawn_unit_may_be_asked_again_and_no_other(store):
 
 
 def test_no_unit_was_asked_in_a_new_store(store):
-    assert store.asked_units().shape == (0,)
-    assert store.asked_units().dtype == np.int64
+    assert store.queried_units().shape == (0,)
+    assert store.queried_units().dtype == np.int64
 
 
 def test_only_an_open_query_can_be_withdrawn_or_answered(store):
@@ -352,7 +352,7 @@ def test_readers_see_whole_batches_while_one_writes(store):
 KILLED_WRITER = """
 import os, random, signal, sqlite3, sys, time
 import numpy as np
-from alsem.labels.store import LabelStore
+from alsem.annotation.store import LabelStore
 sys.path.insert(0, sys.argv[2])
 from test_labels import check_batches
 

@@ -30,12 +30,12 @@ def drawn(labels, text, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("share", "kept"), [(0.0, range(10)), (0.5, (0, 2, 4, 5, 7, 9)), (0.9, (0,))]
+    ("fraction", "kept"), [(0.0, range(10)), (0.5, (0, 2, 4, 5, 7, 9)), (0.9, (0,))]
 )
-def test_sparse_frames_lie_at_even_steps(labels, share, kept):
-    found = drawn(labels, f"sparse:{share}")
+def test_sparse_frames_lie_at_even_steps(labels, fraction, kept):
+    found = drawn(labels, f"sparse:{fraction}")
     has = [i for i in range(10) if (found[i] >= 0).any()]
-    if share == 0.5:
+    if fraction == 0.5:
         assert len(has) == 5
         assert max(np.diff(has)) <= 3
         assert {has[0], has[-1]} == {0, 9}
@@ -86,22 +86,22 @@ def test_one_click_for_each_class_of_each_frame(labels):
     np.testing.assert_array_equal(drawn(labels, "click"), found)
 
 
-@pytest.mark.parametrize("share", [0.01, 0.1, 1.0])
-def test_partial_regions_grow_within_their_class(labels, share):
-    found = drawn(labels, f"partial:{share}")
+@pytest.mark.parametrize("fraction", [0.01, 0.1, 1.0])
+def test_partial_regions_grow_within_their_class(labels, fraction):
+    found = drawn(labels, f"partial:{fraction}")
     assert ((found == labels) | (found == -1)).all()
     for one, other in zip(found, labels, strict=True):
         for label in range(CLASSES):
             whole, part = (other == label).sum(), (one == label).sum()
             if not whole:
                 continue
-            assert part >= share * whole
+            assert part >= fraction * whole
             # One step of growth too many, at most.
             edge = ndimage.binary_erosion(one == label, np.ones((5, 5))).sum()
-            assert edge <= share * whole
+            assert edge <= fraction * whole
             pieces = ndimage.label(one == label, np.ones((3, 3)))[1]
             assert pieces <= ndimage.label(other == label, np.ones((3, 3)))[1]
-    if share == 1.0:
+    if fraction == 1.0:
         np.testing.assert_array_equal(found, labels)
 
 

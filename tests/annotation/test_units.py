@@ -125,8 +125,8 @@ def test_exact_answers_are_the_label_image_and_cost_its_segments(
     assert set(found.kind.tolist()) == {"exact"}
     assert (found.pixels[found.label >= 0] > 0).all()
 
-    asked = np.concatenate([members(unit) for unit in units.tolist()])
-    named = np.sort(asked[labels.reshape(-1)[asked] >= 0])
+    queried = np.concatenate([members(unit) for unit in units.tolist()])
+    named = np.sort(queried[labels.reshape(-1)[queried] >= 0])
     pixel, label = expand_annotations(found, members=None, image_size=SIZE)
     np.testing.assert_array_equal(pixel, named)
     np.testing.assert_array_equal(label, labels.reshape(-1)[named])
@@ -220,8 +220,10 @@ def test_of_equally_frequent_labels_the_lowest_class_is_dominant(store):
     labels[0, 0, :5] = [2, 1, -1, -1, -1]
     for i, members in enumerate(([0, 1], [1, 2], [0, 1, 2], [2, 3, 4, 0])):
         store.write_queries(i, "patch", frame=0, row=0, col=0, unit=[i], score=0.0)
-        asked = annotator(labels, "dominant", members=lambda _, m=members: np.array(m))
-        asked.annotate(store, i)
+        queried = annotator(
+            labels, "dominant", members=lambda _, m=members: np.array(m)
+        )
+        queried.annotate(store, i)
     assert store.annotations().label.tolist() == [1, 1, 1, -1]
 
 
@@ -237,10 +239,10 @@ def test_a_unit_without_a_clear_class_is_mixed(store, mode):
         store.write_queries(
             i, "patch", frame=0, row=0, col=members[0], unit=[i], score=0.0
         )
-        asked = annotator(
+        queried = annotator(
             labels, mode, mixed_below=0.5, members=lambda _, m=members: np.array(m)
         )
-        asked.annotate(store, i)
+        queried.annotate(store, i)
     found = store.annotations()
     columns = (found.label.tolist(), found.kind.tolist(), found.pixels.tolist())
     assert list(zip(*columns, strict=True)) == expected

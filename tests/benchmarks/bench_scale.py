@@ -23,7 +23,7 @@ from alsem.acquisition import STRATEGIES
 from alsem.active.geometry_stage import FittedScene, Model
 from alsem.active.labelled_rays import depth_normals
 from alsem.active.pool import Labels, open_pool
-from alsem.active.predict import Beliefs
+from alsem.active.predict import Predictor
 from alsem.active.score_pool import PoolScorer
 from alsem.core import progress, rng
 from alsem.core.mesh import make_mesh
@@ -69,7 +69,7 @@ def write_cache(experiment, folder: Path) -> surface.SurfaceCache:
             "t": twice(np.round(t / t_max * 65535).astype(np.uint16)),
             "weight": np.tile(np.array([255, 0], np.uint8), (len(t), 1)),
             "normal": twice(normal.reshape(-1, 3)),
-            "albedo": twice(frames.rgb[frame].reshape(-1, 3)),
+            "diffuse": twice(frames.rgb[frame].reshape(-1, 3)),
             "feature": twice(np.sin(x @ waves).astype(np.float16)),
             "rgb": frames.rgb[frame].reshape(-1, 3),
             "depth_z": depth_z.astype(np.float32),
@@ -117,7 +117,7 @@ def run(args, name: str) -> None:
     experiment = dataclasses.replace(experiment, heads=(head,), mesh=make_mesh(1))
     cache = write_cache(experiment, args.folder / "surface")
     scene = FittedScene(params=None, grid=None, pool=cache, test=cache, seconds={})
-    beliefs = Beliefs(experiment, scene)
+    beliefs = Predictor(experiment, scene)
     shapes = beliefs.no_heads()
     heads = jax.tree.map(
         lambda leaf: 0.3 * jax.random.normal(jax.random.key(leaf.size), leaf.shape),
@@ -125,9 +125,9 @@ def run(args, name: str) -> None:
     )
     model = Model(state=None, heads=heads, policy=None, pool=cache, test=cache)  # pyright: ignore[reportArgumentType]
     scorer = PoolScorer(experiment, beliefs)
-    asked = np.random.default_rng(1).integers(0, cache.num_rays, 2000)
+    queried = np.random.default_rng(1).integers(0, cache.num_rays, 2000)
     ones = np.ones(head.head.num_classes, np.int64)
-    labels = Labels(pixel=asked, count=ones, answers=ones)
+    labels = Labels(pixel=queried, count=ones, answers=ones)
     strategy = STRATEGIES[name]
     key = rng.run_key(0, "bench")
 
@@ -154,7 +154,7 @@ def run(args, name: str) -> None:
             key,
             strategy.worth(scores.values, pool.candidates),
             pool.table,
-            asked,
+            queried,
             num=args.queries,
         ),
     )

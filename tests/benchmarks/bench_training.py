@@ -57,7 +57,7 @@ def measure(run: Experiment) -> dict[str, float]:
     fit, key = run.geometry, rng.run_key(0, "bench")
     data = labelled_rays.pixel_data(run.scene)
     tx = fit.optimiser.build(fit.steps)
-    state = training.fresh_state(
+    state = training.init_state(
         run.nerf.init(rng.stream(key, "init")), tx, grid=run.nerf.init_grid()
     )
     step = training.make_geometry_step(

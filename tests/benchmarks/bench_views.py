@@ -133,7 +133,7 @@ def ours(probs: np.ndarray, given: dict[str, Any]) -> Callable[[], np.ndarray]:
         return (uncertain + divergence) * seen / (seen + 2.0)
 
     def run() -> np.ndarray:
-        sums = multiview.fresh_sums(len(num_views) - 1, probs.shape[-1], mesh=mesh)
+        sums = multiview.init_sums(len(num_views) - 1, probs.shape[-1], mesh=mesh)
         for p, voxel in frames:
             sums = multiview.accumulate(sums, p, voxel, mesh=mesh)
         beliefs = multiview.finish(sums, mesh=mesh)
@@ -159,9 +159,9 @@ def with_numpy(probs: np.ndarray, given: dict[str, Any]) -> Callable[[], np.ndar
             # A view has a voxel once: no two rows meet.
             means[pair_voxel] += mean
             logs[pair_voxel] += np.log(np.maximum(mean, FLOOR, out=mean), out=mean)
-        share = 1.0 / np.maximum(num_views, 1.0)[:, None]
-        logs *= share
-        means *= share
+        fraction = 1.0 / np.maximum(num_views, 1.0)[:, None]
+        logs *= fraction
+        means *= fraction
         logs[-1] = means[-1] = 0.0
         view_entropy = -np.einsum("vc,vc->v", means, np.log(np.maximum(means, FLOOR)))
         parts = []
@@ -197,9 +197,9 @@ def with_torch(probs: np.ndarray, given: dict[str, Any]) -> Callable[[], np.ndar
             mean /= count[:, None]
             means.index_add_(0, pair, mean)
             logs.index_add_(0, pair, mean.clamp_(min=FLOOR).log_())
-        share = 1.0 / num_views.clamp(min=1.0)[:, None]
-        logs *= share
-        means *= share
+        fraction = 1.0 / num_views.clamp(min=1.0)[:, None]
+        logs *= fraction
+        means *= fraction
         logs[-1] = means[-1] = 0.0
         view_entropy = -(means * means.clamp(min=FLOOR).log_()).sum(-1)
         parts = []
@@ -289,7 +289,7 @@ def compare_with_pairs(
         lambda: multiview_exact.exact_views(candidates, views_of_pool, probs), repeats=2
     )
     print(f"exact    {slow:7.3f} s: {slow / fast:.0f} times as long")
-    sums = multiview.fresh_sums(candidates.num_voxels, probs.shape[-1], mesh=mesh)
+    sums = multiview.init_sums(candidates.num_voxels, probs.shape[-1], mesh=mesh)
     for p, voxel in zip(
         probs.reshape(len(views_of_pool), -1, probs.shape[-1]),
         given["voxel"],

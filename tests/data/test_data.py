@@ -206,8 +206,8 @@ def test_regions_of_8_bits(room, masked):
 
 def test_regions_are_opened_only_on_request_and_for_training(room, masked):
     plain = open_room(room)[0]
-    asked = open_room(room, regions=True)[0]
-    assert asked.fingerprint() == plain.fingerprint()
+    queried = open_room(room, regions=True)[0]
+    assert queried.fingerprint() == plain.fingerprint()
     (room / TEST / "regions").mkdir()
     (room / TRAIN / "regions" / "regions_1.png").write_bytes(b"rubbish")
     open_room(room, regions=True)
@@ -399,10 +399,10 @@ def test_downscale_that_does_not_divide(room, factor):
         assert "one of 1, 2" in found
 
 
-def cut(share):
+def cut(fraction):
     def damage(path):
         data = path.read_bytes()
-        path.write_bytes(data[: int(len(data) * share)])
+        path.write_bytes(data[: int(len(data) * fraction)])
 
     return damage
 

@@ -99,8 +99,8 @@ def test_runs_are_the_same(rooms, name):
 def answer_all(workdir, path):
     """Answers every query of a round with the first class."""
     with (workdir / "queries.csv").open(newline="") as file:
-        asked = list(csv.DictReader(file))
-    rows = [f"{q['frame']},{q['row']},{q['col']},wall" for q in asked]
+        queried = list(csv.DictReader(file))
+    rows = [f"{q['frame']},{q['row']},{q['col']},wall" for q in queried]
     path.write_text("\n".join(["frame,row,col,label", *rows]) + "\n")
 
 

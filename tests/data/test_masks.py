@@ -32,11 +32,11 @@ def write_masks(scene, frames, size, seed=3):
     draw = np.random.default_rng(seed)
     width, height = size
     low = draw.random((frames, -(-height // 3), -(-width // 4))) < 2 / 3
-    shown = low.repeat(3, axis=1).repeat(4, axis=2)[:, :height, :width]
+    valid_mask = low.repeat(3, axis=1).repeat(4, axis=2)[:, :height, :width]
     for i in range(frames):
         path = scene / "mask" / f"mask_{i}.png"
-        captures.save_png(path, (255 * shown[i]).astype(np.uint8))
-    return shown
+        captures.save_png(path, (255 * valid_mask[i]).astype(np.uint8))
+    return valid_mask
 
 
 @pytest.fixture
@@ -48,16 +48,16 @@ def room(tmp_path):
 @pytest.mark.parametrize("factor", [1, 2, 3])
 def test_a_hidden_pixel_has_neither_depth_nor_label(room, factor):
     bare, bare_truth = open_capture(dir=room, downscale=factor, **SPLITS)
-    shown = write_masks(room / captures.TRAIN, 12, (24, 12))[::3]
+    valid_mask = write_masks(room / captures.TRAIN, 12, (24, 12))[::3]
     write_masks(room / captures.TEST, 3, (24, 12))
     scene, truth = open_capture(dir=room, downscale=factor, **SPLITS)
     blocks = [
-        shown[:, row::factor, col::factor]
+        valid_mask[:, row::factor, col::factor]
         for row in range(factor)
         for col in range(factor)
     ]
     expected = np.logical_and.reduce(blocks)
-    np.testing.assert_array_equal(scene.train.shown, expected)
+    np.testing.assert_array_equal(scene.train.valid_mask, expected)
     np.testing.assert_array_equal(
         scene.train.depth_z, np.where(expected, bare.train.depth_z, 0)
     )
@@ -65,7 +65,7 @@ def test_a_hidden_pixel_has_neither_depth_nor_label(room, factor):
         truth.train_labels, np.where(expected, bare_truth.train_labels, -1)
     )
     np.testing.assert_array_equal(scene.train.rgb, bare.train.rgb)
-    hidden = ~scene.test.shown
+    hidden = ~scene.test.valid_mask
     assert (truth.test_labels[hidden] == -1).all()
     assert (truth.test_depth_z[hidden] == 0).all()
     assert scene.fingerprint() != bare.fingerprint()
@@ -77,8 +77,8 @@ def test_a_mask_of_one_bit(room):
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(np.arange(24 * 12).reshape(12, 24) % 5 > 0).save(path)
     scene, _ = open_capture(dir=room, **SPLITS)
-    assert scene.train.shown is not None
-    assert scene.train.shown.mean() == pytest.approx(0.8, abs=0.01)
+    assert scene.train.valid_mask is not None
+    assert scene.train.valid_mask.mean() == pytest.approx(0.8, abs=0.01)
 
 
 def test_a_mask_of_another_kind_or_missing(room):
@@ -103,9 +103,9 @@ def test_psnr_is_of_what_is_shown():
     rgb = true.copy()
     rgb[0, 0, 0], rgb[0, 1, 1] = 110, 255
     depth = np.ones((1, 2, 2), np.float32)
-    shown = np.ones((1, 2, 2), bool)
-    shown[0, 1, 1] = False
-    found = image_quality.geometry_metrics(rgb, true, depth, None, shown)
+    valid_mask = np.ones((1, 2, 2), bool)
+    valid_mask[0, 1, 1] = False
+    found = image_quality.geometry_metrics(rgb, true, depth, None, valid_mask)
     assert found["psnr"] == pytest.approx(-10 * np.log10((10 / 255) ** 2 / 3))
 
 
@@ -116,26 +116,26 @@ def boxes(tmp_path_factory):
     (folder / "one").mkdir()
     scene = tiny.write_box(folder / "one")
     size = (tiny.WIDTH, tiny.HEIGHT)
-    shown = write_masks(scene / captures.TRAIN, tiny.TRAIN_FRAMES, size)
+    valid_mask = write_masks(scene / captures.TRAIN, tiny.TRAIN_FRAMES, size)
     tested = write_masks(scene / captures.TEST, tiny.TEST_FRAMES, size, seed=4)
     shutil.copytree(folder / "one", folder / "other")
-    for name, mask in ((captures.TRAIN, shown), (captures.TEST, tested)):
+    for name, mask in ((captures.TRAIN, valid_mask), (captures.TEST, tested)):
         for i in range(len(mask)):
             path = folder / "other" / "box" / name / "rgb" / f"rgb_{i}.png"
             with Image.open(path) as image:
                 rgb = np.array(image)
             rgb[~mask[i]] = 255 - rgb[~mask[i]]
             captures.save_png(path, rgb)
-    return folder, shown
+    return folder, valid_mask
 
 
 def test_only_what_is_shown_is_drawn_from(boxes):
-    folder, shown = boxes
+    folder, valid_mask = boxes
     experiment = build.build(tiny.config(folder / "one"), folder / "runs" / "unused")
     data = labelled_rays.pixel_data(experiment.scene)
     drawn = np.asarray(data.draw(jax.random.key(0), 5000))
-    assert shown.reshape(-1)[drawn].all()
-    assert len(np.unique(drawn)) > 0.9 * shown.sum()
+    assert valid_mask.reshape(-1)[drawn].all()
+    assert len(np.unique(drawn)) > 0.9 * valid_mask.sum()
 
 
 def test_what_is_hidden_changes_nothing(boxes):
@@ -151,7 +151,7 @@ def test_what_is_hidden_changes_nothing(boxes):
 
 @pytest.mark.parametrize("granularity", ["point", "patch", "volume", "frame"])
 def test_what_is_hidden_is_not_asked_about(boxes, granularity):
-    folder, shown = boxes
+    folder, valid_mask = boxes
     workdir = folder / "one" / "runs" / granularity
     changes = {"active__granularity": granularity, "active__rounds": 2}
     config = tiny.config(folder / "one", **changes)
@@ -159,8 +159,8 @@ def test_what_is_hidden_is_not_asked_about(boxes, granularity):
     experiment = build.build(config, workdir)
     units = open_pool(experiment, geometry_stage.fit_scene(experiment).pool).units
     store = LabelStore(workdir / "labels.sqlite")
-    assert shown.reshape(-1)[units.anchor[store.asked_units()]].all()
+    assert valid_mask.reshape(-1)[units.anchor[store.queried_units()]].all()
     answers = Answers(experiment, units, store)
-    assert shown.reshape(-1)[answers.labelled(None).pixel].all()
+    assert valid_mask.reshape(-1)[answers.labelled(None).pixel].all()
     (row,) = read_jsonl(workdir / "rounds.jsonl")[-1:]
-    assert 0 < row["pixels"] <= shown.sum()
+    assert 0 < row["pixels"] <= valid_mask.sum()

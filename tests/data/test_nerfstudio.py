@@ -17,7 +17,7 @@ from PIL import Image
 from alsem.core.types import Intrinsics
 from alsem.data import open_capture, scene_box
 from alsem.data.camera_models import Covered, Lens, Undistorted, shared_camera
-from alsem.data.image_files import Picture
+from alsem.data.image_files import ImageFile
 from alsem.data.readers.nerfstudio import read_nerfstudio
 
 SPLITS = {"train_split": f"{TRAIN}[::3]", "test_split": f"{TEST}[:]"}
@@ -80,7 +80,7 @@ def test_it_holds_what_the_replica_layout_holds(pristine, factor):
     replica = open_capture(dir=folder / "room", downscale=factor, **SPLITS)
     found = open_room(folder / "again", downscale=factor)
     same(replica, found)
-    assert found[0].train.shown is None
+    assert found[0].train.valid_mask is None
     assert found[0].train.names[1] == f"rgb/{TRAIN}/3.png"
 
 
@@ -136,9 +136,9 @@ def test_a_mask_of_ones_shows_no_more_than_the_lens_saw(room):
         info["k1"] = 0.2
 
     edit(room, bend)
-    bare = open_room(room)[0].train.shown
+    bare = open_room(room)[0].train.valid_mask
     edit(room, lambda info: [f.update(mask_path="m.png") for f in info["frames"]])
-    np.testing.assert_array_equal(open_room(room)[0].train.shown, bare)
+    np.testing.assert_array_equal(open_room(room)[0].train.valid_mask, bare)
 
 
 def test_what_was_applied_to_the_world_is_undone(room):
@@ -214,7 +214,7 @@ def test_jpeg_photographs_without_ends_in_their_names(room):
 # Lenses
 
 
-class Seen(Picture):
+class Seen(ImageFile):
     """A smooth world, seen through a lens: colour depends on where a ray goes."""
 
     where = "a smooth world"
@@ -288,11 +288,11 @@ def test_frames_of_other_intrinsics_and_distortion_are_masked_where_they_end(roo
     edit(room, zoom)
     scene, truth = open_room(room)
     assert scene.intrinsics.fx == 4.0
-    shown = scene.train.shown
+    valid_mask = scene.train.valid_mask
     # Frames 3 and 9 see half as far to the sides, 0 and 6 hardly less than before.
-    assert shown[1::2].mean() < 0.3 < 0.45 < shown[::2].mean() < 1
-    assert (truth.train_labels[~shown] == -1).all()
-    assert (scene.train.depth_z[~shown] == 0).all()
+    assert valid_mask[1::2].mean() < 0.3 < 0.45 < valid_mask[::2].mean() < 1
+    assert (truth.train_labels[~valid_mask] == -1).all()
+    assert (scene.train.depth_z[~valid_mask] == 0).all()
 
 
 # What is refused

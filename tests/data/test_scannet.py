@@ -15,7 +15,7 @@ from PIL import Image
 from alsem.core.errors import InputError
 from alsem.core.types import Intrinsics
 from alsem.data import open_capture
-from alsem.data.image_files import Picture
+from alsem.data.image_files import ImageFile
 from alsem.data.letterbox import Letterbox, fitted_camera
 
 SPLITS = {"train_split": "frames[:12]", "test_split": "frames[12:]"}
@@ -66,7 +66,7 @@ def test_it_holds_what_the_replica_layout_holds(pristine, form, factor):
     np.testing.assert_array_equal(found_truth.test_depth_z, truth.test_depth_z)
     np.testing.assert_array_equal(found_truth.train_labels, truth.train_labels)
     np.testing.assert_array_equal(found_truth.test_labels, truth.test_labels)
-    assert found.train.shown is None
+    assert found.train.valid_mask is None
     if factor == 1:
         np.testing.assert_array_equal(found.train.rgb, rgb[:12])
     assert found.train.names[3] == "frames/3"
@@ -164,14 +164,14 @@ def test_photographs_get_the_shape_of_depth(tmp_path, recording):
         truth.train_labels[:, inside], expected[label][:, inside]
     )
     if not recording:
-        assert scene.train.shown[:, 1:47].all()
-        assert not scene.train.shown[:, [0, 47]].any()
+        assert scene.train.valid_mask[:, 1:47].all()
+        assert not scene.train.valid_mask[:, [0, 47]].any()
         assert (scene.train.depth_z[:, [0, 47]] == 0).all()
     else:
-        assert scene.train.shown is None
+        assert scene.train.valid_mask is None
 
 
-class Ramp(Picture):
+class Ramp(ImageFile):
     where = "memory"
 
     def size(self):

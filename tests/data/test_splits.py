@@ -7,12 +7,12 @@ from captures import TEST, TRAIN
 
 from alsem.core.errors import InputError
 from alsem.data import open_capture
-from alsem.data.frame_records import Shot
-from alsem.data.image_files import Picture
+from alsem.data.frame_records import FrameRecord
+from alsem.data.image_files import ImageFile
 from alsem.data.splits import parse_split, sharpness
 
 
-class Blurred(Picture):
+class Blurred(ImageFile):
     """Noise, less of it in frames whose number is a multiple of three less one."""
 
     where = "memory"
@@ -30,14 +30,16 @@ class Blurred(Picture):
         return noise.repeat(3, axis=-1).astype(np.uint8)
 
 
-def shots(sequence):
+def records(sequence):
     """Six frames of A, of which B has the last two."""
     numbers = {"A": range(6), "B": range(4, 6), "long": range(8)}[sequence]
-    return [Shot(f"A/{i}", Blurred(i), np.eye(4, dtype=np.float32)) for i in numbers]
+    return [
+        FrameRecord(f"A/{i}", Blurred(i), np.eye(4, dtype=np.float32)) for i in numbers
+    ]
 
 
 def picked(text):
-    return [int(shot.name[2:]) for shot in parse_split(text).pick(shots)]
+    return [int(record.name[2:]) for record in parse_split(text).pick(records)]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_blur_lowers_sharpness():
     edge[:, 8:] = 255
     ramp = np.linspace(0, 255, 16).astype(np.uint8)[None, :, None].repeat(16, 0)
 
-    class Held(Picture):
+    class Held(ImageFile):
         where = "memory"
 
         def __init__(self, pixels):
@@ -120,6 +122,7 @@ def test_blur_lowers_sharpness():
 
     pose = np.eye(4, dtype=np.float32)
     found = [
-        sharpness(Shot("a", Held(x), pose)) for x in (edge, ramp.repeat(3, axis=-1))
+        sharpness(FrameRecord("a", Held(x), pose))
+        for x in (edge, ramp.repeat(3, axis=-1))
     ]
     assert found[0] > 20 * found[1]

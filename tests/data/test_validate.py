@@ -15,7 +15,7 @@ import tiny
 from captures import TEST, TRAIN, save_png
 from PIL import Image, ImageFilter
 
-from alsem.core.errors import InputError, Troubles
+from alsem.core.errors import ErrorCollector, InputError
 from alsem.data import checks, open_capture
 from alsem.data.checks.frame_statistics import glances
 from alsem.data.readers.registry import READERS
@@ -53,7 +53,7 @@ def test_a_good_capture(pristine):
     found = checks.examine(pristine)
     assert found.source == "replica"
     assert found.fatal == []
-    assert found.agreement.share > 0.8
+    assert found.agreement.fraction > 0.8
     text = "\n".join(checks.describe(found))
     assert "24 (Sequence_1 20, Sequence_2 4)" in text
     assert "64 x 48 pixels" in text
@@ -129,7 +129,7 @@ def test_few_frames_are_pictured(room):
     found = checks.examine(room)
     each = [g.thumbnail for looked in found.glances.values() for g in looked]
     assert len(each) == 24 and all(t is not None for t in each)
-    again = glances(found.capture, 3 * found.sequences[TRAIN], Troubles())
+    again = glances(found.capture, 3 * found.sequences[TRAIN], ErrorCollector())
     assert sum(g.thumbnail is not None for g in again) == 20
 
 
@@ -150,7 +150,7 @@ def test_a_capture_read_in_the_wrong_way_is_told_how_to_mend_it(room, case):
     found = checks.examine(room)
     (trouble,) = found.fatal
     assert remedy in trouble
-    assert found.agreement.share < 0.5
+    assert found.agreement.fraction < 0.5
 
 
 def test_a_camera_that_only_turns_tells_no_scale(room):
@@ -313,7 +313,7 @@ def test_a_mask_of_some_frames_is_written_for_all(tmp_path):
         READERS["nerfstudio"](tmp_path / "ns", "", ()), tmp_path / "out", to="replica"
     )
     scene, _ = open_capture(dir=tmp_path / "out", **SPLITS)
-    assert scene.train.shown[1:].all() and not scene.train.shown[0].any()
+    assert scene.train.valid_mask[1:].all() and not scene.train.valid_mask[0].any()
 
 
 def test_a_conversion_that_fails_leaves_nothing(tmp_path):

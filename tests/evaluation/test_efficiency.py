@@ -15,16 +15,16 @@ def counts_of(right, *, frames=6, pixels=400, seed=0):
     rng = np.random.default_rng(seed)
     made = []
     for _ in range(frames):
-        share = np.clip(right + rng.normal(0, 0.02), 0, 1)
+        fraction = np.clip(right + rng.normal(0, 0.02), 0, 1)
         true = rng.integers(0, C, pixels)
         wrong = (true + rng.integers(1, C, pixels)) % C
-        seen = np.where(rng.uniform(size=pixels) < share, true, wrong)
+        seen = np.where(rng.uniform(size=pixels) < fraction, true, wrong)
         made.append(segmentation.confusion(seen, true, num_classes=C))
     return np.stack(made)
 
 
-def curve_of(clicks, shares, *, seed=0):
-    counts = [counts_of(s, seed=seed + i) for i, s in enumerate(shares)]
+def curve_of(clicks, fractions, *, seed=0):
+    counts = [counts_of(s, seed=seed + i) for i, s in enumerate(fractions)]
     clicks = np.asarray(clicks)
     return label_efficiency.Curve(
         clicks, 3 * clicks, segmentation.class_sums(np.stack(counts))

@@ -59,8 +59,8 @@ def test_the_field_keeps_one_colour_where_photographs_differ(exposed):
         frames = experiment.scene.train
         rgb = jnp.asarray(scene.pool.arrays["rgb"], jnp.float32) / 255
         frame = jnp.repeat(jnp.arange(tiny.TRAIN_FRAMES), tiny.WIDTH * tiny.HEIGHT)
-        shown = np.asarray(appearance.as_photographed(scene.params, rgb, frame))
-        off = shown - frames.rgb.reshape(-1, 3) / 255
+        valid_mask = np.asarray(appearance.as_photographed(scene.params, rgb, frame))
+        off = valid_mask - frames.rgb.reshape(-1, 3) / 255
         light[is_modelled] = image_quality.psnr(float(np.mean(off**2)))
         if is_modelled:
             grey = jnp.full((tiny.TRAIN_FRAMES, 3), 0.5)

@@ -46,7 +46,7 @@ def surface_points(*shape, features=15):
     return SurfacePoints(
         x_world=x,
         normal=normal,
-        albedo=jnp.asarray(rng.uniform(size=(*shape, 3)), jnp.float32),
+        diffuse=jnp.asarray(rng.uniform(size=(*shape, 3)), jnp.float32),
         feature=jnp.asarray(rng.normal(size=(*shape, features)), jnp.float32),
     )
 
@@ -108,7 +108,7 @@ def test_fields_take_any_leading_axes(field, params, shape):
     out = applied(field)(params, x, direction)
     assert out.density.shape == shape and out.rgb.shape == (*shape, 3)
     surface = out.surface
-    assert surface.normal.shape == surface.albedo.shape == (*shape, 3)
+    assert surface.normal.shape == surface.diffuse.shape == (*shape, 3)
     assert surface.feature.shape[:-1] == shape
     np.testing.assert_array_equal(surface.x_world, x)
     one = applied(field)(params, x.reshape(-1, 3), direction.reshape(-1, 3))
@@ -118,7 +118,7 @@ def test_fields_take_any_leading_axes(field, params, shape):
 def test_values_are_in_their_ranges(field, params):
     out = applied(field)(params, *points_and_directions(500))
     assert (out.density >= 0).all() and (out.density > 0).any()
-    for colour in (out.rgb, out.surface.albedo):
+    for colour in (out.rgb, out.surface.diffuse):
         assert ((colour >= 0) & (colour <= 1)).all()
     length = np.linalg.norm(out.surface.normal, axis=-1)
     assert np.all((np.abs(length - 1) < 1e-5) | (length == 0))
@@ -149,7 +149,7 @@ def test_slopes_are_finite_for_faint_and_huge_parameters(field, params, size):
 
     def total(params):
         out = applied(field)(params, x, direction)
-        surface = jnp.sum(out.surface.normal) + jnp.sum(out.surface.albedo)
+        surface = jnp.sum(out.surface.normal) + jnp.sum(out.surface.diffuse)
         return jnp.mean(out.density) + jnp.sum(out.rgb) + surface
 
     scaled = jax.tree.map(lambda p: p * size, params)
@@ -219,7 +219,7 @@ def test_a_large_batch_under_jit(field, params):
 
 
 @pytest.mark.parametrize(
-    "inputs", [("position",), ("feature", "normal"), ("albedo", "position", "normal")]
+    "inputs", [("position",), ("feature", "normal"), ("diffuse", "position", "normal")]
 )
 def test_a_head_sees_its_inputs_and_no_other(inputs):
     head = SemanticHead(num_classes=4, inputs=inputs)
@@ -227,7 +227,7 @@ def test_a_head_sees_its_inputs_and_no_other(inputs):
     params = lively(head, surface)
     logits = applied(head)(params, surface)
     assert logits.shape == (20, 4)
-    names = {"position": "x_world", "normal": "normal", "albedo": "albedo"}
+    names = {"position": "x_world", "normal": "normal", "diffuse": "diffuse"}
     names["feature"] = "feature"
     for name, attribute in names.items():
         moved = surface.replace(**{attribute: 0.5 * getattr(surface, attribute)})

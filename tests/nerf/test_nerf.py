@@ -91,7 +91,7 @@ def test_rendering_does_not_depend_on_the_sensor():
 def test_a_whole_refresh_touches_every_cell(cell):
     nerf = GridNerf(field=FIELD, cell=cell)
     grid = jnp.full(nerf.grid_shape, -1.0)
-    grid = nerf.refresh(nerf.init(KEY), grid, KEY, share=1.0)
+    grid = nerf.refresh(nerf.init(KEY), grid, KEY, fraction=1.0)
     assert grid.size > (0 if cell > 0.1 else 300_000)
     assert float(jnp.min(grid)) > 0
 
@@ -99,14 +99,14 @@ def test_a_whole_refresh_touches_every_cell(cell):
 def test_a_partial_refresh_touches_its_share():
     nerf = NERFS["none"]
     grid = jnp.full(nerf.grid_shape, -1.0)
-    grid = nerf.refresh(nerf.init(KEY), grid, KEY, share=0.25)
+    grid = nerf.refresh(nerf.init(KEY), grid, KEY, fraction=0.25)
     assert int(jnp.sum(grid > 0)) == grid.size // 4
 
 
 def test_a_cell_forgets_slowly():
     nerf = NERFS["none"]
     grid = jnp.full(nerf.grid_shape, 100.0)
-    grid = nerf.refresh(nerf.init(KEY), grid, KEY, share=1.0)
+    grid = nerf.refresh(nerf.init(KEY), grid, KEY, fraction=1.0)
     np.testing.assert_allclose(grid, 90.0, rtol=1e-6)
 
 
@@ -133,7 +133,7 @@ def test_a_thin_slab_is_found_through_the_grid():
     params, grid = nerf.init(KEY), nerf.init_grid()
     for i in range(4):
         key = jax.random.fold_in(KEY, i)
-        grid = nerf.refresh(params, grid, key, share=1.0)
+        grid = nerf.refresh(params, grid, key, fraction=1.0)
     n = 200
     draw = np.random.default_rng(3)
     origins = jnp.asarray(draw.uniform(0.8, 1.2, (n, 3)), jnp.float32)

@@ -34,8 +34,8 @@ def median_distance_np(weights, t_edges):
         left = 0.5 * weights[ray].sum()
         for i, w in enumerate(weights[ray]):
             if left <= w:
-                share = left / w if w else 0.0
-                out[ray] = t_edges[ray][i] + share * np.diff(t_edges[ray])[i]
+                fraction = left / w if w else 0.0
+                out[ray] = t_edges[ray][i] + fraction * np.diff(t_edges[ray])[i]
                 break
             left -= w
     return out
@@ -164,7 +164,7 @@ def slab_field(x_world, direction):
         surface=SurfacePoints(
             x_world=x_world,
             normal=jnp.zeros_like(x_world),
-            albedo=jnp.zeros_like(x_world),
+            diffuse=jnp.zeros_like(x_world),
             feature=jnp.zeros_like(x_world),
         ),
     )

@@ -99,11 +99,13 @@ def test_draws_follow_the_density():
     # Inner edges fill the quantiles but for half a share at either end.
     low, high = 0.5 / num, 1 - 0.5 / num
     cdf = np.clip(np.append(0.0, np.cumsum(weights)), low, high)
-    share = np.diff(cdf) / (high - low)
+    fraction = np.diff(cdf) / (high - low)
     # Stratified draws vary less than independent ones, so binomial error is a bound;
     # the uniform floor of 1e-5 is far below it.
-    sigma = np.sqrt(draws.size * share * (1 - share))
-    assert (np.abs(counts - draws.size * share) < 4.5 * sigma + 1e-5 * draws.size).all()
+    sigma = np.sqrt(draws.size * fraction * (1 - fraction))
+    assert (
+        np.abs(counts - draws.size * fraction) < 4.5 * sigma + 1e-5 * draws.size
+    ).all()
 
 
 def test_no_mass_at_all_is_uniform_and_a_floor_keeps_empty_space_sampled():

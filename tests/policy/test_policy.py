@@ -11,7 +11,7 @@ from alsem.policy import targets, weight_files
 from alsem.policy.features import policy_names
 from alsem.policy.head import PolicyHead
 from alsem.policy.loss import Observations, PolicyTerm, policy_loss
-from alsem.policy.targets import Asked, Diary
+from alsem.policy.targets import QueryLog, QuerySnapshot
 
 KEY = jax.random.key(3)
 HEAD = PolicyHead(width=8, depth=2)
@@ -121,10 +121,10 @@ def test_shares_of_a_small_change_add_up_to_the_change_of_miou(seed):
     after = before.copy()
     moved = draw.permutation(20_000)[:60]
     after[moved] = np.where(draw.random(60) < 0.7, label[moved], 1)
-    share = targets.miou_change(label, before, after)
-    np.testing.assert_array_equal(share != 0, before != after)
+    fraction = targets.miou_change(label, before, after)
+    np.testing.assert_array_equal(fraction != 0, before != after)
     change = miou(label, after, 6) - miou(label, before, 6)
-    assert share.sum() == pytest.approx(change, rel=0.1, abs=2e-5)
+    assert fraction.sum() == pytest.approx(change, rel=0.1, abs=2e-5)
 
 
 def test_credit_goes_to_the_nearest_query():
@@ -134,9 +134,13 @@ def test_credit_goes_to_the_nearest_query():
     before = np.array([3, 0, 0, 3])
     after = np.array([0, 0, 3, 1])
     gain = targets.credit(place, judges, label, before, after)
-    share = targets.miou_change(label, before, after)
-    np.testing.assert_allclose(gain, [share[0], share[2] + share[3]], rtol=1e-6)
-    assert share[0] > 0 > share[2] and share[3] > share[0]  # the rarer class
+    fraction = targets.miou_change(label, before, after)
+    np.testing.assert_allclose(
+        gain, [fraction[0], fraction[2] + fraction[3]], rtol=1e-6
+    )
+    assert (
+        fraction[0] > 0 > fraction[2] and fraction[3] > fraction[0]
+    )  # the rarer class
     nobody = np.zeros(0, int)
     none = targets.credit(place, np.zeros((0, 1)), nobody, nobody, nobody)
     np.testing.assert_array_equal(none, [0.0, 0.0])
@@ -151,9 +155,9 @@ def test_relative_gains_have_mean_size_one_and_no_outlier_rules():
     np.testing.assert_array_equal(targets.relative(np.zeros(3)), np.zeros(3))
 
 
-def outcomes(gain):
+def policy_targets(gain):
     n = len(gain)
-    return targets.Outcomes(
+    return targets.PolicyTargets(
         pixel=np.arange(n),
         cues=np.zeros((n, WIDTH), np.float32),
         wrong=np.zeros(n, np.float32),
@@ -163,23 +167,23 @@ def outcomes(gain):
 
 def test_expectations_fade_as_observations_come():
     expected = np.ones(101)
-    few = targets.shrunk(outcomes([3.0] + [np.nan] * 100), expected, 100.0)
-    many = targets.shrunk(outcomes([3.0] * 100 + [np.nan]), expected, 100.0)
+    few = targets.shrunk(policy_targets([3.0] + [np.nan] * 100), expected, 100.0)
+    many = targets.shrunk(policy_targets([3.0] * 100 + [np.nan]), expected, 100.0)
     assert few.gain[0] == pytest.approx(1.0 + 2.0 / 101)
     assert many.gain[0] == pytest.approx(2.0)
     assert np.isnan(few.gain[1]) and np.isnan(many.gain[-1])
 
 
 def test_mistakes_are_known_where_the_asked_pixel_has_a_label():
-    asked = Asked(
+    queried = QuerySnapshot(
         pixel=np.array([7, 2, 5]),
         cues=np.zeros((3, WIDTH), np.float32),
         predicted=np.array([0, 0, 3, 0, 0, 1, 0, 1], np.uint16),
     )
     pixel, label = np.array([2, 3, 7]), np.array([3, 0, 0])
-    found = targets.mistakes(asked, pixel, label)
+    found = targets.mistakes(queried, pixel, label)
     np.testing.assert_array_equal(found, [1.0, 0.0, -1.0])
-    nothing = targets.mistakes(asked, pixel[:0], label[:0])
+    nothing = targets.mistakes(queried, pixel[:0], label[:0])
     np.testing.assert_array_equal(nothing, [-1.0, -1.0, -1.0])
 
 
@@ -187,19 +191,19 @@ def test_mistakes_are_known_where_the_asked_pixel_has_a_label():
 
 
 def test_a_diary_gives_back_what_was_written(tmp_path):
-    diary = Diary(tmp_path / "policy")
-    assert diary.read(1) is None
-    asked = Asked(
+    query_log = QueryLog(tmp_path / "policy")
+    assert query_log.read(1) is None
+    queried = QuerySnapshot(
         pixel=np.array([3, 5]),
         cues=np.ones((2, WIDTH), np.float32),
         predicted=np.arange(9, dtype=np.uint16),
     )
-    diary.write(1, asked)
-    diary.write(1, asked)
-    again = diary.read(1)
+    query_log.write(1, queried)
+    query_log.write(1, queried)
+    again = query_log.read(1)
     assert again is not None
     for name in ("pixel", "cues", "predicted"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(asked, name))
+        np.testing.assert_array_equal(getattr(again, name), getattr(queried, name))
 
 
 def test_a_policy_file_carries_over_to_another_scene(tmp_path):

@@ -8,19 +8,19 @@ import tiny
 from alsem.core.errors import InputError
 from alsem.policy import features
 from alsem.policy.head import PolicyHead
-from alsem.policy.targets import Outcomes
+from alsem.policy.targets import PolicyTargets
 from alsem.runs import policy_rooms
 
 HEAD = PolicyHead(width=16, depth=1)
 
 
-def outcomes(num, *, seed):
+def policy_targets(num, *, seed):
     """Gains that follow the second cue."""
     rng = np.random.default_rng(seed)
     cues = rng.uniform(-1, 1, (num, len(features.policy_names())))
     cues = cues.astype(np.float32)
     gain = 2 * cues[:, 1] + rng.normal(0, 0.1, num)
-    return Outcomes(
+    return PolicyTargets(
         np.arange(num),
         cues,
         (cues[:, 0] > 0).astype(np.float32),
@@ -30,11 +30,13 @@ def outcomes(num, *, seed):
 
 def test_what_is_learnt_in_some_rooms_ranks_the_queries_of_another():
     params = policy_rooms.learn(
-        HEAD, outcomes(512, seed=0), jax.random.key(0), steps=200, batch=128
+        HEAD, policy_targets(512, seed=0), jax.random.key(0), steps=200, batch=128
     )
-    assert policy_rooms.rank_agreement(HEAD, params, outcomes(256, seed=1)) > 0.9
-    born = policy_rooms.learn(HEAD, outcomes(8, seed=0), jax.random.key(0), steps=1)
-    assert policy_rooms.rank_agreement(HEAD, born, outcomes(256, seed=1)) < 0.8
+    assert policy_rooms.rank_agreement(HEAD, params, policy_targets(256, seed=1)) > 0.9
+    born = policy_rooms.learn(
+        HEAD, policy_targets(8, seed=0), jax.random.key(0), steps=1
+    )
+    assert policy_rooms.rank_agreement(HEAD, born, policy_targets(256, seed=1)) < 0.8
 
 
 def teach(config, folder, monkeypatch):

@@ -18,7 +18,7 @@ def write_run(
     name,
     *,
     strategy,
-    shares,
+    fractions,
     seed=0,
     clicks=None,
     unit="point",
@@ -28,15 +28,15 @@ def write_run(
     """A run directory as the loop leaves it, as far as comparing needs it."""
     workdir = folder / name
     workdir.mkdir(parents=True)
-    active = {"strategy": strategy, "granularity": unit, "rounds": len(shares)}
+    active = {"strategy": strategy, "granularity": unit, "rounds": len(fractions)}
     active |= dict(more)
     plain = {"seed": seed, "data": {"scene": "hut"}, "active": active}
     plain["model"] = {"members": 2} | config
     (workdir / "config.json").write_text(json.dumps(plain))
     log = RunLog(workdir)
-    clicks = clicks or [10 * 2**i for i in range(len(shares))]
-    for number, (spent, share) in enumerate(zip(clicks, shares, strict=True)):
-        counts = counts_of(share, pixels=4000, seed=1000 * seed + number)
+    clicks = clicks or [10 * 2**i for i in range(len(fractions))]
+    for number, (spent, fraction) in enumerate(zip(clicks, fractions, strict=True)):
+        counts = counts_of(fraction, pixels=4000, seed=1000 * seed + number)
         log.write_confusions(number, counts)
         with (workdir / "rounds.jsonl").open("a") as file:
             row = {
@@ -57,11 +57,13 @@ def folder(tmp_path):
     """Random choice that is four times as slow, for two seeds, and a ceiling."""
     slow = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.91]
     for seed in (0, 1):
-        write_run(tmp_path, f"random_{seed}", strategy="random", shares=slow, seed=seed)
         write_run(
-            tmp_path, f"fast_{seed}", strategy="margin", shares=slow[2:], seed=seed
+            tmp_path, f"random_{seed}", strategy="random", fractions=slow, seed=seed
         )
-    write_run(tmp_path, "full", strategy="full", shares=[0.97], clicks=[9999])
+        write_run(
+            tmp_path, f"fast_{seed}", strategy="margin", fractions=slow[2:], seed=seed
+        )
+    write_run(tmp_path, "full", strategy="full", fractions=[0.97], clicks=[9999])
     return tmp_path
 
 
@@ -96,9 +98,9 @@ def test_runs_of_one_config_are_a_group_and_ratios_are_what_was_made(folder):
 
 
 def test_the_mean_is_of_points_where_there_are_any(folder):
-    shares, clicks = [0.5, 0.6, 0.7], [200, 400, 900]
+    fractions, clicks = [0.5, 0.6, 0.7], [200, 400, 900]
     write_run(
-        folder, "f", strategy="margin", shares=shares, clicks=clicks, unit="frame"
+        folder, "f", strategy="margin", fractions=fractions, clicks=clicks, unit="frame"
     )
     scene = compare_all(folder, draws=20)["hut"]
     assert scene["area_between"] == [10, 320]
@@ -115,9 +117,9 @@ def test_a_level_that_is_not_reached_is_not_made_up(folder):
 
 
 def test_a_base_that_never_arrives_gives_a_bound(tmp_path):
-    write_run(tmp_path, "slow", strategy="random", shares=[0.2, 0.3])
-    write_run(tmp_path, "fast", strategy="margin", shares=[0.5, 0.96])
-    write_run(tmp_path, "full", strategy="full", shares=[0.97])
+    write_run(tmp_path, "slow", strategy="random", fractions=[0.2, 0.3])
+    write_run(tmp_path, "fast", strategy="margin", fractions=[0.5, 0.96])
+    write_run(tmp_path, "full", strategy="full", fractions=[0.97])
     scene = compare_all(tmp_path, draws=20)["hut"]
     ratio = scene["groups"]["margin"]["levels"]["80%"]["ratio_a"]
     assert ratio["at_least"] and 1 < ratio["value"] < 2
@@ -125,7 +127,9 @@ def test_a_base_that_never_arrives_gives_a_bound(tmp_path):
 
 
 def test_settings_that_differ_name_the_groups(folder):
-    write_run(folder, "more", strategy="margin", shares=[0.5, 0.9], seed=0, members=4)
+    write_run(
+        folder, "more", strategy="margin", fractions=[0.5, 0.9], seed=0, members=4
+    )
     groups = compare_all(folder, draws=5)["hut"]["groups"]
     assert set(groups) == {"random", "margin", "margin, model.members=4"}
     # No random choice and no full supervision with that training.
@@ -135,7 +139,7 @@ def test_settings_that_differ_name_the_groups(folder):
 
 
 def test_without_a_ceiling_there_are_curves_but_no_levels(tmp_path):
-    write_run(tmp_path, "one", strategy="random", shares=[0.2, 0.3])
+    write_run(tmp_path, "one", strategy="random", fractions=[0.2, 0.3])
     found = compare_all(tmp_path, draws=5)
     assert found["hut"]["groups"]["random"]["levels"] == {}
     assert "no levels" in comparison_table.table_text(found)
@@ -178,7 +182,7 @@ def test_what_cannot_be_compared_is_told_in_one_line(folder, tmp_path, what):
 
 
 def test_runs_of_different_lengths_bound_nothing_by_the_shortest(folder):
-    write_run(folder, "random_2", strategy="random", shares=[0.3], seed=2)
+    write_run(folder, "random_2", strategy="random", fractions=[0.3], seed=2)
     scene = compare_all(folder, draws=50)["hut"]
     level = scene["groups"]["margin"]["levels"]["80%"]
     assert level["ratio_a"]["value"] == pytest.approx(4, rel=0.15)
@@ -186,9 +190,9 @@ def test_runs_of_different_lengths_bound_nothing_by_the_shortest(folder):
 
 
 def test_a_run_that_has_just_begun_takes_no_mean_from_the_others(folder):
-    write_run(folder, "begun", strategy="entropy", shares=[0.3])
+    write_run(folder, "begun", strategy="entropy", fractions=[0.3])
     label_set = {"label_set": "click"}
-    write_run(folder, "set", strategy="full", shares=[0.6], more=label_set)
+    write_run(folder, "set", strategy="full", fractions=[0.6], more=label_set)
     scene = compare_all(folder, draws=5)["hut"]
     assert scene["area_between"] == [10, 320]
     assert "area" in scene["groups"]["margin"]
@@ -198,7 +202,9 @@ def test_a_run_that_has_just_begun_takes_no_mean_from_the_others(folder):
 def test_full_supervision_is_by_true_labels(folder):
     before = compare_all(folder, draws=5)["hut"]["groups"]
     active = {"noise_rate": 0.9}
-    write_run(folder, "bad", strategy="full", shares=[0.2], clicks=[9999], more=active)
+    write_run(
+        folder, "bad", strategy="full", fractions=[0.2], clicks=[9999], more=active
+    )
     after = compare_all(folder, draws=5)["hut"]["groups"]
     ceiling = before["margin"]["full_supervision"]
     assert after["margin"]["full_supervision"] == ceiling
@@ -207,9 +213,9 @@ def test_full_supervision_is_by_true_labels(folder):
 
 def test_the_base_is_random_choice_with_the_same_answers(folder):
     slow, active = [0.3, 0.4, 0.5], {"noise_rate": 0.5}
-    write_run(folder, "a_noisy", strategy="random", shares=slow, more=active)
-    write_run(folder, "b_noisy", strategy="margin", shares=slow, more=active)
-    write_run(folder, "entropy", strategy="entropy", shares=slow)  # most are clean
+    write_run(folder, "a_noisy", strategy="random", fractions=slow, more=active)
+    write_run(folder, "b_noisy", strategy="margin", fractions=slow, more=active)
+    write_run(folder, "entropy", strategy="entropy", fractions=slow)  # most are clean
     groups = compare_all(folder, draws=5)["hut"]["groups"]
     bases = {name: row["compared_with"]["ratio_a"] for name, row in groups.items()}
     assert len(bases) == 5
@@ -220,7 +226,7 @@ def test_the_base_is_random_choice_with_the_same_answers(folder):
 
 def test_runs_without_labels_are_left_out(folder):
     before = compare_all(folder, draws=5)
-    bare = write_run(folder, "bare", strategy="margin", shares=[0.3], seed=5)
+    bare = write_run(folder, "bare", strategy="margin", fractions=[0.3], seed=5)
     row = json.loads((bare / "rounds.jsonl").read_text()) | {"miou": None}
     (bare / "rounds.jsonl").write_text(json.dumps(row) + "\n")
     (bare / "confusions" / "round_0.npz").unlink()
@@ -235,8 +241,8 @@ def test_a_capture_without_a_scene_is_named_by_its_folder():
 
 
 def test_a_curve_that_begins_above_a_level_is_a_bound(folder):
-    shares = [0.9, 0.92]
-    write_run(folder, "late", strategy="bald", shares=shares, clicks=[500, 700])
+    fractions = [0.9, 0.92]
+    write_run(folder, "late", strategy="bald", fractions=fractions, clicks=[500, 700])
     scene = compare_all(folder, draws=20)["hut"]
     assert scene["groups"]["bald"]["levels"]["80%"]["at_most"]
     assert "at most 500" in comparison_table.table_text({"hut": scene})
@@ -248,13 +254,13 @@ def test_other_frames_are_another_scene_and_a_run_given_twice_an_error(folder):
     (folder / "fast_1" / "config.json").write_text(json.dumps(plain))
     found = compare_all(folder, draws=5)
     assert set(found) == {"hut", "hut, data.downscale=4"}
-    write_run(folder / "again", "fast_0", strategy="margin", shares=[0.5])
+    write_run(folder / "again", "fast_0", strategy="margin", fractions=[0.5])
     with pytest.raises(InputError, match="are the same run"):
         compare.compare(finished_runs.find_runs([folder, folder / "again"]))
 
 
 def test_a_scene_with_nothing_but_its_ceiling_is_left_out(folder):
-    only = write_run(folder, "barn", strategy="full", shares=[0.9])
+    only = write_run(folder, "barn", strategy="full", fractions=[0.9])
     plain = json.loads((only / "config.json").read_text())
     plain["data"]["scene"] = "barn"
     (only / "config.json").write_text(json.dumps(plain))

@@ -216,7 +216,7 @@ def test_bars_are_drawn_on_terminals_only(monkeypatch, capsys, is_terminal):
 
 def test_the_stopwatch_adds_up(monkeypatch):
     clock = iter([0.0, 2.0, 10.0, 13.0, 20.0, 21.0])
-    monkeypatch.setattr(run_log.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
     watch = progress.Stopwatch("cache", "score")
     with watch.measure("score"):
         pass

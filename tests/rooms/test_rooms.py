@@ -156,12 +156,12 @@ def test_depth_and_pose_carry_pixels_from_one_frame_to_another(sequences):
 
 def test_most_classes_are_seen_in_both_sequences(sequences):
     for images, _ in sequences.values():
-        share = (
+        fraction = (
             np.bincount(images.class_id.ravel(), minlength=64) / images.class_id.size
         )
-        assert share[0] == 0
-        assert set(np.flatnonzero(share)) <= set(CLASS_IDS.values())
-        assert (share > 5e-4).sum() >= 14
+        assert fraction[0] == 0
+        assert set(np.flatnonzero(fraction)) <= set(CLASS_IDS.values())
+        assert (fraction > 5e-4).sum() >= 14
         assert 0.2 < images.rgb.mean() / 255 < 0.75
         assert (images.rgb.min(axis=-1) >= 254).mean() < 0.03
 

@@ -112,7 +112,7 @@ def assert_one_line(done, words):
 
 
 @pytest.fixture(scope="module")
-def outcomes(captures):
+def policy_targets(captures):
     """All cases at once: each is little but starting Python."""
 
     def one(name):
@@ -124,8 +124,8 @@ def outcomes(captures):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_mistake_is_one_line_and_leaves_no_run(outcomes, name):
-    done, workdir = outcomes[name]
+def test_a_mistake_is_one_line_and_leaves_no_run(policy_targets, name):
+    done, workdir = policy_targets[name]
     assert_one_line(done, CASES[name][1])
     assert not workdir.exists()
 

@@ -88,8 +88,8 @@ def test_clicks_are_those_of_the_store(finished):
             totals = store.totals(row["round"])
             assert (row["clicks"], row["pixels"]) == (totals.clicks, totals.pixels)
             assert row["clicks"] == INITIAL + PER_ROUND * row["round"]
-    asked = [query[1:4] for query in queries_of(finished)]
-    assert len(set(asked)) == len(asked)
+    queried = [query[1:4] for query in queries_of(finished)]
+    assert len(set(queried)) == len(queried)
 
 
 def test_labels_are_the_true_ones(finished, runs):
@@ -185,10 +185,10 @@ def test_a_run_waits_for_a_file_of_answers(finished, runs, run):
     assert not run("file", **options)
     assert rows_of(runs / "file") == []
     for number in range(2):
-        asked = queries_of(runs / "file")
-        assert len(asked) == INITIAL + PER_ROUND * number
+        queried = queries_of(runs / "file")
+        assert len(queried) == INITIAL + PER_ROUND * number
         with answers.open("a") as file:
-            for round_index, frame, row, col, _ in asked:
+            for round_index, frame, row, col, _ in queried:
                 if round_index == number:
                     file.write(f"{frame},{row},{col},floor\n")
         assert run("file", **options) == (number == 1)
@@ -233,13 +233,13 @@ def test_a_fit_that_is_asked_to_end_goes_on_where_it_was(runs, run, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoints, "save_if_due", request_end)
         with pytest.raises(signals.Interrupted):
-            run("asked", **options)
+            run("queried", **options)
     monkeypatch.setattr(signals, "_requested", False)
-    assert rows_of(runs / "asked") == []
-    assert run("asked", **options)
+    assert rows_of(runs / "queried") == []
+    assert run("queried", **options)
     assert started_at == [0, 20]
-    (asked,), (not_asked,) = rows_of(runs / "asked"), rows_of(runs / "not-asked")
-    assert asked["miou"] == not_asked["miou"] and asked["ece"] == not_asked["ece"]
+    (queried,), (not_asked,) = rows_of(runs / "queried"), rows_of(runs / "not-asked")
+    assert queried["miou"] == not_asked["miou"] and queried["ece"] == not_asked["ece"]
 
 
 def test_a_config_that_makes_no_sense_writes_nothing(runs, run):

@@ -28,10 +28,10 @@ def example(monkeypatch):
 def test_the_example_chooses_a_batch(example):
     candidates = room(500)
     scores = np.random.default_rng(0).random(500, dtype=np.float32)
-    asked = np.flatnonzero(candidates.is_valid)[:5]
-    ids = example.select(KEY, scores, candidates, asked, num=20)
+    queried = np.flatnonzero(candidates.is_valid)[:5]
+    ids = example.select(KEY, scores, candidates, queried, num=20)
     assert len(np.unique(ids)) == 20 and candidates.is_valid[ids].all()
-    assert not np.isin(ids, asked).any()
+    assert not np.isin(ids, queried).any()
 
 
 def test_the_example_runs(example, tmp_path):

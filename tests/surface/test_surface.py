@@ -47,7 +47,7 @@ def state(experiment):
     key = jax.random.key(1)
     done = training.fit(
         run,
-        training.fresh_state(params, tx, grid=grid),
+        training.init_state(params, tx, grid=grid),
         labelled_rays.pixel_data(experiment.scene),
         key,
         num_steps=300,
@@ -109,8 +109,8 @@ def test_probabilities_are_those_of_the_whole_ray(experiment, state, cache):
     whole = jax.jit(experiment.nerf.render)(state.params, state.grid, rays)
     heads, params = trained_heads(experiment, cache)
     logits = heads.apply(params, whole.samples.surface)
-    share = whole.weights / jnp.sum(whole.weights, axis=-1, keepdims=True)
-    logits = jnp.sum(share[None, ..., None] * logits, axis=-2)
+    fraction = whole.weights / jnp.sum(whole.weights, axis=-1, keepdims=True)
+    logits = jnp.sum(fraction[None, ..., None] * logits, axis=-2)
     wanted = jnp.moveaxis(jax.nn.softmax(logits, axis=-1), 0, 1)
     posterior = jax.jit(make_posterior(heads, surface.decoder(cache)))
     found = posterior(params, ids, cache.take(slice(None))).probs
@@ -143,7 +143,7 @@ def trained_heads(experiment, cache):
         label=jnp.asarray(labels),
         count=jnp.int32(cache.num_rays),
     )
-    state = training.fresh_state({"heads": heads.init(jax.random.key(2), points)}, tx)
+    state = training.init_state({"heads": heads.init(jax.random.key(2), points)}, tx)
     key = rng.run_key(0, "fit")
     state = training.fit(
         run, state, (data, None), key, num_steps=200, steps_per_call=50
@@ -180,15 +180,15 @@ def rendered_rays(n=64, s=12, seed=0):
     edges = np.broadcast_to(np.arange(s + 1) * 0.1, (n, s + 1))
     weights = draw.dirichlet(np.full(s, 0.4), n) * draw.uniform(0.2, 1.0, (n, 1))
     arrays = {name: draw.uniform(size=(n, s, 3)) for name in ("x", "n", "a", "f")}
-    x, normal, albedo, feature = (jnp.asarray(a, jnp.float32) for a in arrays.values())
+    x, normal, diffuse, feature = (jnp.asarray(a, jnp.float32) for a in arrays.values())
     return RenderedRays(
         rgb=jnp.zeros((n, 3)),
         t_edges=jnp.asarray(edges, jnp.float32),
         weights=jnp.asarray(weights, jnp.float32),
         samples=FieldSamples(
             density=jnp.ones((n, s)),
-            rgb=albedo,
-            surface=SurfacePoints(x, normal, albedo, feature),
+            rgb=diffuse,
+            surface=SurfacePoints(x, normal, diffuse, feature),
         ),
     )
 
@@ -204,15 +204,15 @@ def test_places_are_weighted_means_heaviest_first():
         places = []
         for _ in range(3):
             member = np.abs(t_mids - t_mids[remaining.argmax()]) < 0.15
-            share = np.where(member, remaining, 0)
-            albedo = share @ np.array(rendered.samples.surface.albedo[ray])
-            total = share.sum()
-            places.append((total, share @ t_mids / total, *albedo / total))
+            fraction = np.where(member, remaining, 0)
+            diffuse = fraction @ np.array(rendered.samples.surface.diffuse[ray])
+            total = fraction.sum()
+            places.append((total, fraction @ t_mids / total, *diffuse / total))
             remaining[member] = 0
         places = np.array(sorted(places, reverse=True))
         np.testing.assert_allclose(weights[ray], places[:, 0], atol=1e-5)
         np.testing.assert_allclose(t[ray], places[:, 1], atol=1e-4)
-        np.testing.assert_allclose(points.albedo[ray], places[:, 2:], atol=1e-4)
+        np.testing.assert_allclose(points.diffuse[ray], places[:, 2:], atol=1e-4)
 
 
 def test_quantisation_stays_within_half_a_step(experiment):
@@ -234,10 +234,10 @@ def test_quantisation_stays_within_half_a_step(experiment):
     found, found_weights, found_t = surface.decode(compact, rays, t_max=t_max)
     np.testing.assert_allclose(found_t, t, atol=0.51 * t_max / 65535)
     np.testing.assert_allclose(np.sum(found_weights, axis=-1), 1.0, atol=1e-6)
-    share = weights / np.sum(weights, axis=-1, keepdims=True)
+    fraction = weights / np.sum(weights, axis=-1, keepdims=True)
     # Half a step of each of the two, over a sum that is off by one at most.
-    np.testing.assert_allclose(found_weights, share, atol=1.1 / 255)
-    np.testing.assert_allclose(found.albedo, points.albedo, atol=0.51 / 255)
+    np.testing.assert_allclose(found_weights, fraction, atol=1.1 / 255)
+    np.testing.assert_allclose(found.diffuse, points.diffuse, atol=0.51 / 255)
     np.testing.assert_allclose(found.normal, points.normal, atol=0.51 / 127)
     np.testing.assert_allclose(found.feature, points.feature, atol=1e-3)
     on_ray = rays.origins[:, None] + rays.directions[:, None] * found_t[..., None]

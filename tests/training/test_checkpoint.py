@@ -15,7 +15,7 @@ from alsem.training.checkpoint import Checkpoints
 def state(seed=0, grid=True):
     table = jax.random.normal(jax.random.key(seed), (64, 4))
     params = {"table": table, "heads": [{"bias": jnp.arange(3.0)}]}
-    return training.fresh_state(
+    return training.init_state(
         params, optax.adam(1e-2), grid=jnp.ones((2, 3, 4)) if grid else None
     )
 

@@ -57,7 +57,7 @@ def run_geometry(experiment):
 def geometry_state(experiment):
     params = experiment.nerf.init(jax.random.key(0))
     grid = experiment.nerf.init_grid()
-    return training.fresh_state(params, optax.adam(1e-2, eps=1e-8), grid=grid)
+    return training.init_state(params, optax.adam(1e-2, eps=1e-8), grid=grid)
 
 
 def fit(run, state, data, num_steps, after_call=None):
@@ -151,7 +151,7 @@ def compact_samples(n, features=7, seed=0):
         "t": draw.integers(0, 65536, (n, 2)).astype(np.uint16),
         "weight": draw.integers(1, 256, (n, 2)).astype(np.uint8),
         "normal": draw.integers(-127, 128, (n, 2, 3)).astype(np.int8),
-        "albedo": draw.integers(0, 256, (n, 2, 3)).astype(np.uint8),
+        "diffuse": draw.integers(0, 256, (n, 2, 3)).astype(np.uint8),
         "feature": draw.normal(size=(n, 2, features)).astype(np.float16),
     }
 
@@ -190,7 +190,7 @@ def head_params(experiment):
 
 
 def semantic_state(experiment):
-    return training.fresh_state(head_params(experiment), optax.adam(1e-2))
+    return training.init_state(head_params(experiment), optax.adam(1e-2))
 
 
 def labelled(real, padding_label=-1, count=None, size=64):
@@ -311,7 +311,7 @@ def joint_update(experiment, data, label, **options):
     labels = training.LabelledPixels(
         pixel=jnp.arange(64, dtype=jnp.int32), label=label, count=jnp.int32(64)
     )
-    state = training.fresh_state(
+    state = training.init_state(
         before, optax.sgd(1.0), grid=experiment.nerf.init_grid()
     )
     after, parts = joint_step(experiment, **options)(state, (data, labels, None), KEY)
@@ -368,7 +368,7 @@ def test_what_the_policy_learns_reaches_the_field_if_it_may(
         gain=jnp.full(32, 2.0),
         count=jnp.int32(32),
     )
-    state = training.fresh_state(
+    state = training.init_state(
         before, optax.sgd(1.0), grid=experiment.nerf.init_grid()
     )
     step = joint_step(

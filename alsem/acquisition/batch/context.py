@@ -21,7 +21,7 @@ from alsem.acquisition.candidates import Candidates
 from alsem.core.arrays import PRNGKeyArray
 from alsem.core.types import Posterior
 
-BeliefsFn = Callable[[np.ndarray], Posterior]
+PredictFn = Callable[[np.ndarray], Posterior]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Batch:
     Attributes:
         key: Randomness of the choice; draws follow the candidate, not its row.
         candidates: The pool.
-        asked: int64 ``[m]`` ids asked before.
+        queried: int64 ``[m]`` ids asked before.
         num: How many to choose.
         beliefs: Function of ids ``[m]`` to what the model believes of them, leaves
             ``[m ...]``; None without a model.
@@ -39,9 +39,9 @@ class Batch:
 
     key: PRNGKeyArray
     candidates: Candidates
-    asked: np.ndarray
+    queried: np.ndarray
     num: int
-    beliefs: BeliefsFn | None = None
+    beliefs: PredictFn | None = None
 
     def draws(self, name: str) -> ranking.DrawFn:
         """Random numbers of candidates, one stream per name."""
@@ -50,7 +50,7 @@ class Batch:
     @property
     def places(self) -> np.ndarray:
         """Those asked before whose place is known, int64."""
-        return self.asked[self.candidates.is_valid[self.asked]]
+        return self.queried[self.candidates.is_valid[self.queried]]
 
 
 class Running(NamedTuple):

@@ -17,7 +17,7 @@ MAX_SHORTLIST = 1 << 15
 RIDGE = 1e-2  # of the mean information: less is as good as nothing
 
 
-class _Beliefs(NamedTuple):
+class _Predictions(NamedTuple):
     """Class probabilities ``[m c]`` and embedding ``[m d]``, float32, NumPy."""
 
     probs: np.ndarray
@@ -78,28 +78,28 @@ def fisher(batch: Batch, running: Running, *, keep: int) -> Running:
     return ranked(short[picks])
 
 
-def _information(beliefs: _Beliefs) -> tuple[np.ndarray, np.ndarray]:
+def _information(beliefs: _Predictions) -> tuple[np.ndarray, np.ndarray]:
     """Factors ``[m c]`` and ``[m d]`` of each one's information."""
     return beliefs.probs * (1.0 - beliefs.probs), np.square(beliefs.embedding)
 
 
 def _shortlisted(
     batch: Batch, running: Running, keep: int, *, name: str
-) -> tuple[np.ndarray, _Beliefs]:
+) -> tuple[np.ndarray, _Predictions]:
     """Ids int64 of the shortlist and what the model believes of them."""
     if batch.beliefs is None:
         raise ValueError(f"the step {name!r} needs the model's beliefs of candidates")
     short = shortlist(batch, running, size=max(MAX_SHORTLIST, keep)).ids
     if not len(short):
-        return short, _Beliefs(np.zeros((0, 1)), np.zeros((0, 1)))
+        return short, _Predictions(np.zeros((0, 1)), np.zeros((0, 1)))
     return short, _beliefs_of(batch, short)
 
 
-def _beliefs_of(batch: Batch, ids: np.ndarray) -> _Beliefs:
+def _beliefs_of(batch: Batch, ids: np.ndarray) -> _Predictions:
     """What the first member believes of some candidates."""
     assert batch.beliefs is not None
     posterior = batch.beliefs(ids)
-    return _Beliefs(
+    return _Predictions(
         np.asarray(posterior.probs, np.float32)[:, 0],
         np.asarray(posterior.embedding, np.float32),
     )

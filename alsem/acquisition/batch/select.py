@@ -10,7 +10,7 @@ import numpy as np
 from alsem.acquisition.batch import embedding_steps, steps
 from alsem.acquisition.batch.context import (
     Batch,
-    BeliefsFn,
+    PredictFn,
     Running,
     Step,
     best_rows,
@@ -26,7 +26,7 @@ STEPS: dict[str, Step] = {
     "top_k": steps.top_k,
     "one_per_voxel": steps.one_per_voxel,
     "frame_cap": steps.frame_cap,
-    "top_share": steps.top_share,
+    "top_fraction": steps.top_fraction,
     "cluster_decay": steps.cluster_decay,
     "least_labelled": steps.least_labelled,
     "spaced": steps.spaced,
@@ -42,12 +42,12 @@ def choose(
     key: PRNGKeyArray,
     scores: np.ndarray,
     candidates: Candidates,
-    asked: np.ndarray,
+    queried: np.ndarray,
     *,
     num: int,
     rule: tuple[Step, ...],
     allowed: np.ndarray | None = None,
-    beliefs: BeliefsFn | None = None,
+    beliefs: PredictFn | None = None,
 ) -> np.ndarray:
     """Ids int64 ``[num]`` of the candidates to ask about, most wanted first.
 
@@ -59,7 +59,7 @@ def choose(
         key: Of the random draws, which follow a candidate's point and frame.
         scores: float32 ``[n]``, finite and not negative where a candidate is valid.
         candidates: The pool.
-        asked: int64 ``[m]``, ids asked before.
+        queried: int64 ``[m]``, ids asked before.
         num: How many to choose.
         rule: Steps, the first one first; the last one's result is cut to ``num``.
         allowed: bool ``[n]``; False keeps a candidate from being asked.
@@ -69,13 +69,13 @@ def choose(
     Raises:
         ValueError: If the scores cannot be ranked, or a step misses the beliefs.
     """
-    asked = np.asarray(asked, np.int64)
-    may_be_asked = candidates.is_valid.copy()
+    queried = np.asarray(queried, np.int64)
+    may_be_queried = candidates.is_valid.copy()
     if allowed is not None:
-        may_be_asked &= allowed
-    may_be_asked[asked] = False
-    batch = Batch(key, candidates, asked, num, beliefs)
-    running = Running(*_rankable(scores, candidates, np.flatnonzero(may_be_asked)))
+        may_be_queried &= allowed
+    may_be_queried[queried] = False
+    batch = Batch(key, candidates, queried, num, beliefs)
+    running = Running(*_rankable(scores, candidates, np.flatnonzero(may_be_queried)))
     return run(rule, batch, running, keep=num)
 
 
@@ -96,7 +96,7 @@ def mixed(
     keep: int,
     explore: tuple[Step, ...],
     exploit: tuple[Step, ...],
-    share: float,
+    fraction: float,
 ) -> Running:
     """A share of the batch explores, whatever the scores; the rest goes by them.
 
@@ -109,16 +109,16 @@ def mixed(
         keep: How many to return.
         explore: Rule that is given equal scores.
         exploit: Rule that is given the scores, and the explored picks as asked.
-        share: Of the batch that explores, in [0, 1].
+        fraction: Of the batch that explores, in [0, 1].
     """
-    num = round(share * keep)
+    num = round(fraction * keep)
     equal = Running(running.ids, np.ones(len(running.ids), np.float32))
     exploring = dataclasses.replace(batch, num=num, key=rng.stream(batch.key, "mixed"))
     first = run(explore, exploring, equal, keep=num)
     rest = running.at(np.flatnonzero(~np.isin(running.ids, first)))
     num = keep - len(first)
     exploiting = dataclasses.replace(
-        batch, num=num, asked=np.concatenate([batch.asked, first])
+        batch, num=num, queried=np.concatenate([batch.queried, first])
     )
     second = run(exploit, exploiting, rest, keep=num)
     # Taken in turns, so that a batch that is cut short still has both.

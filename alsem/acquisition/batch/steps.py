@@ -49,16 +49,16 @@ def one_per_voxel(batch: Batch, running: Running, *, keep: int) -> Running:
 
 
 def frame_cap(
-    batch: Batch, running: Running, *, keep: int, share: float = 2.0
+    batch: Batch, running: Running, *, keep: int, fraction: float = 2.0
 ) -> Running:
-    """The best, but of no frame more than ``share`` times its even share.
+    """The best, but of no frame more than ``fraction`` times its even share.
 
     Exact without ranking the pool: the ranking is walked only as far as it takes to
     find ``keep`` candidates.
     """
     frame = batch.candidates.frame[running.ids]
     num_frames = np.count_nonzero(np.bincount(frame))
-    cap = math.ceil(share * batch.num / max(num_frames, 1))
+    cap = math.ceil(fraction * batch.num / max(num_frames, 1))
     length = power_of_two(4 * max(keep, 1))
     while True:
         walk = best_rows(batch, running, length)
@@ -68,11 +68,11 @@ def frame_cap(
         length *= 4
 
 
-def top_share(
-    batch: Batch, running: Running, *, keep: int, share: float = 0.05
+def top_fraction(
+    batch: Batch, running: Running, *, keep: int, fraction: float = 0.05
 ) -> Running:
-    """The best ``share`` of those running, in random order (PixelPick, 5 %)."""
-    count = max(math.ceil(share * len(running.ids)), keep)
+    """The best ``fraction`` of those running, in random order (PixelPick, 5 %)."""
+    count = max(math.ceil(fraction * len(running.ids)), keep)
     ids = running.ids[best_rows(batch, running, count)]
     drawn = batch.draws("order")(ids) >> np.uint64(40)  # as many bits as a float32
     return Running(ids, drawn.astype(np.float32) * np.float32(2.0**-24))
@@ -118,7 +118,7 @@ def least_labelled(batch: Batch, running: Running, *, keep: int) -> Running:
         running = running.at(rows)
     order = np.lexsort((batch.draws("ties")(running.ids), -running.scores))
     ids = running.ids[order]
-    area = surface_area(candidates) / max(len(batch.asked) + batch.num, 1)
+    area = surface_area(candidates) / max(len(batch.queried) + batch.num, 1)
     x = candidates.x_world[np.concatenate([ids, batch.places])]
     size = max(math.sqrt(area), candidates.voxel_size)
     cell, num_cells = compact(voxel_keys(x, size=size))
@@ -138,7 +138,7 @@ def spaced(
     spacing: float = 0.5,
     power: float = 1.0,
     normal_metres: float = 0.0,
-    albedo_metres: float = 0.0,
+    diffuse_metres: float = 0.0,
 ) -> Running:
     """Good scores that keep their distance from each other and from earlier labels.
 
@@ -157,7 +157,7 @@ def spaced(
         spacing: Radius in units of the mean distance between labels.
         power: How sharply closeness is punished.
         normal_metres: Metres of distance per unit of difference between normals.
-        albedo_metres: Metres of distance per unit of difference between colours.
+        diffuse_metres: Metres of distance per unit of difference between colours.
     """
     size = max(power_of_two(SHORTLIST_PER_PICK * max(keep, 1)), MIN_SHORTLIST)
     short = shortlist(batch, running, size=size)
@@ -167,10 +167,10 @@ def spaced(
             batch.candidates,
             ids,
             normal_metres=normal_metres,
-            albedo_metres=albedo_metres,
+            diffuse_metres=diffuse_metres,
         )
 
-    num_labels = max(len(batch.asked) + batch.num, 1)
+    num_labels = max(len(batch.queried) + batch.num, 1)
     radius = spacing * math.sqrt(surface_area(batch.candidates) / num_labels)
     x = place(short.ids)
     near = distance_to(x, place(batch.places))
@@ -184,7 +184,7 @@ def k_centre(
     *,
     keep: int,
     normal: float = NORMAL_SHARE,
-    albedo: float = ALBEDO_SHARE,
+    diffuse: float = ALBEDO_SHARE,
 ) -> Running:
     """The least like all labels and picks so far, whatever their scores.
 
@@ -194,7 +194,7 @@ def k_centre(
         keep: How many to return.
         normal: Distance per unit of difference between normals, in roots of the
             scene's surface area, so that it means the same in any room.
-        albedo: The same between colours. Colour tells things apart that nobody has
+        diffuse: The same between colours. Colour tells things apart that nobody has
             met yet better than place does.
     """
     side = math.sqrt(surface_area(batch.candidates))
@@ -204,7 +204,7 @@ def k_centre(
         keep=keep,
         spacing=math.inf,
         normal_metres=normal * side,
-        albedo_metres=albedo * side,
+        diffuse_metres=diffuse * side,
     )
 
 
@@ -223,7 +223,7 @@ def _clusters(batch: Batch, running: Running, *, num: int) -> np.ndarray:
             batch.candidates,
             ids,
             normal_metres=NORMAL_METRES,
-            albedo_metres=ALBEDO_METRES,
+            diffuse_metres=ALBEDO_METRES,
         ).astype(np.float32)
 
     drawn = np.argsort(batch.draws("clusters")(running.ids))[:_KMEANS_SAMPLE]

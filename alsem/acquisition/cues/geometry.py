@@ -21,7 +21,7 @@ from alsem.acquisition.candidates import (
     voxel_means,
 )
 from alsem.acquisition.cues.depth_consistency import Cameras, consistency
-from alsem.acquisition.cues.multiview import ViewBeliefs
+from alsem.acquisition.cues.multiview import ViewPredictions
 from alsem.core.arrays import Array, Float, Int, Leaf
 
 
@@ -51,11 +51,11 @@ class Cues:
             whose depth agrees that a surface is there.
         view_entropy: float32 ``[*b]`` entropy of the mean belief over views, nats.
         view_mean_log: float32 ``[*b c]`` mean over views of the log of the belief.
-        class_shares: float32 ``[*b c]`` share of the pool that is predicted as each
+        class_fractions: float32 ``[*b c]`` share of the pool that is predicted as each
             class; the same for all candidates.
-        class_worth: float32 ``[*b c]`` in (0, 1], what a label of each class is
-            worth, see `labels.class_worth`; the same for all candidates.
-        label_shares: float32 ``[*b c]`` share of the labels that each class has.
+        class_weight: float32 ``[*b c]`` in (0, 1], what a label of each class is
+            worth, see `labels.class_weight`; the same for all candidates.
+        label_fractions: float32 ``[*b c]`` share of the labels that each class has.
         label_distance: float32 ``[*b]`` distance to the nearest candidate asked, in
             mean spacings of as many labels on the surface.
         label_feature_distance: float32 ``[*b]`` the same where normal and colour are
@@ -73,9 +73,9 @@ class Cues:
     consistency: Leaf
     view_entropy: Any = None
     view_mean_log: Any = None
-    class_shares: Any = None
-    class_worth: Any = None
-    label_shares: Any = None
+    class_fractions: Any = None
+    class_weight: Any = None
+    label_fractions: Any = None
     label_distance: Any = None
     label_feature_distance: Any = None
 
@@ -102,11 +102,11 @@ def cues_at(
     frame: Int[Array | np.ndarray, "r"],
     purity: Array | np.ndarray,
     *,
-    views: ViewBeliefs | None = None,
+    views: ViewPredictions | None = None,
     view_row: Int[Array | np.ndarray, "r"] | None = None,
-    class_shares: Float[Array | np.ndarray, "r c"] | None = None,
-    class_worth: Float[Array | np.ndarray, "r c"] | None = None,
-    label_shares: Float[Array | np.ndarray, "r c"] | None = None,
+    class_fractions: Float[Array | np.ndarray, "r c"] | None = None,
+    class_weight: Float[Array | np.ndarray, "r c"] | None = None,
+    label_fractions: Float[Array | np.ndarray, "r c"] | None = None,
     label_distance: Float[Array | np.ndarray, "r"] | None = None,
     label_feature_distance: Float[Array | np.ndarray, "r"] | None = None,
 ) -> Cues:
@@ -120,10 +120,10 @@ def cues_at(
         views: Beliefs over views, None if no score asks for them.
         view_row: Their rows; the voxels' if None. Beliefs from `exact` have one row
             for every candidate.
-        class_shares: As in `Cues`, like all that follow; None if no score asks. A
+        class_fractions: As in `Cues`, like all that follow; None if no score asks. A
             row for every candidate, all the same.
-        class_worth: The same.
-        label_shares: The same of labels.
+        class_weight: The same.
+        label_fractions: The same of labels.
         label_distance: In mean spacings of labels.
         label_feature_distance: In the same.
     """
@@ -132,9 +132,9 @@ def cues_at(
     leaves: dict[str, Any] = {
         "frame": jnp.asarray(frame),
         "purity": jnp.asarray(purity).astype(jnp.float32) / BYTE_SCALE,
-        "class_shares": class_shares,
-        "class_worth": class_worth,
-        "label_shares": label_shares,
+        "class_fractions": class_fractions,
+        "class_weight": class_weight,
+        "label_fractions": label_fractions,
         "label_distance": label_distance,
         "label_feature_distance": label_feature_distance,
     }
@@ -293,11 +293,11 @@ def _colour_gradient(
     candidates: Candidates, voxel: np.ndarray, count: np.ndarray, around: np.ndarray
 ) -> np.ndarray:
     """Mean absolute difference to the neighbourhood's mean colour, ``[v]``."""
-    albedo = candidates.albedo[candidates.is_valid]
-    mean = voxel_means(voxel, albedo, count=count)
+    diffuse = candidates.diffuse[candidates.is_valid]
+    mean = voxel_means(voxel, diffuse, count=count)
     mean = neighbour_mean(mean, around, size=candidates.voxel_size)
     total = np.zeros(len(count))
     for channel in range(3):
-        difference = np.abs(albedo[:, channel] - mean[:, channel][voxel])
+        difference = np.abs(diffuse[:, channel] - mean[:, channel][voxel])
         total += voxel_means(voxel, difference[:, None], count=count)[:, 0]
     return total / (3 * BYTE_SCALE)

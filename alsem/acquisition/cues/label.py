@@ -20,12 +20,12 @@ from alsem.acquisition.candidates import (
 def likeness(candidates: Candidates, ids: np.ndarray) -> np.ndarray:
     """Coordinates ``[m 9]``, metres, in which alike candidates are near each other."""
     return features(
-        candidates, ids, normal_metres=NORMAL_METRES, albedo_metres=ALBEDO_METRES
+        candidates, ids, normal_metres=NORMAL_METRES, diffuse_metres=ALBEDO_METRES
     )
 
 
 def label_distances(
-    candidates: Candidates, asked: np.ndarray
+    candidates: Candidates, queried: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Distance of every voxel to the nearest candidate asked, in place and likeness.
 
@@ -34,30 +34,30 @@ def label_distances(
 
     Args:
         candidates: The pool.
-        asked: int64 ``[m]`` ids asked before.
+        queried: int64 ``[m]`` ids asked before.
 
     Returns:
         Two float32 ``[v+1]``; the last row is that of candidates that are not valid,
         zero. Without labels all distances are `FAR`.
     """
-    asked = asked[candidates.is_valid[asked]]
+    queried = queried[candidates.is_valid[queried]]
     rows = representatives(candidates)
-    spacing = math.sqrt(surface_area(candidates) / max(len(asked), 1))
+    spacing = math.sqrt(surface_area(candidates) / max(len(queried), 1))
 
     def relative(points: np.ndarray, others: np.ndarray) -> np.ndarray:
         distance = np.minimum(distance_to(points, others) / max(spacing, 1e-9), FAR)
         return np.append(distance, 0).astype(np.float32)
 
     return (
-        relative(candidates.x_world[rows], candidates.x_world[asked]),
-        relative(likeness(candidates, rows), likeness(candidates, asked)),
+        relative(candidates.x_world[rows], candidates.x_world[queried]),
+        relative(likeness(candidates, rows), likeness(candidates, queried)),
     )
 
 
 FAR = 100.0  # mean spacings; a relative distance is never more
 
 
-def class_worth(predicted: np.ndarray, num_labels: int) -> np.ndarray:
+def class_weight(predicted: np.ndarray, num_labels: int) -> np.ndarray:
     """What a label of each class is worth, float32 ``[c]`` in (0, 1].
 
     The inverse root of the class's share of the pool, the greatest being 1. A pixel
@@ -69,6 +69,6 @@ def class_worth(predicted: np.ndarray, num_labels: int) -> np.ndarray:
         predicted: ``[c]`` how many rays of the pool are predicted as each class.
         num_labels: Labels so far.
     """
-    share = predicted / max(float(predicted.sum()), 1.0) + 1.0 / max(num_labels, 1)
-    worth = 1.0 / np.sqrt(share)
+    fraction = predicted / max(float(predicted.sum()), 1.0) + 1.0 / max(num_labels, 1)
+    worth = 1.0 / np.sqrt(fraction)
     return (worth / worth.max()).astype(np.float32)

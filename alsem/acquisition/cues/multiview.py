@@ -45,7 +45,7 @@ class ViewSums:
 
 
 @flax.struct.dataclass
-class ViewBeliefs:
+class ViewPredictions:
     """What the views of every voxel believe; the last row is nobody's and zero.
 
     Attributes:
@@ -74,7 +74,7 @@ def belief(posterior: Posterior, frame: Int[Array, "r"]) -> Float[Array, "r c"]:
     return jnp.take_along_axis(posterior.view_probs, group, axis=-2)[:, 0]
 
 
-def fresh_sums(num_voxels: int, num_classes: int, *, mesh: Mesh) -> ViewSums:
+def init_sums(num_voxels: int, num_classes: int, *, mesh: Mesh) -> ViewSums:
     """Sums over no view yet."""
     shape = (mesh.size, num_voxels + 1)
     return _zeros(shape, 2 * num_classes + 1, mesh=mesh)
@@ -138,12 +138,12 @@ def _add_view(
 
 
 @functools.partial(jax.jit, static_argnames="mesh")
-def finish(sums: ViewSums, *, mesh: Mesh) -> ViewBeliefs:
+def finish(sums: ViewSums, *, mesh: Mesh) -> ViewPredictions:
     """What all views believe together, on every device."""
     table = jnp.sum(sums.table, axis=0)
     num_classes = table.shape[-1] // 2
     mean = table[:, :-1] / jnp.maximum(table[:, -1:], 1.0)
-    beliefs = ViewBeliefs(
+    beliefs = ViewPredictions(
         view_entropy=entropy(mean[:, :num_classes]),
         view_mean_log=mean[:, num_classes:],
     )

@@ -16,7 +16,7 @@ import numpy as np
 
 from alsem.acquisition.candidates import Candidates
 from alsem.acquisition.cues.depth_consistency import Cameras, depth_window, look
-from alsem.acquisition.cues.multiview import ViewBeliefs, entropy
+from alsem.acquisition.cues.multiview import ViewPredictions, entropy
 from alsem.core.arrays import Array, Bool, Float, Int, Leaf
 from alsem.core.numerics import safe_log
 from alsem.core.types import Intrinsics
@@ -36,7 +36,7 @@ class ExactViews:
             depth agrees.
     """
 
-    beliefs: ViewBeliefs
+    beliefs: ViewPredictions
     num_views: Leaf
     consistency: Leaf
 
@@ -153,10 +153,10 @@ def _look_everywhere(
     sums, _ = jax.lax.scan(look_once, (empty, empty, none, none, none), (pool, numbers))
     beliefs, logs, views, agree, tell = sums
     # The own view is always there: nothing is divided by zero.
-    share = 1.0 / views.astype(jnp.float32)[:, None]
+    fraction = 1.0 / views.astype(jnp.float32)[:, None]
     return ExactViews(
-        beliefs=ViewBeliefs(
-            view_entropy=entropy(beliefs * share), view_mean_log=logs * share
+        beliefs=ViewPredictions(
+            view_entropy=entropy(beliefs * fraction), view_mean_log=logs * fraction
         ),
         num_views=views,
         consistency=agree.astype(jnp.float32) / tell.astype(jnp.float32),

@@ -72,7 +72,7 @@ def supervoxel_units(
     size: float,
     node_size: float = 0.03,
     normal_metres: float = 3.0,
-    albedo_metres: float = 10.0,
+    diffuse_metres: float = 10.0,
 ) -> Int[np.ndarray, "n"]:
     """Connected segments of the surface that are alike in place, normal and colour.
 
@@ -84,7 +84,7 @@ def supervoxel_units(
         node_size: Edge of the voxels that segments are made of, metres: no boundary is
             finer.
         normal_metres: Metres of distance per unit of difference between normals.
-        albedo_metres: Metres of distance per unit of difference between colours.
+        diffuse_metres: Metres of distance per unit of difference between colours.
 
     Returns:
         int32 unit of every candidate of the pool; the same for any order of it.
@@ -96,7 +96,7 @@ def supervoxel_units(
         raise ValueError(f"supervoxels of {size} m out of voxels of {node_size} m")
     node = voxel_units(candidates, size=node_size)
     of_valid = node[candidates.is_valid]
-    x_world, normal, albedo = _node_means(candidates, of_valid, node_size)
+    x_world, normal, diffuse = _node_means(candidates, of_valid, node_size)
     # A mean may round into the next cell, members do not: any one of them will do.
     cell = np.empty((len(x_world), 3), np.int64)
     cell[of_valid] = np.floor(
@@ -104,7 +104,7 @@ def supervoxel_units(
     )
     edges = _tied(x_world, _neighbours(cell), reach=size)
     features = np.concatenate(
-        [x_world, normal_metres * normal, albedo_metres * albedo], axis=-1
+        [x_world, normal_metres * normal, diffuse_metres * diffuse], axis=-1
     )
     num = max(round(len(cell) * (node_size / size) ** 2), 1)
     segment = _merged(features, edges, num=num)
@@ -135,7 +135,7 @@ def _node_means(
     return (
         mean(candidates.x_world, step, rounded=True),
         mean(candidates.normal, 1 / NORMAL_SCALE),
-        mean(candidates.albedo, 1 / BYTE_SCALE),
+        mean(candidates.diffuse, 1 / BYTE_SCALE),
     )
 
 
@@ -211,8 +211,8 @@ def _merged(
     edges = _distinct(edges, len(features))
     while len(weight) > num and edges.shape[1]:
         low, high = edges
-        share = weight[low] * weight[high] / (weight[low] + weight[high])
-        cost = share * np.square(mean[low] - mean[high]).sum(axis=-1)
+        fraction = weight[low] * weight[high] / (weight[low] + weight[high])
+        cost = fraction * np.square(mean[low] - mean[high]).sum(axis=-1)
         pairs = _reciprocal(cost, edges, len(weight))
         most = min(-(-len(pairs) // 2), len(weight) - num)
         pairs = pairs[np.argsort(cost[pairs], kind="stable")[:most]]

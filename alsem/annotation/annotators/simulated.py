@@ -147,17 +147,21 @@ class SimulatedAnnotator:
         return exact(queries, units, flip, seconds_per_click=self._seconds)
 
     def _dominant(self, queries: Queries, units: UnitPixels) -> Answers:
-        label, share = dominant(units, self._num_classes)
+        label, fraction = dominant(units, self._num_classes)
         label = self._noise.flip(label, queries.frame, queries.row, queries.col)
-        return self._spread(queries, units, label, share)
+        return self._spread(queries, units, label, fraction)
 
     def _click(self, queries: Queries, units: UnitPixels) -> Answers:
         check_pixels(queries)
-        _, share = dominant(units, self._num_classes)
-        return self._spread(queries, units, self._at_query(queries), share)
+        _, fraction = dominant(units, self._num_classes)
+        return self._spread(queries, units, self._at_query(queries), fraction)
 
     def _spread(
-        self, queries: Queries, units: UnitPixels, label: np.ndarray, share: np.ndarray
+        self,
+        queries: Queries,
+        units: UnitPixels,
+        label: np.ndarray,
+        fraction: np.ndarray,
     ) -> Answers:
         """One label for all of each unit, or for a too small share "mixed"."""
         return one_label(
@@ -166,7 +170,7 @@ class SimulatedAnnotator:
             self._mode,
             pixels=units.sizes(),
             seconds_per_click=self._seconds,
-            is_mixed=share < self._mixed_below,
+            is_mixed=fraction < self._mixed_below,
         )
 
     def _at_query(self, queries: Queries) -> np.ndarray:

@@ -51,8 +51,8 @@ def draw(found: Examined, path: Path) -> None:
 
 def _from_above(found: Examined, place) -> None:
     """Points of depth grey, cameras and where they look in colour, one a sequence."""
-    every = [shot for shots in found.sequences.values() for shot in shots]
-    up = _upright(np.stack([shot.world_from_cam for shot in every]))
+    every = [record for records in found.sequences.values() for record in records]
+    up = _upright(np.stack([record.world_from_cam for record in every]))
     across = [axis for axis in range(3) if axis != up]
     clouds = [g.cloud for looked in found.glances.values() for g in looked]
     points = np.concatenate([*clouds, np.zeros((0, 3))])
@@ -61,10 +61,10 @@ def _from_above(found: Examined, place) -> None:
         low, high = np.quantile(height, (0.05, 0.95))
         inside = points[(height >= low) & (height <= high)]
         place.scatter(*inside[:, across].T, s=0.3, c="0.7", linewidths=0)
-    for name, shots in found.sequences.items():
-        poses = np.stack([shot.world_from_cam for shot in shots])
+    for name, records in found.sequences.items():
+        poses = np.stack([record.world_from_cam for record in records])
         at, ahead = poses[:, across, 3], poses[:, across, 2]
-        (line,) = place.plot(*at.T, lw=0.8, label=f"{name} ({len(shots)})")
+        (line,) = place.plot(*at.T, lw=0.8, label=f"{name} ({len(records)})")
         place.quiver(
             *at.T, *ahead.T, color=line.get_color(), width=0.0015, scale=40, alpha=0.7
         )

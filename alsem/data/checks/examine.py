@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from alsem.core.errors import InputError, Troubles
+from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
 from alsem.data.capture import Capture, check_alike, check_frames
-from alsem.data.checks.frame_statistics import Glance, glances
+from alsem.data.checks.frame_statistics import FrameStatistics, glances
 from alsem.data.checks.pose_depth_agreement import ENOUGH, Agreement, agreement
-from alsem.data.frame_records import Shot
+from alsem.data.frame_records import FrameRecord
 from alsem.data.readers.registry import READERS, detect
 
 _ANY_CLASS = ("1 wall",)  # stands in for a class list that cannot be read
@@ -42,8 +42,8 @@ class Examined:
     fatal: list[str] = dataclasses.field(default_factory=list)
     doubtful: list[str] = dataclasses.field(default_factory=list)
     capture: Capture | None = None
-    sequences: dict[str, list[Shot]] = dataclasses.field(default_factory=dict)
-    glances: dict[str, list[Glance]] = dataclasses.field(default_factory=dict)
+    sequences: dict[str, list[FrameRecord]] = dataclasses.field(default_factory=dict)
+    glances: dict[str, list[FrameStatistics]] = dataclasses.field(default_factory=dict)
     camera: Intrinsics | None = None
     agreement: Agreement | None = None
 
@@ -54,7 +54,9 @@ def examine(
     classes: Sequence[str] = (),
     label_space: str = "",
     scale: float = 1.0,
-    track: Callable[[Sequence[Shot], Iterable], Iterable] = lambda shots, each: each,
+    track: Callable[
+        [Sequence[FrameRecord], Iterable], Iterable
+    ] = lambda records, each: each,
 ) -> Examined:
     """Reads every file of a capture and says what is in it and what is wrong.
 
@@ -100,30 +102,30 @@ def _read(
     return dataclasses.replace(
         capture,
         frames=lambda name: [
-            dataclasses.replace(shot, label=None) for shot in capture.frames(name)
+            dataclasses.replace(record, label=None) for record in capture.frames(name)
         ],
     )
 
 
 def _look(found: Examined, capture: Capture, track: Callable) -> None:
     found.sequences = capture.parts()
-    every = [shot for shots in found.sequences.values() for shot in shots]
+    every = [record for records in found.sequences.values() for record in records]
     if not every:
         raise InputError(f"{found.folder}: has no frame; add photographs")
-    troubles = Troubles()
+    troubles = ErrorCollector()
     with troubles.caught():
         found.camera = capture.camera(*check_frames(every))
     seen = iter(track(every, glances(capture, every, troubles)))
-    for name, shots in found.sequences.items():
-        looked = [next(seen) for _ in shots]
+    for name, records in found.sequences.items():
+        looked = [next(seen) for _ in records]
         found.glances[name] = [glance for glance in looked if glance is not None]
     found.fatal += list(dict.fromkeys(troubles.found))
     if found.camera is None or troubles.found:
         return
     known = found.agreement = agreement(capture, list(found.sequences.values()))
-    if known.pairs and not known.share >= ENOUGH:
+    if known.pairs and not known.fraction >= ENOUGH:
         text = (
-            f"{found.folder}: depth and poses agree at {known.share:.0%} of the points"
+            f"{found.folder}: depth and poses agree at {known.fraction:.0%} of the points"
             f" that {known.pairs} pairs of neighbours see; "
         )
         if known.remedy is None:
@@ -145,29 +147,29 @@ def _depth(found: Examined) -> Iterable[str]:
 
 
 def _unlike(found: Examined) -> Iterable[str]:
-    for shots in found.sequences.values():
+    for records in found.sequences.values():
         try:
-            check_alike(shots)
+            check_alike(records)
         except InputError as error:
             yield f"{error}; or let each split take frames of one kind"
 
 
 def _photographs(found: Examined) -> Iterable[str]:
     first: dict[bytes, str] = {}
-    for name, shots in found.sequences.items():
+    for name, records in found.sequences.items():
         each = found.glances[name]
-        for shot, glance in zip(shots, each, strict=True):
-            where = f"{shot.rgb.where}: the photograph"
+        for record, glance in zip(records, each, strict=True):
+            where = f"{record.rgb.where}: the photograph"
             if glance.rgb_hash in first:
                 yield f"{where} is that of {first[glance.rgb_hash]} again; remove one"
             first.setdefault(glance.rgb_hash, glance.name)
         sharpness = np.array([g.sharpness for g in each])
         light = np.array([g.brightness for g in each])
-        for i, shot in enumerate(shots):
+        for i, record in enumerate(records):
             about = sharpness[max(i - _ABOUT, 0) : i + _ABOUT + 1]
             if len(about) > 4 and sharpness[i] < _BLUR * np.median(about):
                 yield (
-                    f"{shot.rgb.where}: blurred or empty: {sharpness[i]:.0f}, others"
+                    f"{record.rgb.where}: blurred or empty: {sharpness[i]:.0f}, others"
                     f" near it {np.median(about):.0f}; leave it out (a split may take"
                     " the 'sharpest 3')"
                 )
@@ -176,7 +178,7 @@ def _photographs(found: Examined) -> Iterable[str]:
                 ratio = light[i] / np.maximum(beside, 1e-6)
                 if (ratio > _JUMP).all() or (ratio < 1 / _JUMP).all():
                     yield (
-                        f"{shot.rgb.where}: brightness {light[i]:.2f} jumps from"
+                        f"{record.rgb.where}: brightness {light[i]:.2f} jumps from"
                         f" {beside.mean():.2f} beside it; fix the exposure"
                     )
 
@@ -188,8 +190,8 @@ def _labels(found: Examined, capture: Capture) -> Iterable[str]:
         return
     total = np.sum(counts, axis=0)
     if total[0] > 0.5 * total.sum():
-        share = total[0] / total.sum()
-        yield f"{found.folder}: {share:.0%} of the label pixels are void"
+        fraction = total[0] / total.sum()
+        yield f"{found.folder}: {fraction:.0%} of the label pixels are void"
     absent = [n for n, c in zip(capture.classes[0], total[1:], strict=True) if not c]
     if absent:
         yield (

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
-from alsem.core.errors import InputError, Troubles
+from alsem.core.errors import ErrorCollector, InputError
 from alsem.data.capture import Capture, read_labels
-from alsem.data.frame_records import Shot
+from alsem.data.frame_records import FrameRecord
 from alsem.data.resampling import directions
 
 THUMBNAIL = 160  # pixels along its longer side
@@ -20,7 +20,7 @@ CLOUD = 300  # points kept of a frame's depth
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Glance:
+class FrameStatistics:
     """What one frame holds.
 
     Attributes:
@@ -50,25 +50,25 @@ class Glance:
 
 
 def glances(
-    capture: Capture, shots: Sequence[Shot], troubles: Troubles
-) -> Iterator[Glance | None]:
+    capture: Capture, records: Sequence[FrameRecord], troubles: ErrorCollector
+) -> Iterator[FrameStatistics | None]:
     """Looks at all frames in their order; None where one cannot be read.
 
     Args:
         capture: That they are of.
-        shots: The frames.
+        records: The frames.
         troubles: Where what is wrong with them is noted.
     """
-    table, every = capture.table, -(-len(shots) // THUMBNAILS)
+    table, every = capture.table, -(-len(records) // THUMBNAILS)
 
-    def look(i: int, shot: Shot) -> Glance | InputError:
+    def look(i: int, record: FrameRecord) -> FrameStatistics | InputError:
         try:
-            return _glance(capture, shot, table, is_pictured=i % every == 0)
+            return _glance(capture, record, table, is_pictured=i % every == 0)
         except InputError as error:
             return error
 
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for found in pool.map(look, range(len(shots)), shots):
+        for found in pool.map(look, range(len(records)), records):
             with troubles.caught():
                 if isinstance(found, InputError):
                     raise found
@@ -78,37 +78,37 @@ def glances(
 
 
 def _glance(
-    capture: Capture, shot: Shot, table: np.ndarray, *, is_pictured: bool
-) -> Glance:
-    rgb = shot.rgb.read()
+    capture: Capture, record: FrameRecord, table: np.ndarray, *, is_pictured: bool
+) -> FrameStatistics:
+    rgb = record.rgb.read()
     height, width = rgb.shape[:2]
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    shown = np.ones((height, width), bool)
-    if shot.mask is not None:
-        shown = shot.mask.read() > 0
+    valid_mask = np.ones((height, width), bool)
+    if record.mask is not None:
+        valid_mask = record.mask.read() > 0
     depth_z, holes, ends = None, float("nan"), (float("nan"), float("nan"))
-    if shot.depth is not None:
-        depth_z = shot.depth.read() / capture.depth_scale
-        known = shown & (depth_z > 0)
-        holes = 1 - known.sum() / max(shown.sum(), 1)
+    if record.depth is not None:
+        depth_z = record.depth.read() / capture.depth_scale
+        known = valid_mask & (depth_z > 0)
+        holes = 1 - known.sum() / max(valid_mask.sum(), 1)
         if known.any():
             ends = (float(depth_z[known].min()), float(depth_z[known].max()))
         depth_z = np.where(known, depth_z, 0)
     counts = None
-    if shot.label is not None:
-        label = np.where(shown, read_labels(shot.label, table), -1)
+    if record.label is not None:
+        label = np.where(valid_mask, read_labels(record.label, table), -1)
         counts = np.bincount(label.ravel() + 1, minlength=len(capture.classes[0]) + 1)
-    return Glance(
-        name=shot.name,
+    return FrameStatistics(
+        name=record.name,
         rgb_hash=hashlib.sha256(rgb.tobytes()).digest(),
         brightness=float(grey.mean() / 255),
         sharpness=float(cv2.Laplacian(grey, cv2.CV_32F).var()),
-        hidden=float(1 - shown.mean()),
+        hidden=float(1 - valid_mask.mean()),
         holes=float(holes),
         depth=ends,
         labels=counts,
         thumbnail=_thumbnail(rgb) if is_pictured else None,
-        cloud=_cloud(capture, shot, depth_z),
+        cloud=_cloud(capture, record, depth_z),
     )
 
 
@@ -119,7 +119,9 @@ def _thumbnail(rgb: np.ndarray) -> np.ndarray:
     return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
 
 
-def _cloud(capture: Capture, shot: Shot, depth_z: np.ndarray | None) -> np.ndarray:
+def _cloud(
+    capture: Capture, record: FrameRecord, depth_z: np.ndarray | None
+) -> np.ndarray:
     if depth_z is None:
         return np.zeros((0, 3), np.float32)
     row, col = np.nonzero(depth_z)
@@ -127,5 +129,5 @@ def _cloud(capture: Capture, shot: Shot, depth_z: np.ndarray | None) -> np.ndarr
     row, col = row[::step][:CLOUD], col[::step][:CLOUD]
     camera = capture.camera(depth_z.shape[1], depth_z.shape[0])
     in_cam = directions(camera, col, row) * depth_z[row, col][:, None]
-    pose = shot.world_from_cam
+    pose = record.world_from_cam
     return (in_cam @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32)

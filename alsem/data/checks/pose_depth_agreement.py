@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from alsem.data.capture import Capture
-from alsem.data.frame_records import Shot
+from alsem.data.frame_records import FrameRecord
 from alsem.data.resampling import directions
 
 PAIRS = 24  # of neighbours that are compared
@@ -88,35 +88,39 @@ class Agreement:
     """How well poses and depth agree.
 
     Attributes:
-        share: Of points seen by both of two neighbours, those whose depths agree; NaN
+        fraction: Of points seen by both of two neighbours, those whose depths agree; NaN
             if there is nothing to compare.
         pairs: How many neighbours were compared.
         remedy: What would make more of them agree by far; None if none does.
     """
 
-    share: float
+    fraction: float
     pairs: int
     remedy: str | None
 
 
-def agreement(capture: Capture, sequences: Sequence[Sequence[Shot]]) -> Agreement:
+def agreement(
+    capture: Capture, sequences: Sequence[Sequence[FrameRecord]]
+) -> Agreement:
     """Compares neighbouring frames that have depth; raises `InputError`."""
-    pairs = [pair for shots in sequences for pair in _neighbours(shots)]
+    pairs = [pair for records in sequences for pair in _neighbours(records)]
     pairs = pairs[:: max(len(pairs) // PAIRS, 1)][:PAIRS]
-    share = _share(capture, pairs, AS_WRITTEN)
-    if math.isnan(share) or share >= ENOUGH:
-        return Agreement(share, 0 if math.isnan(share) else len(pairs), None)
+    fraction = _fraction(capture, pairs, AS_WRITTEN)
+    if math.isnan(fraction) or fraction >= ENOUGH:
+        return Agreement(fraction, 0 if math.isnan(fraction) else len(pairs), None)
     readings = CONVENTIONS
     if _baseline(capture, pairs) > _OBSERVABLE:
         readings += SCALES
-    each = [_share(capture, pairs, reading) for reading in readings]
+    each = [_fraction(capture, pairs, reading) for reading in readings]
     best = int(np.nanargmax([-1.0, *each])) - 1  # the first of equals
-    if best < 0 or each[best] < max(ENOUGH, share + BETTER):
-        return Agreement(share, len(pairs), None)
-    return Agreement(share, len(pairs), readings[best].remedy)
+    if best < 0 or each[best] < max(ENOUGH, fraction + BETTER):
+        return Agreement(fraction, len(pairs), None)
+    return Agreement(fraction, len(pairs), readings[best].remedy)
 
 
-def _baseline(capture: Capture, pairs: Sequence[tuple[Shot, Shot]]) -> float:
+def _baseline(
+    capture: Capture, pairs: Sequence[tuple[FrameRecord, FrameRecord]]
+) -> float:
     """How far neighbours are apart, to the depth they see: tells its scale."""
     ratios = []
     for one, two in pairs:
@@ -127,11 +131,13 @@ def _baseline(capture: Capture, pairs: Sequence[tuple[Shot, Shot]]) -> float:
     return float(np.median(ratios)) if ratios else 0.0
 
 
-def _neighbours(shots: Sequence[Shot]) -> list[tuple[Shot, Shot]]:
+def _neighbours(
+    records: Sequence[FrameRecord],
+) -> list[tuple[FrameRecord, FrameRecord]]:
     """Frames and the next one of each that is seen from elsewhere."""
     pairs = []
-    for i, one in enumerate(shots):
-        for two in shots[i + 1 : i + 10]:
+    for i, one in enumerate(records):
+        for two in records[i + 1 : i + 10]:
             if one.depth is None or two.depth is None:
                 break
             turn = one.world_from_cam[:3, :3].T @ two.world_from_cam[:3, :3]
@@ -143,14 +149,16 @@ def _neighbours(shots: Sequence[Shot]) -> list[tuple[Shot, Shot]]:
     return pairs
 
 
-def _depth(capture: Capture, shot: Shot) -> np.ndarray:
-    assert shot.depth is not None
-    depth_z = (shot.depth.read() / capture.depth_scale).astype(np.float32)
-    return depth_z if shot.mask is None else np.where(shot.mask.read() > 0, depth_z, 0)
+def _depth(capture: Capture, record: FrameRecord) -> np.ndarray:
+    assert record.depth is not None
+    depth_z = (record.depth.read() / capture.depth_scale).astype(np.float32)
+    return (
+        depth_z if record.mask is None else np.where(record.mask.read() > 0, depth_z, 0)
+    )
 
 
-def _share(
-    capture: Capture, pairs: Sequence[tuple[Shot, Shot]], reading: Reading
+def _fraction(
+    capture: Capture, pairs: Sequence[tuple[FrameRecord, FrameRecord]], reading: Reading
 ) -> float:
     """Share of points that agree, of all that land on depth; NaN if none do."""
     agree = landed = 0
@@ -161,14 +169,14 @@ def _share(
 
 
 def _compare(
-    capture: Capture, one: Shot, two: Shot, reading: Reading
+    capture: Capture, one: FrameRecord, two: FrameRecord, reading: Reading
 ) -> tuple[int, int]:
     """Points of one frame whose depths agree with another's, and all that should."""
     depth, measured = _depth(capture, one), _depth(capture, two)
     height, width = depth.shape
     camera = capture.camera(width, height)
     pose, there = (
-        reading.pose(shot.world_from_cam.astype(np.float64)) for shot in (one, two)
+        reading.pose(record.world_from_cam.astype(np.float64)) for record in (one, two)
     )
     at = np.flatnonzero(depth)
     at = at[:: max(len(at) // POINTS, 1)]

@@ -28,18 +28,18 @@ def describe(found: Examined) -> Iterator[str]:
 def _contents(found: Examined) -> Iterator[str]:
     camera = found.camera
     assert camera is not None
-    every = [shot for shots in found.sequences.values() for shot in shots]
-    frames = ", ".join(f"{n} {len(shots)}" for n, shots in found.sequences.items())
+    every = [record for records in found.sequences.values() for record in records]
+    frames = ", ".join(f"{n} {len(records)}" for n, records in found.sequences.items())
     yield f"  frames        {len(every)} ({frames})"
     yield f"  images        {camera.width} x {camera.height} pixels"
     yield (
         f"  camera        fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f}"
         f" cy {camera.cy:.2f}"
     )
-    poses = np.stack([shot.world_from_cam for shot in every])[:, :3, 3]
+    poses = np.stack([record.world_from_cam for record in every])[:, :3, 3]
     length = sum(
-        float(np.linalg.norm(np.diff(_places(shots), axis=0), axis=-1).sum())
-        for shots in found.sequences.values()
+        float(np.linalg.norm(np.diff(_places(records), axis=0), axis=-1).sum())
+        for records in found.sequences.values()
     )
     low, high = poses.min(axis=0), poses.max(axis=0)
     yield f"  trajectory    {length:.2f} m, cameras within {_box(low, high)}"
@@ -58,7 +58,7 @@ def _contents(found: Examined) -> Iterator[str]:
         known = found.agreement
         if known is not None and known.pairs:
             yield (
-                f"  agreement     {known.share:.0%} of points agree in depth with a"
+                f"  agreement     {known.fraction:.0%} of points agree in depth with a"
                 f" neighbour's ({known.pairs} pairs)"
             )
     else:
@@ -81,8 +81,8 @@ def _classes(found: Examined, counts: list[np.ndarray]) -> Iterator[str]:
         yield f"    {ids[i]:>5} {names[i]:<24} {total[i + 1] / total.sum():8.3%}"
 
 
-def _places(shots: list) -> np.ndarray:
-    return np.stack([shot.world_from_cam[:3, 3] for shot in shots])
+def _places(records: list) -> np.ndarray:
+    return np.stack([record.world_from_cam[:3, 3] for record in records])
 
 
 def _box(low: np.ndarray, high: np.ndarray) -> str:

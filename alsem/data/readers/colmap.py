@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from alsem.core.errors import InputError, Troubles
+from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
 from alsem.data import classes
 from alsem.data.camera_models import Lens
@@ -54,7 +54,7 @@ def read_colmap(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capt
     read_cameras, read_images, read_points = READERS[suffix]
     cameras = read_cameras(model / f"cameras{suffix}")
     path = model / f"images{suffix}"
-    listed, troubles = [], Troubles()
+    listed, troubles = [], ErrorCollector()
     for image in read_images(path):
         with troubles.caught():
             listed.append(_photo(folder, path, image, cameras))
@@ -63,7 +63,7 @@ def read_colmap(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capt
     points = model / f"points3D{suffix}"
     return Capture(
         name=Path(scene).name or folder.resolve().name,
-        sequences=tuple(found.shots),
+        sequences=tuple(found.records),
         frames=found.sequence,
         camera=found.sized,
         depth_scale=1000.0,

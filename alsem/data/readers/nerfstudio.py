@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from alsem.core.errors import InputError, Troubles
+from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
 from alsem.data import classes
 from alsem.data.camera_models import Lens
@@ -60,7 +60,7 @@ def read_nerfstudio(root: Path, scene: str, class_lines: Sequence[str] = ()) -> 
     if not isinstance(frames, list) or not all(isinstance(f, dict) for f in frames):
         raise InputError(f"{path}: 'frames' is no list of objects; list the frames")
     world = _world(path, info)
-    listed, troubles = [], Troubles()
+    listed, troubles = [], ErrorCollector()
     for i, frame in enumerate(frames):
         with troubles.caught():
             listed.append(_photo(folder, i, frame, info, world))
@@ -69,7 +69,7 @@ def read_nerfstudio(root: Path, scene: str, class_lines: Sequence[str] = ()) -> 
     unit = positive(info, "depth_unit_scale_factor", path, 0.001)
     return Capture(
         name=Path(scene).name or folder.resolve().name,
-        sequences=tuple(found.shots),
+        sequences=tuple(found.records),
         frames=found.sequence,
         camera=found.sized,
         depth_scale=1 / unit,

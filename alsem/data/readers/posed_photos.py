@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from alsem.core.errors import InputError, Troubles
+from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
 from alsem.data import png
 from alsem.data.camera_models import Covered, Lens, Undistorted, shared_camera
 from alsem.data.capture import ALL
-from alsem.data.frame_records import Shot
-from alsem.data.image_files import Picture, PngFile, photograph
+from alsem.data.frame_records import FrameRecord
+from alsem.data.image_files import ImageFile, PngFile, photograph
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -52,21 +52,21 @@ class Photos:
     Attributes:
         where: The file that lists them, for messages.
         camera: The pinhole camera that they are turned into.
-        shots: Of every sequence: all of them, and those of each folder.
+        records: Of every sequence: all of them, and those of each folder.
     """
 
     where: Path
     camera: Intrinsics
-    shots: dict[str, list[Shot]]
+    records: dict[str, list[FrameRecord]]
 
-    def sequence(self, name: str) -> list[Shot]:
+    def sequence(self, name: str) -> list[FrameRecord]:
         """The frames of a sequence; raises `InputError` if there is none such."""
-        if name not in self.shots:
+        if name not in self.records:
             raise InputError(
                 f"{self.where}: has no sequence {name!r}; there are "
-                + ", ".join(self.shots)
+                + ", ".join(self.records)
             )
-        return self.shots[name]
+        return self.records[name]
 
     def sized(self, width: int, height: int) -> Intrinsics:
         """The camera; every shot has its size."""
@@ -97,7 +97,7 @@ def gather(
     for one, two in itertools.pairwise(photos):
         if one.place == two.place:
             raise InputError(f"{where}: lists {one.place} twice; remove one")
-    pictures, lenses, troubles = [], [], Troubles()
+    pictures, lenses, troubles = [], [], ErrorCollector()
     for photo in photos:
         with troubles.caught():
             picture = photograph(photo.path)
@@ -107,16 +107,18 @@ def gather(
     camera = shared_camera(lenses)
     bent = any(not lens.is_pinhole or lens.camera != camera for lens in lenses)
     rows = zip(photos, pictures, lenses, strict=True)
-    shots = [_shot(*row, camera, is_bent=bent) for row in rows]
-    sequences = {ALL: shots}
+    records = [_record(*row, camera, is_bent=bent) for row in rows]
+    sequences = {ALL: records}
     folders = [posixpath.dirname(photo.place) for photo in photos]
     if len(set(folders)) > 1:
         common = posixpath.commonpath(folders)
-        for shot, folder in zip(shots, folders, strict=True):
+        for record, folder in zip(records, folders, strict=True):
             name = posixpath.relpath(folder or ".", common or ".")
             name = {".": "root", ALL: f"{ALL}_"}.get(name, name.replace("/", "_"))
-            sequences.setdefault(name, []).append(shot)
-    of_place = {photo.place: shot for photo, shot in zip(photos, shots, strict=True)}
+            sequences.setdefault(name, []).append(record)
+    of_place = {
+        photo.place: record for photo, record in zip(photos, records, strict=True)
+    }
     for name, places in (named or {}).items():
         wanted = {posixpath.normpath(place) for place in places}
         for place in wanted - set(of_place):
@@ -125,19 +127,19 @@ def gather(
     return Photos(where, camera, sequences)
 
 
-def _shot(
-    photo: Photo, picture: Picture, lens: Lens, camera: Intrinsics, *, is_bent: bool
-) -> Shot:
-    def turned(source: Picture, *, is_colour: bool = False) -> Picture:
+def _record(
+    photo: Photo, picture: ImageFile, lens: Lens, camera: Intrinsics, *, is_bent: bool
+) -> FrameRecord:
+    def turned(source: ImageFile, *, is_colour: bool = False) -> ImageFile:
         return Undistorted(source, lens, camera, is_colour)
 
-    def beside(path: Path | None, kind: png.PngKind) -> Picture | None:
+    def beside(path: Path | None, kind: png.PngKind) -> ImageFile | None:
         return None if path is None else turned(PngFile(path, kind))
 
     mask = beside(photo.mask, png.MASK)
     if is_bent:
         mask = Covered(lens, camera, mask)
-    return Shot(
+    return FrameRecord(
         name=photo.place,
         rgb=turned(picture, is_colour=True) if is_bent else picture,
         world_from_cam=photo.world_from_cam,

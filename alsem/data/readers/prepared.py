@@ -15,8 +15,8 @@ from alsem.core.errors import InputError
 from alsem.core.types import Intrinsics
 from alsem.data import classes as class_lists
 from alsem.data.capture import Capture
-from alsem.data.frame_records import Shot
-from alsem.data.image_files import Picture
+from alsem.data.frame_records import FrameRecord
+from alsem.data.image_files import ImageFile
 from alsem.data.tfds import KINDS
 
 _KEPT = 16  # decoded records
@@ -58,13 +58,13 @@ def read_tfds(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Captur
     camera = Intrinsics(int(width), int(height), fx, fy, cx, cy)
 
     @functools.cache  # poses are read with their pictures
-    def frames(sequence: str) -> list[Shot]:
+    def frames(sequence: str) -> list[FrameRecord]:
         if sequence not in has:
             raise InputError(
                 f"{versions[-1]}: has no split {sequence!r}; there are {', '.join(has)}"
             )
         records = _Records(versions[-1], sequence, (camera.width, camera.height))
-        return [_shot(records, i, has[sequence]) for i in range(len(records))]
+        return [_record(records, i, has[sequence]) for i in range(len(records))]
 
     return Capture(
         name=Path(scene).name or versions[-1].parent.name,
@@ -108,7 +108,7 @@ class _Records:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Recorded(Picture):
+class _Recorded(ImageFile):
     """A picture of a frame of a split."""
 
     records: _Records
@@ -130,11 +130,11 @@ class _Recorded(Picture):
         return pixels if self.key == "image" else pixels[..., 0]
 
 
-def _shot(records: _Records, i: int, has: Sequence[str]) -> Shot:
+def _record(records: _Records, i: int, has: Sequence[str]) -> FrameRecord:
     frame = records[i]
     pictures = {KINDS[key]: _Recorded(records, i, key) for key in has}
     name = frame["name"]
-    return Shot(
+    return FrameRecord(
         name=name.decode() if isinstance(name, bytes) else str(name),
         world_from_cam=np.asarray(frame["world_from_camera"], np.float32),
         **pictures,

@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from alsem.core.errors import InputError, Troubles
+from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
 from alsem.data import classes, png
 from alsem.data.capture import Capture, check_frames
-from alsem.data.frame_records import Shot
+from alsem.data.frame_records import FrameRecord
 from alsem.data.image_files import PngFile
 from alsem.data.json_files import number, positive, read_json
 from alsem.data.trajectories import read_poses
@@ -83,7 +83,7 @@ def _scenes(root: Path) -> list[str]:
     return sorted(child.name for child in root.iterdir() if _sequences(child))
 
 
-def _read_sequence(folder: Path, name: str) -> list[Shot]:
+def _read_sequence(folder: Path, name: str) -> list[FrameRecord]:
     if name not in _sequences(folder):
         raise InputError(
             f"{folder / name}: no such sequence; sequences in {folder}: "
@@ -105,7 +105,7 @@ def _read_sequence(folder: Path, name: str) -> list[Shot]:
     if not tokens:
         raise InputError(f"{sequence / 'rgb'}: holds no rgb_<number>.png; add images")
     numbers = sorted(tokens)
-    troubles, poses = Troubles(), None
+    troubles, poses = ErrorCollector(), None
     with troubles.caught():
         poses = read_poses(sequence / "traj_w_c.txt")
         if len(poses) != len(numbers):
@@ -118,8 +118,8 @@ def _read_sequence(folder: Path, name: str) -> list[Shot]:
         return PngFile(path, kind, f"add it, or take {path.parent} away altogether")
 
     nowhere = np.broadcast_to(np.eye(4, dtype=np.float32), (len(numbers), 4, 4))
-    shots = [
-        Shot(
+    records = [
+        FrameRecord(
             name=f"{name}/{number}",
             rgb=PngFile(sequence / "rgb" / f"rgb_{tokens[number]}.png", png.RGB),
             world_from_cam=pose,
@@ -135,9 +135,9 @@ def _read_sequence(folder: Path, name: str) -> list[Shot]:
     ]
     if troubles.found:  # then all of them at once
         with troubles.caught():
-            check_frames(shots)
+            check_frames(records)
         troubles.end()
-    return shots
+    return records
 
 
 def _counts_differ(sequence: Path, numbers: list[int], poses: int) -> str:

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from alsem.core.errors import InputError, Troubles
+from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
 from alsem.data import png
 from alsem.data.capture import ALL, VOID, Capture
 from alsem.data.classes import Classes, from_lines
-from alsem.data.frame_records import Shot
-from alsem.data.image_files import Picture, PngFile, photograph
+from alsem.data.frame_records import FrameRecord
+from alsem.data.image_files import ImageFile, PngFile, photograph
 from alsem.data.json_files import read_json
 from alsem.data.letterbox import Letterbox, border_rows, fitted_camera
 from alsem.data.readers import nyu_classes
@@ -69,19 +69,19 @@ def read_scannet(
     for label, class_id in enumerate(classes[1]):
         label_of_id[table == class_id] = label
     if (folder / "renders").is_dir():
-        shots, camera = _exported(folder, name)
+        records, camera = _exported(folder, name)
         scale = 1000.0
     else:
-        shots, camera, scale = _recorded(folder, name)
-    if not shots:
+        records, camera, scale = _recorded(folder, name)
+    if not records:
         raise InputError(
             f"{folder}: no frame has a finite pose; track the camera again"
         )
 
-    def frames(sequence: str) -> list[Shot]:
+    def frames(sequence: str) -> list[FrameRecord]:
         if sequence != ALL:
             raise InputError(f"{folder}: has no sequence {sequence!r}, only {ALL!r}")
-        return shots
+        return records
 
     return Capture(
         name=name,
@@ -130,7 +130,7 @@ def _classes(
     return tuple(known[class_id] for class_id in ids), ids
 
 
-def _exported(folder: Path, name: str) -> tuple[list[Shot], Intrinsics]:
+def _exported(folder: Path, name: str) -> tuple[list[FrameRecord], Intrinsics]:
     """The frames that lie in files."""
     described = _description(folder / f"{name}.txt")
     colour = folder / "renders" / "color"
@@ -160,7 +160,7 @@ def _exported(folder: Path, name: str) -> tuple[list[Shot], Intrinsics]:
             )
     known = Intrinsics(*given, *(described[key] for key in _KEYS))
     is_padded = border_rows(str(colour), given, size) > 0
-    shots, troubles = [], Troubles()
+    records, troubles = [], ErrorCollector()
     for number, path in sorted(found):
         pose = np.full((4, 4), np.nan)
         with troubles.caught():
@@ -171,8 +171,8 @@ def _exported(folder: Path, name: str) -> tuple[list[Shot], Intrinsics]:
             PngFile(depth / f"{number}.png", png.DEPTH) if depth.is_dir() else None
         )
         with troubles.caught():
-            shots.append(
-                _shot(
+            records.append(
+                _record(
                     number,
                     photograph(path),
                     measured,
@@ -184,10 +184,10 @@ def _exported(folder: Path, name: str) -> tuple[list[Shot], Intrinsics]:
                 )
             )
     troubles.end()
-    return shots, fitted_camera(known, size)
+    return records, fitted_camera(known, size)
 
 
-def _recorded(folder: Path, name: str) -> tuple[list[Shot], Intrinsics, float]:
+def _recorded(folder: Path, name: str) -> tuple[list[FrameRecord], Intrinsics, float]:
     """The frames of a recording."""
     path = folder / f"{name}.sens"
     if not path.exists():
@@ -195,8 +195,8 @@ def _recorded(folder: Path, name: str) -> tuple[list[Shot], Intrinsics, float]:
     recording, labels = read_sens(path), _labels(folder, name)
     sizes = (recording.colour_size, recording.depth_size)
     is_padded = border_rows(str(path), *sizes) > 0
-    shots = [
-        _shot(
+    records = [
+        _record(
             number,
             recording.colour[number],
             recording.depth[number],
@@ -214,25 +214,25 @@ def _recorded(folder: Path, name: str) -> tuple[list[Shot], Intrinsics, float]:
     if not np.isfinite(values).all() or min(values[:2]) <= 0:
         raise InputError(f"{path}: its colour camera is {values}; copy it again")
     known = Intrinsics(*recording.colour_size, *map(float, values))
-    return shots, fitted_camera(known, recording.depth_size), recording.depth_scale
+    return records, fitted_camera(known, recording.depth_size), recording.depth_scale
 
 
-def _shot(
+def _record(
     number: int,
-    rgb: Picture,
-    depth: Picture | None,
+    rgb: ImageFile,
+    depth: ImageFile | None,
     labels: Path | None,
     pose: np.ndarray,
     *,
     size: tuple[int, int],
     is_padded: bool,
     where: str,
-) -> Shot:
+) -> FrameRecord:
     label, instance = (
         None if place is None else PngFile(place / f"{number}.png", png.IDS)
         for place in (labels, labels and _instances(labels))
     )
-    return Shot(
+    return FrameRecord(
         name=f"{ALL}/{number}",
         rgb=Letterbox(rgb, size, is_colour=True),
         world_from_cam=checked_pose(pose, where),

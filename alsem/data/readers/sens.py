@@ -14,7 +14,7 @@ import numpy as np
 
 from alsem.core.errors import InputError
 from alsem.data import jpeg
-from alsem.data.image_files import Picture
+from alsem.data.image_files import ImageFile
 from alsem.data.resampling import MAX_PIXELS
 
 _VERSION = 4
@@ -25,7 +25,7 @@ _HEADER_BYTES = 1 << 16  # of a JPEG, read to learn its size
 
 
 @dataclasses.dataclass(frozen=True)
-class Record(Picture):
+class Record(ImageFile):
     """A picture within a recording.
 
     Attributes:

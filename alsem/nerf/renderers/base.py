@@ -26,7 +26,7 @@ class Nerf(Protocol):
         ...
 
     def refresh(
-        self, params: Params, grid: Array | None, key: PRNGKeyArray, *, share: float
+        self, params: Params, grid: Array | None, key: PRNGKeyArray, *, fraction: float
     ) -> Array | None:
         """Looks at a random share of the grid's cells anew."""
         ...

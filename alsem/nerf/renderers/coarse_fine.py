@@ -49,10 +49,10 @@ class PaperNerf:
         """There is no grid."""
 
     def refresh(
-        self, params: Params, grid: Array | None, key: PRNGKeyArray, *, share: float
+        self, params: Params, grid: Array | None, key: PRNGKeyArray, *, fraction: float
     ) -> None:
         """There is no grid."""
-        del params, grid, key, share
+        del params, grid, key, fraction
 
     def render_train(
         self,

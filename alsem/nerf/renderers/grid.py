@@ -85,7 +85,7 @@ class GridNerf:
         return jnp.zeros(self.grid_shape)
 
     def refresh(
-        self, params: Params, grid: Array | None, key: PRNGKeyArray, *, share: float
+        self, params: Params, grid: Array | None, key: PRNGKeyArray, *, fraction: float
     ) -> Array:
         """Asks the field at a random point of a random share of the cells.
 
@@ -94,7 +94,7 @@ class GridNerf:
         assert grid is not None
         count = int(np.prod(self.grid_shape))
         start_key, point_key = jax.random.split(key)
-        num = max(1, int(share * count))
+        num = max(1, int(fraction * count))
         # A stride that shares no factor with the count visits distinct cells.
         stride = _coprime(count)
         first = jax.random.randint(start_key, (), 0, count)

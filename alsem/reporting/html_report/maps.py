@@ -47,9 +47,9 @@ def _draw(figure: Figure, place, name: str, picture: np.ndarray) -> None:
     if picture.ndim == 3:
         place.imshow(picture)
         return
-    shown = place.imshow(np.ma.masked_invalid(picture), cmap="viridis")
+    valid_mask = place.imshow(np.ma.masked_invalid(picture), cmap="viridis")
     place.set_facecolor("#f2d5d5")  # where there is no number
-    figure.colorbar(shown, ax=place, fraction=0.04)
+    figure.colorbar(valid_mask, ax=place, fraction=0.04)
 
 
 def _save(figure: Figure, path: Path) -> Path:

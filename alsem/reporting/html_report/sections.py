@@ -133,12 +133,14 @@ def queries(data: ReportData, colours: np.ndarray) -> str:
     if not asked:
         return ""
     # Stable: of frames asked about equally often the earlier come first.
-    shown = sorted(asked, key=lambda view: -len(view.rows))[:MAX_QUERIED]
-    pictures = "".join(_query_figure(view, data.class_names, colours) for view in shown)
+    valid_mask = sorted(asked, key=lambda view: -len(view.rows))[:MAX_QUERIED]
+    pictures = "".join(
+        _query_figure(view, data.class_names, colours) for view in valid_mask
+    )
     total = sum(len(view.rows) for view in asked)
     return (
         f"<h2>Queries</h2><p class='soft'>{markup.number(total, 0)} queries on "
-        f"{len(asked)} training frames; the {len(shown)} frames asked about most. "
+        f"{len(asked)} training frames; the {len(valid_mask)} frames asked about most. "
         "Colour: the class answered, black for void or mixed. Number: the round.</p>"
         f'<div class="row wide">{pictures}</div>'
     )

@@ -1,0 +1,70 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from alsem.core import mesh as engine
+
+
+@pytest.fixture(params=[1, 8])
+def mesh(request):
+    return engine.Mesh(np.array(jax.devices()[: request.param]), ("data",))
+
+
+@pytest.fixture
+def scale():
+    return jax.jit(lambda factor, x: {"scaled": factor * x, "sum": x.sum(axis=1)})
+
+
+def chunks(count):
+    return [np.full((16, 3), i, np.float32) for i in range(count)]
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_map_rays_returns_results_in_order(mesh, scale, count):
+    factor = engine.put(np.float32(2), mesh)
+    with jax.transfer_guard("disallow"):
+        found = list(engine.map_rays(scale, factor, chunks(count), mesh))
+    assert len(found) == count
+    for i, result in enumerate(found):
+        np.testing.assert_array_equal(result["scaled"], np.full((16, 3), 2 * i))
+        np.testing.assert_array_equal(result["sum"], np.full(16, 3 * i))
+        assert isinstance(result["sum"], np.ndarray)
+
+
+def test_map_rays_splits_every_chunk_over_the_devices(mesh):
+    rows = []
+
+    def fn(params, chunk):
+        rows.extend(shard.data.shape[0] for shard in chunk.addressable_shards)
+        return chunk
+
+    list(engine.map_rays(fn, None, chunks(2), mesh))
+    assert rows == [16 // mesh.size] * (2 * mesh.size)
+
+
+def test_map_rays_starts_a_chunk_before_the_last_result_is_fetched(mesh, scale):
+    started = []
+
+    def counted():
+        for i, chunk in enumerate(chunks(4)):
+            started.append(i)
+            yield chunk
+
+    results = engine.map_rays(scale, engine.put(np.float32(1), mesh), counted(), mesh)
+    next(results)
+    assert started == [0, 1]
+
+
+def test_fold_rays_keeps_sums_on_the_devices(mesh):
+    add = jax.jit(lambda total, _, x: total + jnp.sum(x, axis=0))
+    zero = engine.put(np.zeros(3, np.float32), mesh)
+    with jax.transfer_guard("disallow"):
+        total = engine.fold_rays(add, None, zero, chunks(4), mesh)
+    assert total.sharding.is_fully_replicated
+    np.testing.assert_array_equal(total, [16 * 6] * 3)
+
+
+def test_padded_size_is_a_multiple_of_the_devices(mesh):
+    assert engine.padded_size(17, mesh) == {1: 17, 8: 24}[mesh.size]
+    assert engine.padded_size(16, mesh) == 16
