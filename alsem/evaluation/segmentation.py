@@ -5,8 +5,11 @@ pixels, true void dropped.
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
+
+from alsem.evaluation import calibration
 
 
 def confusion(
@@ -93,3 +96,44 @@ def segmentation_scores(counts: np.ndarray) -> SegmentationScores:
         mean_acc=mean(recall[true > 0]),
         iou=each,
     )
+
+
+def confusions(
+    predicted: np.ndarray, label: np.ndarray, *, num_classes: int
+) -> np.ndarray:
+    """Confusion int64 ``[f c c]`` of every frame: ``[f h w]`` labels, flat predictions."""
+    pairs = zip(
+        predicted.reshape(len(label), -1), label.reshape(len(label), -1), strict=True
+    )
+    return np.stack([confusion(*pair, num_classes=num_classes) for pair in pairs])
+
+
+def semantic_metrics(
+    predicted: np.ndarray,
+    confidence: np.ndarray,
+    label: np.ndarray | None,
+    counts: np.ndarray | None,
+    class_names: tuple[str, ...],
+) -> dict[str, Any]:
+    """The label figures of a row of ``rounds.jsonl``; None without true labels.
+
+    Args:
+        predicted: Labels of all rays of the test frames, flat.
+        confidence: Their probabilities.
+        label: ``[f h w]``, -1 void.
+        counts: From `confusions`.
+        class_names: Without void.
+    """
+    if label is None or counts is None:
+        names = ("miou", "miou_present", "total_acc", "mean_acc", "ece")
+        return dict.fromkeys(names) | {"iou_per_class": dict.fromkeys(class_names)}
+    scores = segmentation_scores(counts.sum(axis=0))
+    sums = calibration.calibration(confidence, predicted, label.reshape(-1))
+    return {
+        "miou": scores.miou,
+        "miou_present": scores.miou_present,
+        "total_acc": scores.total_acc,
+        "mean_acc": scores.mean_acc,
+        "iou_per_class": dict(zip(class_names, scores.iou.tolist(), strict=True)),
+        "ece": sums.error(),
+    }

@@ -164,7 +164,7 @@ def _info(seed: int, width: int, height: int, frames: tuple[int, int]) -> dict:
         "depth_scale": 1000.0,
         "pose": "camera-to-world, OpenCV axes (x right, y down, z forward), "
         "world z up, metres",
-        "generator": {"name": "alsem.make_rooms", "version": VERSION, "seed": seed},
+        "generator": {"name": "alsem.rooms", "version": VERSION, "seed": seed},
         "frames": dict(zip(SEQUENCES, frames, strict=True)),
         "classes": {name: {"id": i} for name, i in CLASS_IDS.items()},
     }
