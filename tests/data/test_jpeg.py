@@ -11,7 +11,7 @@ from PIL import Image
 
 from alsem.core.errors import InputError
 from alsem.data import jpeg
-from alsem.data.image_files import JpegFile, photograph
+from alsem.data.image_io import JpegFile, photograph
 
 
 def encoded(mode="RGB", size=(24, 16), **options):

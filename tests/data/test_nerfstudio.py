@@ -16,8 +16,8 @@ from PIL import Image
 
 from alsem.core.types import Intrinsics
 from alsem.data import open_capture, scene_box
-from alsem.data.camera_models import Covered, Lens, Undistorted, shared_camera
-from alsem.data.image_files import ImageFile
+from alsem.data.camera_models import FieldOfViewMask, Lens, UndistortedImage, shared_camera
+from alsem.data.image_io import ImageFile
 from alsem.data.readers.nerfstudio import read_nerfstudio
 
 SPLITS = {"train_split": f"{TRAIN}[::3]", "test_split": f"{TEST}[:]"}
@@ -124,7 +124,7 @@ def test_every_folder_is_a_sequence_with_a_name_of_its_own(room, places, sequenc
     edit(room, move)
     capture = read_nerfstudio(room, "", ())
     assert {n: len(capture.frames(n)) for n in capture.sequences[1:]} == sequences
-    parts = capture.parts()
+    parts = capture.disjoint_sequences()
     assert sum(map(len, parts.values())) == len(places)
 
 
@@ -261,8 +261,8 @@ class Seen(ImageFile):
 def test_a_lens_is_undone(lens):
     camera = Intrinsics(160, 120, 100.0, 100.0, 79.5, 59.5)
     wanted = Seen(Lens(camera)).read().astype(int)
-    found = Undistorted(Seen(lens), lens, camera, is_colour=True).read()
-    covered = Covered(lens, camera).read().astype(bool)
+    found = UndistortedImage(Seen(lens), lens, camera, is_colour=True).read()
+    covered = FieldOfViewMask(lens, camera).read().astype(bool)
     assert 0.6 < covered.mean()
     off = np.abs(found - wanted)[covered]
     assert np.median(off) <= 1 and off.max() <= 8

@@ -15,8 +15,8 @@ from PIL import Image
 from alsem.core.errors import InputError
 from alsem.core.types import Intrinsics
 from alsem.data import open_capture
-from alsem.data.image_files import ImageFile
-from alsem.data.letterbox import Letterbox, fitted_camera
+from alsem.data.image_io import ImageFile
+from alsem.data.readers.scannet_resize import PaddedImage, padded_camera
 
 SPLITS = {"train_split": "frames[:12]", "test_split": "frames[12:]"}
 FORMS = ("files", "sens")
@@ -184,10 +184,10 @@ class Ramp(ImageFile):
 
 def test_a_letterboxed_pixel_is_where_the_camera_says():
     known = Intrinsics(1296, 968, 1170.0, 1170.0, 647.75, 483.75)
-    camera = fitted_camera(known, (640, 480))
+    camera = padded_camera(known, (640, 480))
     assert camera.fx == pytest.approx(1170 / 2.025)
     assert camera.cy == pytest.approx((485.75 + 0.5) / 2.025 - 0.5)
-    rgb = Letterbox(Ramp(), (640, 480), is_colour=True).read()
+    rgb = PaddedImage(Ramp(), (640, 480), is_colour=True).read()
     # The row of the photograph that a pixel's ray passes through gives its colour.
     rows = np.arange(5, 475)
     slope = (rows - camera.cy) / camera.fy

@@ -7,8 +7,8 @@ from captures import TEST, TRAIN
 
 from alsem.core.errors import InputError
 from alsem.data import open_capture
-from alsem.data.frame_records import FrameRecord
-from alsem.data.image_files import ImageFile
+from alsem.data.capture import FrameRecord
+from alsem.data.image_io import ImageFile
 from alsem.data.splits import parse_split, sharpness
 
 

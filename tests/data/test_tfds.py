@@ -15,7 +15,7 @@ from captures import TEST, TRAIN, save_png
 from alsem.core.errors import InputError
 from alsem.data import open_capture
 from alsem.data.readers.registry import READERS
-from alsem.data.tfds import prepare
+from alsem.data.tfds_builders import prepare
 from alsem.runs import runner
 
 SPLITS = {"train_split": f"{TRAIN}[::3]", "test_split": f"{TEST}[:]"}
