@@ -25,7 +25,7 @@ def write_capture(
     info: dict | None = None,
     seed: int = 0,
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Writes a scene and returns what its files hold.
+    """Writes a scene with random contents and returns them.
 
     Args:
         folder: The scene's folder.
@@ -34,7 +34,7 @@ def write_capture(
         depth: Whether to write depth.
         labels: Whether to write labels.
         info: Contents of ``info.json``; the classes `CLASSES` when None.
-        seed: Of the random contents.
+        seed: Seed of the random contents.
 
     Returns:
         For each sequence ``rgb [n h w 3]``, ``depth [n h w]`` millimetres,
@@ -75,11 +75,11 @@ def write_sequences(
         write_poses(folder / name / "traj_w_c.txt", held["pose"])
 
 
-def refusal(open_room: Callable, *args, **options) -> str:
-    """The one line that opening a capture is refused with."""
-    with pytest.raises(InputError) as caught:
-        open_room(*args, **options)
-    text = str(caught.value)
+def input_error(function: Callable, *args, **options) -> str:
+    """The message of the `InputError` that a call raises, checked to be one line."""
+    with pytest.raises(InputError) as raised:
+        function(*args, **options)
+    text = str(raised.value)
     assert "\n" not in text
     assert text[-1] not in ".;: "
     return text

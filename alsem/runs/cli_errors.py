@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -64,12 +65,10 @@ def quiet_on_closed_pipe() -> Iterator[None]:
 
 
 def _is_closed(stream: Any) -> bool:
-    """Whether a stream holds output whose reader is gone."""
-    try:
-        stream.flush()
-    except BrokenPipeError:
-        return True
-    return False
+    """Whether a stream is a pipe whose reader is gone."""
+    poll = select.poll()
+    poll.register(stream.fileno(), 0)  # errors are reported in any case
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def _fail(name: str, line: str) -> None:

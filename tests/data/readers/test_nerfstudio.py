@@ -1,4 +1,4 @@
-"""nerfstudio's transforms.json: what is read, and what is refused."""
+"""nerfstudio's transforms.json is read, or refused with one line."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import re
 import shutil
 
 import captures
-import cv2
 import layouts
 import numpy as np
 import plyfile
@@ -14,10 +13,7 @@ import pytest
 from captures import TEST, TRAIN
 from PIL import Image
 
-from alsem.core.types import Intrinsics
 from alsem.data import open_capture, scene_box
-from alsem.data.camera_models import FieldOfViewMask, Lens, UndistortedImage, shared_camera
-from alsem.data.image_io import ImageFile
 from alsem.data.readers.nerfstudio import read_nerfstudio
 
 SPLITS = {"train_split": f"{TRAIN}[::3]", "test_split": f"{TEST}[:]"}
@@ -26,17 +22,15 @@ SPLITS = {"train_split": f"{TRAIN}[::3]", "test_split": f"{TEST}[:]"}
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory):
     folder = tmp_path_factory.mktemp("captures")
-    written = captures.write_capture(folder / "room")
-    (folder / "again").mkdir()
-    layouts.write_nerfstudio(folder / "again", written)
-    return folder, written
+    layouts.write_nerfstudio(folder, captures.write_capture(folder / "replica"))
+    return folder
 
 
 @pytest.fixture
 def room(pristine, tmp_path_factory):
-    """A copy of a good capture, to be damaged."""
+    """A copy of a good capture, to be changed."""
     copy = tmp_path_factory.mktemp("x") / "room"
-    return shutil.copytree(pristine[0] / "again", copy)
+    return shutil.copytree(pristine, copy)
 
 
 def open_room(folder, **changes):
@@ -44,65 +38,35 @@ def open_room(folder, **changes):
     return open_capture(**(options | changes))
 
 
-def message(folder, **changes):
-    return captures.refusal(open_room, folder, **changes)
+def error_of(folder, **changes):
+    return captures.input_error(open_room, folder, **changes)
 
 
 def edit(folder, change):
-    """Changes the file's contents in place."""
+    """Changes ``transforms.json`` in place."""
     info = json.loads((folder / "transforms.json").read_text())
     change(info)
     layouts.save_transforms(folder, info)
 
 
-def same(one, other):
-    """Asserts that two scenes and their truths hold the same, but for names."""
-    (scene, truth), (scene2, truth2) = one, other
-    assert scene.intrinsics == scene2.intrinsics
-    for split in ("train", "test"):
-        a, b = getattr(scene, split), getattr(scene2, split)
-        np.testing.assert_array_equal(a.rgb, b.rgb)
-        np.testing.assert_array_equal(a.world_from_cam, b.world_from_cam)
-        if a.depth_z is not None:
-            np.testing.assert_allclose(a.depth_z, b.depth_z, rtol=1e-6)
-    assert (scene.class_names, scene.class_ids) == (
-        scene2.class_names,
-        scene2.class_ids,
-    )
-    np.testing.assert_array_equal(truth.train_labels, truth2.train_labels)
-    np.testing.assert_array_equal(truth.test_labels, truth2.test_labels)
-    np.testing.assert_allclose(truth.test_depth_z, truth2.test_depth_z, rtol=1e-6)
-
-
-@pytest.mark.parametrize("factor", [1, 2])
-def test_it_holds_what_the_replica_layout_holds(pristine, factor):
-    folder, _ = pristine
-    replica = open_capture(dir=folder / "room", downscale=factor, **SPLITS)
-    found = open_room(folder / "again", downscale=factor)
-    same(replica, found)
-    assert found[0].train.valid_mask is None
-    assert found[0].train.names[1] == f"rgb/{TRAIN}/3.png"
-
-
-def test_sequences_are_folders_all_frames_and_the_files_own_splits(room):
+def test_sequences_are_folders_all_frames_and_listed_splits(room):
     every = open_room(room, train_split="frames[:12]", test_split="frames[12:]")[0]
     assert len(every.train.names) == 12
     assert every.train.names[9:] == tuple(f"rgb/{TRAIN}/{i}.png" for i in (9, 10, 11))
 
-    def name(info):
-        places = [f["file_path"] for f in info["frames"]]
-        info["train_filenames"], info["test_filenames"] = places[::2], places[1::2]
+    def list_splits(info):
+        paths = [f["file_path"] for f in info["frames"]]
+        info["train_filenames"], info["test_filenames"] = paths[::2], paths[1::2]
 
-    edit(room, name)
-    own = open_room(room, train_split="train[:]", test_split="test[:]")[0]
-    assert len(own.train.names) == 8
-    assert "no sequence 'hall'; there are frames" in message(
-        room, train_split="hall[:]"
-    )
+    edit(room, list_splits)
+    listed = open_room(room, train_split="train[:]", test_split="test[:]")[0]
+    assert len(listed.train.names) == 8
+    error = error_of(room, train_split="hall[:]")
+    assert "no sequence 'hall'; there are frames" in error
 
 
 @pytest.mark.parametrize(
-    ("places", "sequences"),
+    ("paths", "sequences"),
     [
         (("a.png", "B/b.png"), {"root": 1, "B": 1}),
         (("x/frames/a.png", "x/B/b.png", "x/B/c.png"), {"frames_": 1, "B": 2}),
@@ -111,37 +75,32 @@ def test_sequences_are_folders_all_frames_and_the_files_own_splits(room):
         (("x/a.png", "x/b.png"), {}),
     ],
 )
-def test_every_folder_is_a_sequence_with_a_name_of_its_own(room, places, sequences):
+def test_names_of_sequences(room, paths, sequences):
     def move(info):
-        info["frames"] = info["frames"][: len(places)]
-        for frame, place in zip(info["frames"], places, strict=True):
-            old, new = room / frame["file_path"], room / place
+        info["frames"] = info["frames"][: len(paths)]
+        for frame, path in zip(info["frames"], paths, strict=True):
+            old, new = room / frame["file_path"], room / path
             (room / "x" / "A").mkdir(parents=True, exist_ok=True)
             new.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(old, new)
-            frame["file_path"] = place
+            frame["file_path"] = path
 
     edit(room, move)
     capture = read_nerfstudio(room, "", ())
     assert {n: len(capture.frames(n)) for n in capture.sequences[1:]} == sequences
-    parts = capture.disjoint_sequences()
-    assert sum(map(len, parts.values())) == len(places)
+    disjoint = capture.disjoint_sequences()
+    assert sum(map(len, disjoint.values())) == len(paths)
 
 
-def test_a_mask_of_ones_shows_no_more_than_the_lens_saw(room):
-    save_png = captures.save_png
-    save_png(room / "m.png", np.full((6, 8), 255, np.uint8))
-
-    def bend(info):
-        info["k1"] = 0.2
-
-    edit(room, bend)
+def test_mask_is_combined_with_the_lens_field_of_view(room):
+    captures.save_png(room / "m.png", np.full((6, 8), 255, np.uint8))
+    edit(room, lambda info: info.update(k1=0.2))
     bare = open_room(room)[0].train.valid_mask
     edit(room, lambda info: [f.update(mask_path="m.png") for f in info["frames"]])
     np.testing.assert_array_equal(open_room(room)[0].train.valid_mask, bare)
 
 
-def test_what_was_applied_to_the_world_is_undone(room):
+def test_applied_transform_and_scale_are_undone(room):
     before = open_room(room)[0]
     turn = captures.random_pose(np.random.default_rng(1))[:3]
 
@@ -160,9 +119,9 @@ def test_what_was_applied_to_the_world_is_undone(room):
     )
 
 
-def test_points_of_the_file_are_the_box_without_depth(room):
+def test_points_give_the_scene_box_without_depth(room):
     points = np.random.default_rng(0).uniform(-3, 3, (2000, 3))
-    points[0] = 1e4  # a mistake of triangulation
+    points[0] = 1e4  # triangulated wrongly
     rows = np.array([tuple(p) for p in points], dtype=[(axis, "f4") for axis in "xyz"])
     element = plyfile.PlyElement.describe(rows, "vertex")
     plyfile.PlyData([element]).write(room / "sparse.ply")
@@ -174,27 +133,27 @@ def test_points_of_the_file_are_the_box_without_depth(room):
     assert np.abs([low, high]).max() < 6  # cameras lie within a few metres
     assert np.abs(scene_box(open_room(room)[0], far=10.0)).max() > 6
     (room / "sparse.ply").write_bytes(b"ply\nformat ascii 1.0\nelement vertex 2\n")
-    assert message(room).startswith(f"{room / 'sparse.ply'}: no PLY of points")
+    assert error_of(room).startswith(f"{room / 'sparse.ply'}: no PLY of points")
 
 
-def test_units_of_depth(room):
+def test_depth_unit_scale_factor(room):
     edit(room, lambda info: info.update(depth_unit_scale_factor=0.00025))
     before = open_room(room)[1].test_depth_z
     edit(room, lambda info: info.update(depth_unit_scale_factor=0.0005))
     np.testing.assert_allclose(open_room(room)[1].test_depth_z, 2 * before, rtol=1e-6)
 
 
-def test_depth_and_labels_of_half_the_size_are_spread(room):
+def test_depth_of_half_the_size_is_repeated(room):
     for path in (room / "depth" / TRAIN).iterdir():
         with Image.open(path) as image:
             captures.save_png(path, np.array(image)[::2, ::2])
-    before, after = open_room(room)[0].train.depth_z, None
-    assert before.shape[1:] == (captures.HEIGHT, captures.WIDTH)
-    after = before[:, ::2, ::2].repeat(2, axis=1).repeat(2, axis=2)
-    np.testing.assert_array_equal(before, after)
+    depth_z = open_room(room)[0].train.depth_z
+    assert depth_z.shape[1:] == (captures.HEIGHT, captures.WIDTH)
+    repeated = depth_z[:, ::2, ::2].repeat(2, axis=1).repeat(2, axis=2)
+    np.testing.assert_array_equal(depth_z, repeated)
 
 
-def test_jpeg_photographs_without_ends_in_their_names(room):
+def test_jpeg_photographs_named_without_suffix(room):
     for path in (room / "rgb" / TRAIN).iterdir():
         smooth = np.linspace(0, 250, 6 * 8).reshape(6, 8).astype(np.uint8)
         Image.fromarray(np.stack([smooth] * 3, -1)).save(
@@ -211,75 +170,7 @@ def test_jpeg_photographs_without_ends_in_their_names(room):
     assert np.abs(rgb[0, ..., 1].reshape(-1) - np.linspace(0, 250, 48)).max() < 6
 
 
-# Lenses
-
-
-class Seen(ImageFile):
-    """A smooth world, seen through a lens: colour depends on where a ray goes."""
-
-    where = "a smooth world"
-
-    def __init__(self, lens):
-        self.lens = lens
-
-    def size(self):
-        return self.lens.camera.width, self.lens.camera.height
-
-    def read(self):
-        camera = self.lens.camera
-        at = np.stack(
-            np.meshgrid(np.arange(camera.width), np.arange(camera.height)), -1
-        )
-        matrix = np.array(
-            [[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1.0]]
-        )
-        points = at.reshape(-1, 1, 2).astype(np.float64)
-        undo = cv2.fisheye if self.lens.is_fisheye else cv2
-        coefficients = np.array(self.lens.distortion or (0.0,) * 4)
-        x, y = undo.undistortPoints(points, matrix, coefficients).reshape(-1, 2).T
-        rgb = 127 + 120 * np.stack(
-            [np.sin(3 * x), np.sin(3 * y), np.cos(2 * (x + y))], -1
-        )
-        return np.round(rgb).astype(np.uint8).reshape(*at.shape[:2], 3)
-
-
-@pytest.mark.parametrize(
-    "lens",
-    [
-        Lens(Intrinsics(160, 120, 90.0, 88.0, 81.0, 58.0), (-0.2, 0.05, 0.004, -0.003)),
-        Lens(
-            Intrinsics(160, 120, 90.0, 88.0, 81.0, 58.0),
-            (0.1, 0.0, 0.0, 0.0, 0.02, 0.01, 0.0, 0.0),
-        ),
-        Lens(
-            Intrinsics(160, 120, 90.0, 88.0, 81.0, 58.0), (-0.05, 0.01, 0.0, 0.0), True
-        ),
-        Lens(Intrinsics(80, 60, 47.0, 45.0, 41.0, 28.0)),
-    ],
-    ids=["OpenCV", "OpenCV, eight", "fisheye", "another size"],
-)
-def test_a_lens_is_undone(lens):
-    camera = Intrinsics(160, 120, 100.0, 100.0, 79.5, 59.5)
-    wanted = Seen(Lens(camera)).read().astype(int)
-    found = UndistortedImage(Seen(lens), lens, camera, is_colour=True).read()
-    covered = FieldOfViewMask(lens, camera).read().astype(bool)
-    assert 0.6 < covered.mean()
-    off = np.abs(found - wanted)[covered]
-    assert np.median(off) <= 1 and off.max() <= 8
-
-
-def test_the_shared_camera_is_one_of_the_most_common_size():
-    small = Lens(Intrinsics(80, 60, 47.0, 45.0, 41.0, 28.0))
-    lenses = [
-        Lens(Intrinsics(160, 120, f, f, 79.5, 59.5)) for f in (99.1, 101.3, 100.7)
-    ]
-    assert shared_camera([small, *lenses]) == Intrinsics(
-        160, 120, 100.7, 100.7, 79.5, 59.5
-    )
-    assert shared_camera([small]) == small.camera
-
-
-def test_frames_of_other_intrinsics_and_distortion_are_masked_where_they_end(room):
+def test_frames_of_other_intrinsics_are_masked_outside_their_view(room):
     def zoom(info):
         info["k1"] = 0.2
         for frame in info["frames"][1::2]:
@@ -295,7 +186,7 @@ def test_frames_of_other_intrinsics_and_distortion_are_masked_where_they_end(roo
     assert (scene.train.depth_z[~valid_mask] == 0).all()
 
 
-# What is refused
+# Malformed files
 
 
 def drop(key):
@@ -337,9 +228,9 @@ BAD = {
         pose_of(lambda p: np.multiply(p[:3, :3], 2, out=p[:3, :3])),
         "orthonormal",
     ),
-    "a mirrored pose": (
+    "a reflected pose": (
         pose_of(lambda p: np.multiply(p[:3, 0], -1, out=p[:3, 0])),
-        "mirroring",
+        "a reflection",
     ),
     "depth in some frames": (drop("depth_file_path"), "has no depth while"),
     "labels in some frames": (drop("semantic_file_path"), "has no label while"),
@@ -360,7 +251,7 @@ BAD = {
     "a folder for a file": (put("file_path", "."), "a folder; give the path"),
     "an unknown lens": (lambda info: info.update(camera_model="FISHY"), "FISHY"),
     "a scale of nothing": (lambda info: info.update(applied_scale=0), "applied_scale"),
-    "a bent world": (
+    "a scaled applied_transform": (
         lambda info: info.update(applied_transform=[[2, 0, 0, 0]] * 3),
         "applied_transform",
     ),
@@ -368,7 +259,7 @@ BAD = {
         lambda info: info.update(train_filenames="all"),
         "train_filenames",
     ),
-    "a split of strangers": (
+    "a split of unknown frames": (
         lambda info: info.update(test_filenames=["z.png"]),
         "z.png",
     ),
@@ -378,32 +269,32 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_file(room, case):
-    change, trouble = BAD[case]
+    change, reason = BAD[case]
     edit(room, change)
-    found = message(room)
-    assert found.startswith(str(room))
-    assert trouble in found
+    error = error_of(room)
+    assert error.startswith(str(room))
+    assert reason in error
 
 
-def test_a_file_that_is_missing_or_no_json(room):
+def test_missing_or_malformed_json(room):
     (room / "transforms.json").write_bytes(b"\xff{")
-    assert "cannot be read as JSON" in message(room)
+    assert "cannot be read as JSON" in error_of(room)
     (room / "transforms.json").unlink()
-    assert message(room).startswith(f"{room / 'transforms.json'}: missing")
+    assert error_of(room).startswith(f"{room / 'transforms.json'}: missing")
 
 
-def test_a_link_that_leads_out_or_nowhere(room):
+def test_link_out_of_the_folder_or_to_itself(room):
     path = room / "rgb" / TRAIN / "3.png"
     shutil.move(path, room.parent / "3.png")
     os.symlink(room.parent / "3.png", path)
-    assert re.search(r"frames\[3\].file_path is .* outside of", message(room))
+    assert re.search(r"frames\[3\].file_path is .* outside of", error_of(room))
     path.unlink()
     os.symlink(path, path)
-    assert "frames[3].file_path" in message(room) or "3.png" in message(room)
+    assert "frames[3].file_path" in error_of(room) or "3.png" in error_of(room)
 
 
-def test_classes_are_listed_or_given(room):
+def test_classes_of_the_text_file_or_the_config(room):
     (room / "classes.txt").unlink()
-    assert message(room).startswith(f"{room / 'classes.txt'}: missing")
+    assert error_of(room).startswith(f"{room / 'classes.txt'}: missing")
     given = ["1 wall", "4 chair", "9 lamp"]
     assert open_room(room, classes=given)[0].class_ids == (1, 4, 9)
