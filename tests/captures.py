@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from alsem.core.errors import InputError
+from alsem.data import open_capture
 
 WIDTH, HEIGHT = 8, 6
 CLASSES = {"wall": 1, "chair": 4, "lamp": 9}  # ids with gaps, as captures have
@@ -83,6 +84,18 @@ def input_error(function: Callable, *args, **options) -> str:
     assert "\n" not in text
     assert text[-1] not in ".;: "
     return text
+
+
+def openers(**options) -> tuple[Callable, Callable]:
+    """`open_capture` with default options, and the message of the error it raises."""
+
+    def open_room(folder: Path, **changes):
+        return open_capture(**({"dir": folder} | options | changes))
+
+    def error_of(folder: Path, **changes) -> str:
+        return input_error(open_room, folder, **changes)
+
+    return open_room, error_of
 
 
 def save_png(path: Path, pixels: np.ndarray) -> None:

@@ -14,6 +14,7 @@ from alsem.data import open_capture
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "scenes"
 SPLITS = {"train_split": f"{TRAIN}[::3]", "test_split": f"{TEST}[:]"}
+open_room, error_of = captures.openers(**SPLITS)
 LABEL_OF_ID = np.full(10, -1)
 LABEL_OF_ID[[1, 4, 9]] = 0, 1, 2
 
@@ -29,14 +30,6 @@ def room(pristine, tmp_path_factory):
     """A copy of a good capture, to be damaged."""
     copy = tmp_path_factory.mktemp("x") / "room"
     return shutil.copytree(pristine[0] / "room", copy)
-
-
-def open_room(room, **changes):
-    return open_capture(**({"dir": room, **SPLITS} | changes))
-
-
-def error_of(room, **changes):
-    return captures.input_error(open_room, room, **changes)
 
 
 @pytest.mark.parametrize("as_scene", [True, False])

@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import struct
-import tracemalloc
 import zlib
 
 import captures
@@ -39,7 +38,6 @@ SOURCES = {
 TEXTS = {".txt", ".json", ".tsv"}
 IMAGES = {".png", ".jpg"}
 NUMBER = re.compile(rb"-?\d+\.\d+(e-?\d+)?")
-MAX_MEMORY = 64 << 20  # bytes, for a capture of a few kilobytes
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +228,10 @@ def test_damaged_file_is_read_or_refused(pristine, tmp_path, name):
         number += 1
         room = tmp_path / str(number) / name
         shutil.copytree(pristine / name, room)
-        path = data.draw(st.sampled_from(files_of(room)))
+        suffix = data.draw(st.sampled_from(sorted({p.suffix for p in files_of(room)})))
+        path = data.draw(
+            st.sampled_from([p for p in files_of(room) if p.suffix == suffix])
+        )
         apply(data.draw(st.sampled_from(damages(path))), path, place)
         before = listing(tmp_path)
         try:
@@ -250,23 +251,6 @@ def test_damaged_file_is_read_or_refused(pristine, tmp_path, name):
         shutil.rmtree(tmp_path / str(number))
 
     check()
-
-
-@pytest.mark.parametrize("name", SOURCES)
-def test_enormous_image_takes_no_memory(pristine, tmp_path, name):
-    read = [p for p in files_of(pristine / name) if p.suffix == ".png"]
-    for path in {p.parent: p for p in read}.values():
-        room = shutil.copytree(pristine / name, tmp_path / path.parent.name / name)
-        (room / path.relative_to(pristine / name)).write_bytes(
-            enormous(path.read_bytes())
-        )
-        tracemalloc.start()
-        with pytest.raises(InputError, match="60000 x 60000"):
-            opened(room, name)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        shutil.rmtree(room)
-        assert peak < MAX_MEMORY
 
 
 @pytest.mark.parametrize("change", HARMLESS)

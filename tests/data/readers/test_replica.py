@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from captures import CLASSES, TEST, TRAIN, WIDTH, write_capture
 
-from alsem.data import READERS, open_capture
+from alsem.data import READERS
 
 SPLITS = {"train_split": f"{TRAIN}[::3]", "test_split": f"{TEST}[:]"}
+open_room, error_of = captures.openers(**SPLITS)
 
 
 @pytest.fixture(scope="module")
@@ -25,14 +26,6 @@ def pristine(tmp_path_factory):
 def room(pristine, tmp_path_factory):
     """A copy of a good capture, to be changed."""
     return shutil.copytree(pristine, tmp_path_factory.mktemp("x") / "room")
-
-
-def open_room(room, **changes):
-    return open_capture(**({"dir": room, **SPLITS} | changes))
-
-
-def error_of(room, **changes):
-    return captures.input_error(open_room, room, **changes)
 
 
 # Frames
