@@ -1,7 +1,8 @@
-"""Captures as TensorFlow Datasets, written without TensorFlow.
+"""Writes captures as TensorFlow Datasets, without TensorFlow.
 
-A data set holds a scene a config and a split a sequence, in the order of its frames, as
-ArrayRecord files, read at random by `tfds.data_source` and `data.readers.prepared`.
+A data set has one config for each scene and one split for each sequence, frames in
+order, in ArrayRecord files, which `tfds.data_source` and `data.readers.tfds` read by
+random access.
 """
 
 import dataclasses
@@ -16,11 +17,10 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from alsem.core.errors import InputError
-from alsem.data.capture import Capture, check_frames
-from alsem.data.frame_records import FrameRecord
-from alsem.data.writers import stored
+from alsem.data.capture import Capture, FrameRecord, check_headers
+from alsem.data.writers import image_array
 
-# The features that are pictures, and what a shot calls them.
+# Features that are images -> their attribute in `FrameRecord`.
 KINDS = {
     "image": "rgb",
     "depth": "depth",
@@ -38,7 +38,7 @@ _TYPES = {
 
 @dataclasses.dataclass(eq=False)
 class SceneConfig(tfds.core.BuilderConfig):
-    """A scene; ``capture`` is what is written."""
+    """Config of one scene, written from ``capture``."""
 
     capture: Capture | None = dataclasses.field(default=None, repr=False)
 
@@ -56,9 +56,9 @@ class _Builder(tfds.core.GeneratorBasedBuilder):
         return capture
 
     def _info(self) -> tfds.core.DatasetInfo:
-        parts = self._capture.parts()
-        records = [record for each in parts.values() for record in each]
-        width, height = check_frames(records)
+        sequences = self._capture.disjoint_sequences()
+        records = [record for each in sequences.values() for record in each]
+        width, height = check_headers(records)
         camera = self._capture.camera(width, height)
         names, ids = self._capture.classes
         features: dict[str, Any] = {
@@ -86,22 +86,23 @@ class _Builder(tfds.core.GeneratorBasedBuilder):
                 size=[width, height],
                 has={
                     name: [key for key in KINDS if _has(records, KINDS[key])]
-                    for name, records in parts.items()
+                    for name, records in sequences.items()
                 },
             ),
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator]:
         del dl_manager
-        parts = self._capture.parts()
+        sequences = self._capture.disjoint_sequences()
         return {
-            name: self._generate_examples(records) for name, records in parts.items()
+            name: self._generate_examples(records)
+            for name, records in sequences.items()
         }
 
     def _generate_examples(
         self, records: Sequence[FrameRecord]
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        table = self._capture.table
+        label_of_id = self._capture.label_table
         id_of_label = np.array([*self._capture.classes[1], 0], np.uint16)
         camera = self._capture.camera(*records[0].rgb.size())
         features = set(self.info.features or ())  # pyright: ignore[reportArgumentType]
@@ -113,12 +114,12 @@ class _Builder(tfds.core.GeneratorBasedBuilder):
                 "intrinsics": np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
             }
             for key in features & set(KINDS):
-                picture = getattr(record, KINDS[key])
-                if picture is None:  # another sequence has it
+                image = getattr(record, KINDS[key])
+                if image is None:  # only other sequences have it
                     shape = (camera.height, camera.width)
                     pixels = np.full(shape, 255 if key == "mask" else 0, _TYPES[key])
                 else:
-                    pixels = stored(KINDS[key], picture, table, id_of_label)
+                    pixels = image_array(KINDS[key], image, label_of_id, id_of_label)
                 frame[key] = _png(pixels.astype(_TYPES.get(key, np.uint8), copy=False))
             yield i, frame
 
@@ -143,20 +144,20 @@ BUILDERS: dict[str, type[_Builder]] = {
 
 
 def prepare(dataset: str, capture: Capture, out: Path) -> tuple[Path, bool]:
-    """Writes a capture as a config of a data set; what is there already is kept as is.
+    """Writes a capture as a config of a data set, unless that exists already.
 
     Args:
         dataset: A row of `BUILDERS`.
-        capture: What to write; its name is the config's.
+        capture: The capture to write; its name becomes the config's.
         out: Folder of data sets.
 
     Returns:
         The folder of the data set, and whether it was written now.
 
     Raises:
-        InputError: A picture cannot be read, or the folder cannot be written.
+        InputError: An image cannot be read, or the folder cannot be written.
     """
-    for name in capture.parts():
+    for name in capture.disjoint_sequences():
         if not re.fullmatch(r"\w+", name):
             raise InputError(
                 f"{capture.name}: sequence {name!r} cannot name a split; use letters,"
@@ -167,6 +168,7 @@ def prepare(dataset: str, capture: Capture, out: Path) -> tuple[Path, bool]:
         config=config, data_dir=str(out), file_format="array_record"
     )
     folder = Path(builder.data_dir)
+    tfds.disable_progress_bar()
     try:
         is_new = not folder.exists()
         builder.download_and_prepare()

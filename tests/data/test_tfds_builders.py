@@ -1,6 +1,5 @@
-"""Captures as TensorFlow Datasets: written, read back, trained from."""
+"""Captures are written as TensorFlow Datasets and read back."""
 
-import json
 import subprocess
 import sys
 
@@ -12,16 +11,13 @@ import tensorflow_datasets as tfds
 import tiny
 from captures import TEST, TRAIN, save_png
 
-from alsem.core.errors import InputError
-from alsem.data import open_capture
-from alsem.data.readers.registry import READERS
-from alsem.data.tfds import prepare
-from alsem.runs import runner
+from alsem.data import READERS, open_capture
+from alsem.data.tfds_builders import prepare
 
 SPLITS = {"train_split": f"{TRAIN}[::3]", "test_split": f"{TEST}[:]"}
 
 
-def same(one, other):
+def assert_same(one, other):
     (scene, truth), (scene2, truth2) = one, other
     assert scene.fingerprint() == scene2.fingerprint()
     assert scene.train.names == scene2.train.names
@@ -35,7 +31,7 @@ def same(one, other):
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """A capture with masks and instances, and the data set that it became."""
+    """A capture with masks and instances, and the data set written from it."""
     folder = tmp_path_factory.mktemp("tfds")
     captures.write_capture(folder / "room_5", size=(16, 12))
     draw = np.random.default_rng(0)
@@ -50,24 +46,24 @@ def prepared(tmp_path_factory):
     return folder
 
 
-def test_it_is_read_back(prepared):
+@pytest.mark.parametrize("source", ["tfds", "auto"])
+def test_data_set_holds_what_the_capture_holds(prepared, source):
     replica = open_capture(dir=prepared, scene="room_5", **SPLITS)
-    for source in ("tfds", "auto"):
-        scene = "alsem_replica/room_5"
-        same(
-            replica,
-            open_capture(dir=prepared / "out", scene=scene, source=source, **SPLITS),
-        )
-    given = open_capture(
+    where = {"dir": prepared / "out", "scene": "alsem_replica/room_5"}
+    assert_same(replica, open_capture(source=source, **where, **SPLITS))
+
+
+def test_classes_of_the_config_come_first(prepared):
+    scene, _ = open_capture(
         dir=prepared / "out" / "alsem_replica" / "room_5" / "1.0.0",
         source="tfds",
         classes=["1 wall", "4 stool", "9 lamp"],
         **SPLITS,
     )
-    assert given[0].class_names == ("wall", "stool", "lamp")
+    assert scene.class_names == ("wall", "stool", "lamp")
 
 
-def test_tfds_itself_reads_it_at_random(prepared):
+def test_tfds_data_source_has_random_access(prepared):
     source = tfds.data_source(
         "alsem_replica/room_5", data_dir=str(prepared / "out"), split=TRAIN
     )
@@ -89,47 +85,24 @@ def test_scannet(tmp_path):
     capture = READERS["scannet"](tmp_path, "scene0", ())
     prepare("alsem_scannet", capture, tmp_path / "out")
     splits = {"train_split": "frames[:12]", "test_split": "frames[12:]"}
-    same(
+    out = {"dir": tmp_path / "out", "scene": "alsem_scannet/scene0", "source": "tfds"}
+    assert_same(
         open_capture(dir=tmp_path, scene="scene0", source="scannet", **splits),
-        open_capture(
-            dir=tmp_path / "out", scene="alsem_scannet/scene0", source="tfds", **splits
-        ),
+        open_capture(**out, **splits),
     )
 
 
-def test_training_from_it_is_training_from_the_folder(tmp_path, monkeypatch):
-    tiny.write_box(tmp_path)
-    prepare("alsem_rooms", READERS["replica"](tmp_path, "box", ()), tmp_path / "sets")
-    rows = []
-    for name, scene in (("replica", "box"), ("tfds", "alsem_rooms/box")):
-        config = tiny.config(
-            tmp_path if name == "replica" else tmp_path / "sets",
-            data__source=name,
-            data__scene=scene,
-            active__rounds=1,
-        )
-        runner.start_run(config, tmp_path / "runs" / name)
-        path = tmp_path / "runs" / name / "summary.json"
-        rows.append(json.loads(path.read_text()))
-    for key in ("miou", "psnr", "depth_l1_m", "ece", "clicks"):
-        assert rows[0][key] == rows[1][key]
+def test_folders_without_a_data_set(prepared, tmp_path):
+    def error_of(**options):
+        options = {"source": "tfds", **SPLITS} | options
+        return captures.input_error(open_capture, **options)
 
-
-def test_what_is_no_data_set(prepared, tmp_path):
-    def message(**options):
-        with pytest.raises(InputError) as caught:
-            open_capture(**({"source": "tfds", **SPLITS} | options))
-        assert "\n" not in str(caught.value)
-        return str(caught.value)
-
-    assert "holds no data set" in message(dir=tmp_path)
-    scene = "alsem_replica/room_5"
-    assert "has no split 'hall'" in message(
-        dir=prepared / "out", scene=scene, train_split="hall[:]"
-    )
+    assert "holds no data set" in error_of(dir=tmp_path)
+    where = {"dir": prepared / "out", "scene": "alsem_replica/room_5"}
+    assert "has no split 'hall'" in error_of(**where, train_split="hall[:]")
     (tmp_path / "1.0.0").mkdir()
     (tmp_path / "1.0.0" / "dataset_info.json").write_text("{}")
-    assert "not written by alsem.prepare" in message(dir=tmp_path)
+    assert "not written by alsem.prepare" in error_of(dir=tmp_path)
 
 
 def run(*arguments):
@@ -141,20 +114,26 @@ def run(*arguments):
     )
 
 
-def test_the_command(prepared, tmp_path):
+def test_command(prepared, tmp_path):
     flags = [f"--source={prepared}", f"--out={tmp_path / 'sets'}"]
     done = run("--dataset=alsem_replica", *flags)
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.strip().endswith("alsem_replica/room_5/1.0.0")
     done = run("--dataset=alsem_replica", *flags)
     assert done.returncode == 0
-    assert "alsem_replica/room_5/1.0.0: is there already and kept" in done.stdout
-    for wrong in (
-        ["--dataset=coco", *flags],
-        ["--dataset=alsem_scannet", *flags],
-        ["--dataset=alsem_replica", flags[0]],
-    ):
-        done = run(*wrong)
-        assert done.returncode == 2
-        assert done.stderr.startswith("alsem.prepare: ")
-        assert done.stderr.count("\n") == 1
+    assert "alsem_replica/room_5/1.0.0: exists already and is kept" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--dataset=coco", "--source=.", "--out=sets"],
+        ["--dataset=alsem_scannet", "--source=tests", "--out=sets"],
+        ["--dataset=alsem_replica", "--source=tests"],
+    ],
+)
+def test_wrong_flags_of_the_command(flags):
+    done = run(*flags)
+    assert done.returncode == 2
+    assert done.stderr.startswith("alsem.prepare: ")
+    assert done.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Trajectories: one row-major 4x4 camera-to-world matrix a line."""
+"""Camera poses in text files: row-major 4x4 camera-to-world matrices."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ import numpy as np
 from alsem.core.errors import ErrorCollector, InputError
 from alsem.data.text_files import read_text
 
-# Ten times what files written with four decimals lose; a scale or a shear is far more.
+# Ten times what files with four decimals lose; a scale or a shear is far more.
 _TOLERANCE = 1e-3
 
 
-def read_poses(path: Path) -> np.ndarray:
-    """Reads and checks a trajectory.
+def read_trajectory(path: Path) -> np.ndarray:
+    """Reads and checks a file of one pose a line.
 
     Args:
         path: Text file, 16 numbers a line; blank lines are skipped.
@@ -21,17 +21,17 @@ def read_poses(path: Path) -> np.ndarray:
         ``[n 4 4]`` float32 world-from-camera matrices, metres, OpenCV axes.
 
     Raises:
-        InputError: If the file cannot be read, a line is not 16 finite numbers, or a
+        InputError: The file cannot be read, a line is not 16 finite numbers, or a
             matrix is not a rigid motion.
     """
     lines = read_text(path, "it holds one camera-to-world matrix a line").splitlines()
-    poses, troubles = [], ErrorCollector()
+    poses, errors = [], ErrorCollector()
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            with troubles.caught():
+            with errors.catch():
                 where = f"{path} line {number}"
-                poses.append(checked_pose(_sixteen(line, where), where))
-    troubles.end()
+                poses.append(checked_pose(_parse_matrix(line, where), where))
+    errors.raise_any()
     if not poses:
         raise InputError(f"{path}: holds no pose; write one matrix a line")
     return np.stack(poses)
@@ -41,16 +41,16 @@ def read_matrix(path: Path) -> np.ndarray:
     """Reads a file of one 4x4 matrix.
 
     Returns:
-        ``[4 4]`` float64, finite or not.
+        ``[4 4]`` float64, perhaps not finite.
 
     Raises:
-        InputError: It cannot be read, or holds anything but 16 numbers.
+        InputError: The file cannot be read, or holds anything but 16 numbers.
     """
     text = read_text(path, "it holds a camera-to-world matrix")
-    return _sixteen(text, str(path))
+    return _parse_matrix(text, str(path))
 
 
-def _sixteen(text: str, where: str) -> np.ndarray:
+def _parse_matrix(text: str, where: str) -> np.ndarray:
     words = text.split()
     if len(words) != 16:
         raise InputError(
@@ -64,21 +64,21 @@ def _sixteen(text: str, where: str) -> np.ndarray:
     return np.array(values, np.float64).reshape(4, 4)
 
 
-def checked_pose(values: np.ndarray, where: str) -> np.ndarray:
+def checked_pose(matrix: np.ndarray, where: str) -> np.ndarray:
     """Checks that a matrix is a rigid motion.
 
     Args:
-        values: ``[4 4]`` float64, camera to world, OpenCV axes.
-        where: Where it stands, for messages.
+        matrix: ``[4 4]`` float64, camera to world, OpenCV axes.
+        where: Its place in a file, for messages.
 
     Returns:
-        It, float32.
+        The matrix as float32.
 
     Raises:
         InputError: It is not finite, or no rigid motion.
     """
     with np.errstate(over="ignore"):
-        pose = values.astype(np.float32)
+        pose = matrix.astype(np.float32)
     if not np.isfinite(pose).all():
         raise InputError(
             f"{where}: holds a number that is not finite; remove the frame and its line"
@@ -96,7 +96,7 @@ def checked_pose(values: np.ndarray, where: str) -> np.ndarray:
         )
     if np.linalg.det(rotation) < 0:
         raise InputError(
-            f"{where}: not a rotation but a mirroring (determinant -1); "
+            f"{where}: not a rotation but a reflection (determinant -1); "
             "write OpenCV axes: x right, y down, z forward"
         )
     return pose

@@ -1,10 +1,8 @@
-"""Arrays of pixels: how many are read, how they are downscaled, where they look."""
+"""Downscaling of images and cameras by a whole factor."""
 
 import numpy as np
 
 from alsem.core.types import Intrinsics
-
-MAX_PIXELS = 1 << 26  # of one image: 8192 x 8192
 
 
 def area_average(rgb: np.ndarray, factor: int) -> np.ndarray:
@@ -15,7 +13,8 @@ def area_average(rgb: np.ndarray, factor: int) -> np.ndarray:
         factor: Side of a block, pixels.
 
     Returns:
-        ``[h/factor w/factor 3]`` uint8, rounded to nearest, halves up.
+        ``[h/factor w/factor 3]`` uint8, rounded to nearest, halves up: a 2 x 2 block of
+        0, 0, 0 and 2 becomes 1.
     """
     if factor == 1:
         return rgb
@@ -29,7 +28,7 @@ def area_average(rgb: np.ndarray, factor: int) -> np.ndarray:
 
 
 def point_sample(image: np.ndarray, factor: int) -> np.ndarray:
-    """Takes one pixel of every block, for what must not be averaged.
+    """Takes one pixel of every block, for depth, labels and ids.
 
     Args:
         image: ``[h w]``; ``factor`` divides ``h`` and ``w``.
@@ -42,8 +41,16 @@ def point_sample(image: np.ndarray, factor: int) -> np.ndarray:
     return image[first::factor, first::factor]
 
 
+def point_sample_offset(factor: int) -> float:
+    """Offset of the sampled pixel from its block's centre, in downscaled pixels.
+
+    Zero for odd factors; -0.25 for a factor of 2, which samples the upper left pixel.
+    """
+    return ((factor - 1) // 2 - (factor - 1) / 2) / factor
+
+
 def all_of(mask: np.ndarray, factor: int) -> np.ndarray:
-    """Which blocks hold nothing but true pixels.
+    """Blocks of a mask in which every pixel is true.
 
     Args:
         mask: ``[h w]`` bool; ``factor`` divides ``h`` and ``w``.
@@ -57,19 +64,8 @@ def all_of(mask: np.ndarray, factor: int) -> np.ndarray:
     return np.asarray(blocks.all(axis=(1, 3)))
 
 
-def point_sample_offset(factor: int) -> float:
-    """Where `point_sample` looks: downscaled pixels from the block's centre."""
-    return ((factor - 1) // 2 - (factor - 1) / 2) / factor
-
-
-def directions(camera: Intrinsics, col: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """Rays ``[*b 3]`` through pixels, camera axes, of depth one."""
-    x, y = (col - camera.cx) / camera.fx, (row - camera.cy) / camera.fy
-    return np.stack([x, y, np.ones(x.shape)], axis=-1)
-
-
 def downscaled(camera: Intrinsics, factor: int) -> Intrinsics:
-    """The camera of images shrunk by a whole factor that divides their size."""
+    """The camera of images downscaled by a whole factor that divides their size."""
     return Intrinsics(
         width=camera.width // factor,
         height=camera.height // factor,

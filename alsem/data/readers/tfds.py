@@ -1,4 +1,4 @@
-"""Reader of captures that `alsem.prepare` wrote as TensorFlow Datasets."""
+"""Reads captures that `alsem.prepare` wrote as TensorFlow Datasets."""
 
 import collections
 import dataclasses
@@ -14,21 +14,21 @@ import tensorflow_datasets as tfds
 from alsem.core.errors import InputError
 from alsem.core.types import Intrinsics
 from alsem.data import classes as class_lists
-from alsem.data.capture import Capture
-from alsem.data.frame_records import FrameRecord
-from alsem.data.image_files import ImageFile
-from alsem.data.tfds import KINDS
+from alsem.data.capture import Capture, FrameRecord
+from alsem.data.image_io import ImageFile
+from alsem.data.tfds_builders import KINDS
 
-_KEPT = 16  # decoded records
+_CACHED_RECORDS = 16
 
 
 def read_tfds(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capture:
-    """Finds out what a prepared scene holds.
+    """Lists the frames of a prepared scene.
 
     Args:
-        root: Folder of data sets, or of one, or of a scene in it.
-        scene: The rest of the way, ``alsem_replica/room_0``.
-        class_lines: Classes as `classes.from_lines` reads them; when empty the scene's.
+        root: Folder of data sets, or of one data set, or of a scene in it.
+        scene: The path from there, such as ``alsem_replica/room_0``.
+        class_lines: Classes as `classes.from_lines` reads them; when empty
+            the scene's own.
 
     Raises:
         InputError: There is no such scene, or it was not written by `prepare`.
@@ -50,14 +50,14 @@ def read_tfds(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Captur
         has, scale = dict(held["has"]), float(held["depth_scale"])
         if not scale > 0:
             raise ValueError(f"depth_scale is {scale:g}")
-    except Exception as error:  # protobuf's own among them
-        trouble = " ".join(str(error).split())[:200]
+    except Exception as error:  # protobuf raises classes of its own
+        reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{versions[-1]}: not written by alsem.prepare, or damaged ({trouble})"
+            f"{versions[-1]}: not written by alsem.prepare, or damaged ({reason})"
         ) from None
     camera = Intrinsics(int(width), int(height), fx, fy, cx, cy)
 
-    @functools.cache  # poses are read with their pictures
+    @functools.cache  # reading poses reads the images too
     def frames(sequence: str) -> list[FrameRecord]:
         if sequence not in has:
             raise InputError(
@@ -75,41 +75,41 @@ def read_tfds(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Captur
         classes=class_lists.from_lines("data.classes", class_lines)
         if class_lines
         else (names, ids),
-    ).with_all()
+    ).with_union()
 
 
 class _Records:
-    """The frames of a split, decoded when they are wanted."""
+    """The frames of a split, decoded on access."""
 
     def __init__(self, folder: Path, split: str, size: tuple[int, int]):
-        """Opens the split; reads nothing yet."""
+        """Opens the split without reading frames."""
         self.where, self.size = f"{folder}: {split}", size
         builder = tfds.builder_from_directory(str(folder))
         self._source: Any = builder.as_data_source(split=split)  # pyright: ignore
-        self._kept: collections.OrderedDict[int, dict] = collections.OrderedDict()
+        self._cache: collections.OrderedDict[int, dict] = collections.OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._source)
 
     def __getitem__(self, i: int) -> dict[str, Any]:
-        with self._lock:  # pictures of one frame are wanted one after the other
-            if i not in self._kept:
+        with self._lock:  # images of one frame are read one after the other
+            if i not in self._cache:
                 try:
-                    self._kept[i] = self._source[i]
+                    self._cache[i] = self._source[i]
                 except (OSError, ValueError, RuntimeError) as error:
-                    trouble = " ".join(str(error).split())[:200]
+                    reason = " ".join(str(error).split())[:200]
                     raise InputError(
-                        f"{self.where} frame {i}: damaged ({trouble}); prepare it again"
+                        f"{self.where} frame {i}: damaged ({reason}); prepare it again"
                     ) from None
-                if len(self._kept) > _KEPT:
-                    self._kept.popitem(last=False)
-            return self._kept[i]
+                if len(self._cache) > _CACHED_RECORDS:
+                    self._cache.popitem(last=False)
+            return self._cache[i]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Recorded(ImageFile):
-    """A picture of a frame of a split."""
+class _RecordImage(ImageFile):
+    """One image of a frame of a split."""
 
     records: _Records
     frame: int
@@ -121,21 +121,21 @@ class _Recorded(ImageFile):
         return f"{self.records.where} frame {self.frame}: {self.key}"
 
     def size(self) -> tuple[int, int]:
-        """That of all images of the data set."""
+        """The size of all images of the data set."""
         return self.records.size
 
     def read(self) -> np.ndarray:
-        """Decoded by TFDS."""
+        """The pixels that TFDS decoded."""
         pixels = self.records[self.frame][self.key]
         return pixels if self.key == "image" else pixels[..., 0]
 
 
 def _record(records: _Records, i: int, has: Sequence[str]) -> FrameRecord:
     frame = records[i]
-    pictures = {KINDS[key]: _Recorded(records, i, key) for key in has}
+    images = {KINDS[key]: _RecordImage(records, i, key) for key in has}
     name = frame["name"]
     return FrameRecord(
         name=name.decode() if isinstance(name, bytes) else str(name),
         world_from_cam=np.asarray(frame["world_from_camera"], np.float32),
-        **pictures,
+        **images,
     )

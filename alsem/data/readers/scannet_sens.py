@@ -1,10 +1,11 @@
-"""ScanNet's ``.sens`` recordings: header and frame records, as ScanNet documents them.
+"""Reads ScanNet's ``.sens`` recordings, in the format that ScanNet documents.
 
-The file is walked once, header by header; pictures keep their place in it and are
-read when they are wanted, so that memory does not grow with the recording.
+Opening a recording reads the headers of its frames only; images are read from the file
+when they are needed, so memory does not grow with the recording.
 """
 
 import dataclasses
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -13,28 +14,26 @@ from typing import BinaryIO
 import numpy as np
 
 from alsem.core.errors import InputError
-from alsem.data import jpeg
-from alsem.data.image_files import ImageFile
-from alsem.data.resampling import MAX_PIXELS
+from alsem.data.image_io import JPEG, MAX_PIXELS, ImageFile, decode, image_size
 
 _VERSION = 4
-_JPEG, _ZLIB = 2, 1
+_JPEG, _ZLIB = 2, 1  # compression types
 _FRAME = struct.Struct("<16f4Q")
 _LONGEST_NAME = 1 << 10
-_HEADER_BYTES = 1 << 16  # of a JPEG, read to learn its size
+_HEADER_BYTES = 1 << 16  # of a JPEG, read for its size
 
 
 @dataclasses.dataclass(frozen=True)
-class Record(ImageFile):
-    """A picture within a recording.
+class RecordedImage(ImageFile):
+    """An image within a recording.
 
     Attributes:
         path: The recording.
-        frame: Its frame's number.
-        start: First byte of the picture.
-        count: Bytes of the picture.
-        shape: Width and height that the recording's header claims.
-        is_colour: JPEG colour; else zlib-packed depth, 16 bits.
+        frame: Number of the frame.
+        start: Offset of its first byte in the file.
+        count: Its size in bytes.
+        shape: Width and height, from the recording's header.
+        is_colour: Whether it is a JPEG photograph; else zlib-compressed 16-bit depth.
     """
 
     path: Path
@@ -50,10 +49,10 @@ class Record(ImageFile):
         return f"{self.path}: frame {self.frame}"
 
     def size(self) -> tuple[int, int]:
-        """As the recording's header says, which a photograph's own must agree with."""
+        """Size from the recording's header; checks that a photograph's own agrees."""
         if self.is_colour:
-            head = self._bytes(min(self.count, _HEADER_BYTES))
-            size = jpeg.check_header(self.where, head, self.count)
+            head = io.BytesIO(self._bytes(min(self.count, _HEADER_BYTES)))
+            size = image_size(self.where, head, self.count, JPEG)
             if size != self.shape:
                 raise InputError(
                     f"{self.where}: {size[0]} x {size[1]} pixels while the recording's "
@@ -62,19 +61,19 @@ class Record(ImageFile):
         return self.shape
 
     def read(self) -> np.ndarray:
-        """Decoded whole, or not at all."""
+        """All pixels; a damaged image is refused."""
         data = self._bytes(self.count)
         if self.is_colour:
-            return jpeg.decode(self.where, data)
+            return decode(self.where, data, JPEG)
         width, height = self.shape
-        unpack = zlib.decompressobj()
+        inflate = zlib.decompressobj()
         try:
-            raw = unpack.decompress(data, 2 * width * height + 1)
+            raw = inflate.decompress(data, 2 * width * height + 1)
         except zlib.error as error:
             raise InputError(
                 f"{self.where}: damaged depth ({error}); copy it again"
-            ) from (None)
-        if len(raw) != 2 * width * height or not unpack.eof:
+            ) from None
+        if len(raw) != 2 * width * height or not inflate.eof:
             raise InputError(
                 f"{self.where}: depth does not fill {width} x {height} pixels; copy the"
                 " recording again"
@@ -97,7 +96,7 @@ class Record(ImageFile):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recording:
-    """What a recording holds.
+    """The cameras, poses and images of a recording.
 
     Attributes:
         intrinsics: ``[4 4]`` of the colour camera, at the size of its images.
@@ -105,8 +104,8 @@ class Recording:
         depth_size: Likewise.
         depth_scale: Depth units per metre.
         world_from_cam: ``[n 4 4]`` float64, not finite where tracking was lost.
-        colour: Photographs of the ``n`` frames.
-        depth: Their depth.
+        colour: The ``n`` photographs.
+        depth: The ``n`` depth images.
     """
 
     intrinsics: np.ndarray
@@ -114,26 +113,26 @@ class Recording:
     depth_size: tuple[int, int]
     depth_scale: float
     world_from_cam: np.ndarray
-    colour: tuple[Record, ...]
-    depth: tuple[Record, ...]
+    colour: tuple[RecordedImage, ...]
+    depth: tuple[RecordedImage, ...]
 
 
 def read_sens(path: Path) -> Recording:
-    """Walks through a recording.
+    """Reads the headers of a recording.
 
     Raises:
-        InputError: It cannot be read, is no such recording, is cut short, or packs its
-            pictures in another way than JPEG and zlib.
+        InputError: It cannot be read, is no such recording, is cut short, or compresses
+            its images in another way than JPEG and zlib.
     """
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            return _walk(path, file, size)
+            return _read_headers(path, file, size)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _walk(path: Path, file: BinaryIO, size: int) -> Recording:
+def _read_headers(path: Path, file: BinaryIO, size: int) -> Recording:
     def take(form: str) -> tuple:
         data = file.read(struct.calcsize(f"<{form}"))
         if len(data) < struct.calcsize(f"<{form}"):
@@ -148,12 +147,12 @@ def _walk(path: Path, file: BinaryIO, size: int) -> Recording:
         raise InputError(f"{path}: damaged header; copy the recording again")
     take(f"{name}s")
     matrices = np.array(take("64f"), np.float64).reshape(4, 4, 4)
-    colour_packing, depth_packing, *sides = take("ii4I")
+    colour_type, depth_type, *sides = take("ii4I")
     (depth_scale, frames) = take("fQ")
-    if (colour_packing, depth_packing) != (_JPEG, _ZLIB):
+    if (colour_type, depth_type) != (_JPEG, _ZLIB):
         raise InputError(
-            f"{path}: colour packed as {colour_packing}, depth as {depth_packing}; only"
-            f" JPEG ({_JPEG}) and zlib ({_ZLIB}) are read, export its frames"
+            f"{path}: colour compression {colour_type}, depth compression {depth_type};"
+            f" only JPEG ({_JPEG}) and zlib ({_ZLIB}) are supported, export its frames"
         )
     colour_size, depth_size = (sides[0], sides[1]), (sides[2], sides[3])
     for width, height in (colour_size, depth_size):
@@ -172,10 +171,10 @@ def _walk(path: Path, file: BinaryIO, size: int) -> Recording:
         if colour_bytes + depth_bytes > size - start:
             raise InputError(f"{path}: truncated at frame {frame}; copy it again")
         poses.append(np.array(values).reshape(4, 4))
-        place = (start, colour_bytes, colour_size, True)
-        colour.append(Record(path, frame, *place))
-        place = (start + colour_bytes, depth_bytes, depth_size, False)
-        depth.append(Record(path, frame, *place))
+        extent = (start, colour_bytes, colour_size, True)
+        colour.append(RecordedImage(path, frame, *extent))
+        extent = (start + colour_bytes, depth_bytes, depth_size, False)
+        depth.append(RecordedImage(path, frame, *extent))
         file.seek(start + colour_bytes + depth_bytes)
     return Recording(
         intrinsics=matrices[0],
