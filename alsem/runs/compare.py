@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from alsem.evaluation import label_efficiency
-from alsem.reporting.finished_runs import FREE, NAMED, Config, Run, distinct_names
-from alsem.evaluation.label_efficiency import Draws, Group, interval, make_draws
 from alsem.core.errors import InputError
+from alsem.evaluation import label_efficiency
+from alsem.evaluation.label_efficiency import Draws, Group, interval, make_draws
+from alsem.reporting.finished_runs import FREE, NAMED, Config, Run, distinct_names
 
 LEVELS = (0.80, 0.90, 0.95)
 WITHIN = 0.01  # of full supervision's mIoU: the level "within one point"

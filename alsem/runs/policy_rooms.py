@@ -6,7 +6,6 @@ did to mIoU. A policy learns to expect that credit from what was known when aski
 The rooms' truth is used as an annotator's would be: none of it is in the file.
 """
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -18,19 +17,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from alsem.policy import features
 from alsem import acquisition
+from alsem.active.pool import open_pool
 from alsem.core import mesh as devices
+from alsem.policy import features, targets, weight_files
+from alsem.policy.head import PolicyHead
 from alsem.policy.learned import LearnedPolicy
+from alsem.policy.loss import PolicyLoss, policy_loss
+from alsem.policy.targets import PolicyTargets, QueryLog
 from alsem.runs import build, runner, stages
 from alsem.runs.runner import use_compilation_cache
-from alsem.active import geometry_stage
-from alsem.policy import targets, weight_files
-from alsem.acquisition import STRATEGIES
-from alsem.policy.head import PolicyHead
-from alsem.policy.targets import QueryLog, PolicyTargets
-from alsem.active.pool import open_pool
-from alsem.policy.loss import PolicyLoss, policy_loss
 
 JUDGES = 1 << 17  # pool pixels that judge a round, at most
 ROUNDS = 10  # of a run: some hundred clicks to more than a thousand

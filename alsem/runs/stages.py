@@ -21,8 +21,8 @@ from alsem.active.predict import Predictor
 from alsem.active.score_pool import PoolScorer
 from alsem.active.semantic_stage import RoundFitter, StagedTrainer, Trainer
 from alsem.annotation import LabelStore
-from alsem.core import progress, rng
 from alsem.core import mesh as devices
+from alsem.core import progress, rng
 from alsem.data import GroundTruth, Scene
 from alsem.nerf import Nerf, SemanticMembers
 from alsem.policy.learned import LearnedPolicy

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from alsem import acquisition
-from alsem.runs import config_checks, config_files
 from alsem.core import signals
-from alsem.reporting import run_dir
 from alsem.core.errors import InputError
+from alsem.reporting import run_dir
+from alsem.runs import config_checks, config_files
 
 POLL_SECONDS = 0.5
 SHARED = ("fit_geometry", "cache")  # stages of the first round, done once a scene

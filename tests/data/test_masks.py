@@ -12,8 +12,6 @@ from PIL import Image
 
 from alsem.acquisition import units_within
 from alsem.active.pixel_data import pixel_data
-from alsem.core.errors import InputError
-from alsem.data import open_capture
 from alsem.evaluation import image_quality
 from alsem.reporting.json_records import read_jsonl
 from alsem.runs import runner
