@@ -24,7 +24,9 @@ def clearance(room: Room, points: np.ndarray) -> np.ndarray:
     return nearest
 
 
-def look(position: np.ndarray, yaw: np.ndarray, pitch: np.ndarray) -> np.ndarray:
+def level_cameras(
+    position: np.ndarray, yaw: np.ndarray, pitch: np.ndarray
+) -> np.ndarray:
     """Level cameras ``[n 4 4]`` (OpenCV axes) at positions ``[n 3]``.
 
     Args:
@@ -43,7 +45,7 @@ def look(position: np.ndarray, yaw: np.ndarray, pitch: np.ndarray) -> np.ndarray
     return out
 
 
-def _loop(
+def _clear_loop(
     room: Room, rng: np.random.Generator, phase: np.ndarray, low: float, high: float
 ) -> np.ndarray:
     """Positions ``[n 3]`` of a rounded loop, as wide as clearance allows."""
@@ -64,7 +66,7 @@ def _loop(
     raise RuntimeError("no clear walk through this room")
 
 
-def walks(
+def camera_paths(
     room: Room, seed: int, train_frames: int, test_frames: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cameras ``[n 4 4]`` of Sequence_1 and Sequence_2.
@@ -74,17 +76,17 @@ def walks(
     """
     rng = np.random.default_rng([seed, 7])
     phase = 4 * np.pi * np.arange(train_frames) / train_frames
-    position = _loop(room, rng, phase, 1.35, 1.7)
+    position = _clear_loop(room, rng, phase, 1.35, 1.7)
     offset = rng.uniform(0, 2 * np.pi, 2)
     inward = np.unwrap(np.arctan2(*(room.size[:2] / 2 - position[:, :2]).T[::-1]))
     yaw = inward + 1.15 * np.sin(2.5 * phase + offset[0])
     pitch = np.deg2rad(-14 + 24 * np.sin(3.5 * phase + offset[1]))
-    train = look(position, yaw, pitch)
+    train = level_cameras(position, yaw, pitch)
 
     phase = -4 * np.pi * np.arange(test_frames) / test_frames
-    position = _loop(room, rng, phase, 1.2, 1.85)
+    position = _clear_loop(room, rng, phase, 1.2, 1.85)
     offset = rng.uniform(0, 2 * np.pi, 2)
     inward = np.unwrap(np.arctan2(*(room.size[:2] / 2 - position[:, :2]).T[::-1]))
     yaw = inward + 1.3 * np.sin(3.5 * phase + offset[0])
     pitch = np.deg2rad(-15 + 22 * np.sin(4.5 * phase + offset[1]))
-    return train, look(position, yaw, pitch)
+    return train, level_cameras(position, yaw, pitch)

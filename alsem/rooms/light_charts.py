@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from alsem.rooms.solids import BOX, ELLIPSOID, FACES, FRUSTUM, Solid
+from alsem.rooms.solids import BOX, ELLIPSOID, FACES_PER_SOLID, FRUSTUM, Solid
 
 TEXEL_M = 0.085
 OFFSET_M = 2e-3  # texels stand this far off the surface
 
 
-def lay_out(
+def texel_layout(
     solids: list[Solid], room_size: np.ndarray, *, rows: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Places a grid of texels on every face.
@@ -17,7 +17,7 @@ def lay_out(
         Charts ``[m*6 3]``, texel points ``[l 3]`` (world, metres, just off the
         surface) and unit normals ``[l 3]``.
     """
-    charts = np.zeros((rows, FACES, 3), np.int32)
+    charts = np.zeros((rows, FACES_PER_SOLID, 3), np.int32)
     charts[..., 1:] = 2
     points, normals, first = [], [], 0
     for i, solid in enumerate(solids):

@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from alsem.core.arrays import Array, Float, Int, Leaf
-from alsem.rooms.materials import MaterialTable, colour
+from alsem.rooms.materials import MaterialTable, evaluate_material
 from alsem.rooms.solids import (
     BOX,
-    FACES,
+    FACES_PER_SOLID,
     FRUSTUM,
     SolidTable,
     closest_hit,
@@ -58,7 +58,7 @@ class LightPoint(NamedTuple):
 
 
 @flax.struct.dataclass
-class Lights:
+class LightTable:
     """All light points of a room, padded to ``e`` rows.
 
     Attributes:
@@ -72,7 +72,7 @@ class Lights:
     power: Leaf
 
 
-def light_table(points: list[LightPoint], *, rows: int) -> Lights:
+def light_table(points: list[LightPoint], *, rows: int) -> LightTable:
     """Turns light points into arrays.
 
     Raises:
@@ -82,7 +82,7 @@ def light_table(points: list[LightPoint], *, rows: int) -> Lights:
         raise ValueError(f"{len(points)} light points do not fit in {rows} rows")
     table = np.zeros((3, rows, 3), np.float32)
     table[:, : len(points)] = np.asarray(points).swapaxes(0, 1)
-    return Lights(*map(jnp.asarray, table))
+    return LightTable(*map(jnp.asarray, table))
 
 
 def face_coordinates(
@@ -115,14 +115,14 @@ def face_coordinates(
     return jnp.where(is_box, box_face, round_face), jnp.clip(uv, -1.0, 1.0)
 
 
-def look_up(
+def sample_light(
     light: LightMap,
     row: Int[Array, " r"],
     face: Int[Array, " r"],
     uv: Float[Array, "2 r"],
 ) -> Float[Array, "3 r"]:
     """Light at face coordinates, bilinear between the texels that are not buried."""
-    first, columns, rows = light.charts[row * FACES + face].T
+    first, columns, rows = light.charts[row * FACES_PER_SOLID + face].T
     x = (0.5 * uv[0] + 0.5) * (columns - 1)
     y = (0.5 * uv[1] + 0.5) * (rows - 1)
     x0 = jnp.clip(x.astype(jnp.int32), 0, columns - 2)
@@ -159,11 +159,13 @@ def radiance(
     width = jnp.where(is_round, np.pi * half[0], width)
     height = jnp.where(is_round, half[2], height)
     metres = uv * jnp.stack([width, height])
-    diffuse, emitted = colour(materials, solids.material[row], local * half, metres, uv)
-    return diffuse * look_up(light, row, face, uv), emitted
+    diffuse, emitted = evaluate_material(
+        materials, solids.material[row], local * half, metres, uv
+    )
+    return diffuse * sample_light(light, row, face, uv), emitted
 
 
-def hemisphere(count: int) -> np.ndarray:
+def cosine_hemisphere(count: int) -> np.ndarray:
     """Cosine-distributed directions ``[n 3]`` about z, a Fibonacci spiral."""
     i = np.arange(count) + 0.5
     angle, radius = i * np.pi * (3.0 - np.sqrt(5.0)), np.sqrt(i / count)
@@ -176,7 +178,7 @@ def direct_light(
     solids: SolidTable,
     ids: Int[Array, " m"],
     bounds: Int[Array, "4"],
-    lights: Lights,
+    lights: LightTable,
     texels: Float[Array, "l 6"],
 ) -> Float[Array, "l 4"]:
     """Direct light of texels (point, normal), and whether they are not buried.
@@ -210,7 +212,7 @@ def direct_light(
 
 
 @jax.jit
-def gathered_light(
+def indirect_light(
     solids: SolidTable,
     ids: Int[Array, " m"],
     bounds: Int[Array, "4"],
@@ -230,7 +232,7 @@ def gathered_light(
         texels: Points and normals, a multiple of ``CHUNK``.
         ambient: Stands for the light of further bounces.
     """
-    pattern = jnp.asarray(hemisphere(GATHER_RAYS), jnp.float32)
+    pattern = jnp.asarray(cosine_hemisphere(GATHER_RAYS), jnp.float32)
     bounced = LightMap(
         light.charts, light.texels.at[:, :3].add(ambient[None] * light.texels[:, 3:])
     )

@@ -41,9 +41,9 @@ class Material:
         a: Main colour, linear RGB reflectance.
         b: Second colour.
         c: Third colour, of pictures, rugs and spines.
-        grain: ``[3]`` noise frequency along the local axes, 1/metre.
-        scale: ``[2]`` pattern frequency along the two face axes, 1/metre.
-        rough: Relative strength of the noise that every pattern carries.
+        noise_frequency: ``[3]`` noise frequency along the local axes, 1/metre.
+        pattern_frequency: ``[2]`` pattern frequency along the two face axes, 1/metre.
+        noise_strength: Relative strength of the noise that every pattern carries.
         emission: Glow relative to the colour; 1 makes it as bright as the colour.
         seed: Tells equal materials apart.
     """
@@ -52,9 +52,9 @@ class Material:
     a: tuple[float, ...]
     b: tuple[float, ...]
     c: tuple[float, ...] = (0.0, 0.0, 0.0)
-    grain: tuple[float, ...] = (6.0, 6.0, 6.0)
-    scale: tuple[float, ...] = (4.0, 4.0)
-    rough: float = 0.15
+    noise_frequency: tuple[float, ...] = (6.0, 6.0, 6.0)
+    pattern_frequency: tuple[float, ...] = (4.0, 4.0)
+    noise_strength: float = 0.15
     emission: float = 0.0
     seed: int = 0
 
@@ -78,7 +78,15 @@ def material_table(materials: list[Material], *, rows: int) -> MaterialTable:
     """Turns materials into arrays padded to ``rows``."""
     values = np.zeros((rows, 16), np.float32)
     for i, m in enumerate(materials):
-        values[i] = [*m.a, *m.b, *m.c, *m.grain, *m.scale, m.rough, m.emission]
+        values[i] = [
+            *m.a,
+            *m.b,
+            *m.c,
+            *m.noise_frequency,
+            *m.pattern_frequency,
+            m.noise_strength,
+            m.emission,
+        ]
     spare = [0] * (rows - len(materials))
     patterns = [PATTERNS.index(m.pattern) for m in materials]
     return MaterialTable(
@@ -123,7 +131,7 @@ def _step(x: Array, edge: Array | float, width: float) -> Array:
     return jnp.clip((x - edge) / width + 0.5, 0.0, 1.0)
 
 
-def colour(
+def evaluate_material(
     table: MaterialTable,
     row: Int[Array, " r"],
     point: Float[Array, "3 r"],
@@ -143,11 +151,11 @@ def colour(
         Linear RGB reflectance in [0, 1], and the glow.
     """
     values, seed = table.values[row].T, table.seed[row]
-    a, b, c, grain = values[0:3], values[3:6], values[6:9], values[9:12]
-    rough, emission = values[14:15], values[15:16]
+    a, b, c, noise_frequency = values[0:3], values[3:6], values[6:9], values[9:12]
+    noise_strength, emission = values[14:15], values[15:16]
     u, v = metres * values[12:14]
     s, t = unit
-    noise = _fractal_noise(point * grain, seed)
+    noise = _fractal_noise(point * noise_frequency, seed)
     zero = jnp.zeros_like(seed)
 
     def cell_tone(x, y):
@@ -211,5 +219,7 @@ def colour(
         part_c = jnp.where(pattern == i, weights[name][1], part_c)
     mixed = a + (b - a) * jnp.clip(part_b, 0.0, 1.0)[None]
     mixed = mixed + (c - mixed) * jnp.clip(part_c, 0.0, 1.0)[None]
-    mixed = jnp.clip(mixed * (1.0 + rough * (2.0 * noise[None] - 1.0)), 0.0, 1.0)
+    mixed = jnp.clip(
+        mixed * (1.0 + noise_strength * (2.0 * noise[None] - 1.0)), 0.0, 1.0
+    )
     return mixed, mixed * emission

@@ -15,7 +15,7 @@ import numpy as np
 from alsem.core.arrays import Array, Float, Int, Leaf
 from alsem.core.types import Intrinsics
 from alsem.rooms import light_maps as lighting
-from alsem.rooms.host_pool import on_host, parallel
+from alsem.rooms.cpu_threads import map_in_threads, on_cpu
 from alsem.rooms.light_maps import LightMap
 from alsem.rooms.materials import MaterialTable
 from alsem.rooms.solids import Solid, SolidTable, closest_hit
@@ -27,7 +27,7 @@ SUBPIXELS = ((-0.125, -0.375), (0.375, -0.125), (-0.375, 0.125), (0.125, 0.375))
 
 
 @flax.struct.dataclass
-class Stage:
+class BakedRoom:
     """A lit room, ready to be photographed.
 
     Attributes:
@@ -99,13 +99,13 @@ def tile_lists(
 
 
 @jax.jit
-def draw_tiles(
-    stage: Stage,
+def render_tiles(
+    stage: BakedRoom,
     ids: Int[Array, "b m"],
     bounds: Int[Array, "b 4"],
     world_from_cam: Float[Array, "b 4 4"],
     corner: Float[Array, "b 2"],
-    lens: Float[Array, "4"],
+    pinhole: Float[Array, "4"],
 ) -> tuple[Array, Float[Array, "b p"], Array]:
     """Draws tiles.
 
@@ -115,20 +115,20 @@ def draw_tiles(
         bounds: Where in ``ids`` each kind starts, and the end.
         world_from_cam: Camera of each tile.
         corner: Column and row of its first pixel.
-        lens: fx, fy, cx, cy of all cameras.
+        pinhole: fx, fy, cx, cy of all cameras.
 
     Returns:
         sRGB colour, depth_z in metres, and class id of the pixels, row by row.
     """
     grid = np.stack(np.meshgrid(np.arange(TILE), np.arange(TILE)), 0).reshape(2, -1)
     grid = grid.astype(np.float32)
-    fx, fy, cx, cy = lens
+    fx, fy, cx, cy = pinhole
 
     def tile(item):
         ids, bounds, world_from_cam, corner = item
         rotation, origin = world_from_cam[:3, :3], world_from_cam[:3, 3:]
 
-        def shoot(offset: tuple[float, float]) -> Array:
+        def pixel_directions(offset: tuple[float, float]) -> Array:
             column, row = grid[0] + corner[0], grid[1] + corner[1]
             x = (column + offset[0] - cx) / fx
             y = (row + offset[1] - cy) / fy
@@ -137,7 +137,9 @@ def draw_tiles(
             return turned + rotation[:, 2:]
 
         offsets = ((0.0, 0.0), *SUBPIXELS)
-        directions = jnp.concatenate([shoot(offset) for offset in offsets], axis=-1)
+        directions = jnp.concatenate(
+            [pixel_directions(offset) for offset in offsets], axis=-1
+        )
         t, row = closest_hit(stage.solids, ids, bounds, origin, directions)
         centre = grid.shape[-1]
         x = origin + jnp.where(jnp.isfinite(t), t, 0.0)[None] * directions
@@ -148,7 +150,7 @@ def draw_tiles(
             row[centre:],
             x[:, centre:],
         )
-        rgb = _develop(light * stage.exposure + glow)
+        rgb = _tone_map(light * stage.exposure + glow)
         rgb = jnp.mean(rgb.reshape(3, len(SUBPIXELS), -1), axis=1)
         srgb = jnp.where(
             rgb < 0.0031308,
@@ -162,16 +164,16 @@ def draw_tiles(
     return jax.lax.map(tile, (ids, bounds, world_from_cam, corner))
 
 
-def _develop(light: Array) -> Array:
+def _tone_map(light: Array) -> Array:
     """A film curve: straight in the shadows, bent so that windows do not clip."""
     knee = 0.6
     high = knee + (1.0 - knee) * (1.0 - jnp.exp(-(light - knee) / (1.0 - knee)))
     return jnp.where(light < knee, light, high)
 
 
-@on_host
-def photograph(
-    stage: Stage,
+@on_cpu
+def render_frames(
+    stage: BakedRoom,
     solids: list[Solid],
     world_from_cam: np.ndarray,
     camera: Intrinsics,
@@ -190,7 +192,7 @@ def photograph(
     tiles = columns * lines
     col, row = np.meshgrid(np.arange(columns) * TILE, np.arange(lines) * TILE)
     corners = np.stack([col, row], -1).reshape(-1, 2).astype(np.float32)
-    lens = jnp.array([camera.fx, camera.fy, camera.cx, camera.cy], jnp.float32)
+    pinhole = jnp.array([camera.fx, camera.fy, camera.cx, camera.cy], jnp.float32)
     boxes = np.stack([solid.corners() for solid in solids])
     kinds = np.array([solid.kind for solid in solids])
     lists = [tile_lists(boxes, kinds, pose, camera) for pose in world_from_cam]
@@ -202,13 +204,13 @@ def photograph(
         index = np.minimum(np.arange(start, start + BATCH), work - 1)
         frame, tile = index // tiles, index % tiles
         pairs = list(zip(frame, tile, strict=True))
-        out = draw_tiles(
+        out = render_tiles(
             stage,
             np.stack([lists[f][0][t] for f, t in pairs]),
             np.stack([lists[f][1][t] for f, t in pairs]),
             world_from_cam[frame].astype(np.float32),
             corners[tile],
-            lens,
+            pinhole,
         )
         keep = min(BATCH, work - start)
         host = tuple(np.asarray(part)[:keep] for part in out)
@@ -216,7 +218,7 @@ def photograph(
             progress((start + keep) // tiles - start // tiles)
         return host
 
-    parts = parallel(draw, range(0, work, BATCH))
+    parts = map_in_threads(draw, range(0, work, BATCH))
 
     def assemble(k: int) -> np.ndarray:
         flat = np.concatenate([part[k] for part in parts])

@@ -17,13 +17,13 @@ Number = float | int
 Vector = tuple[Number, Number, Number] | np.ndarray
 
 
-def linear(h: Number, s: Number, v: Number) -> tuple[float, ...]:
+def hsv(h: Number, s: Number, v: Number) -> tuple[float, ...]:
     """Linear RGB reflectance of an sRGB colour given as hue, saturation, value."""
     rgb = colorsys.hsv_to_rgb(h % 1.0, float(np.clip(s, 0, 1)), float(np.clip(v, 0, 1)))
     return tuple(0.9 * c**2.2 for c in rgb)
 
 
-def turn(axis: int, angle: Number) -> np.ndarray:
+def rotate(axis: int, angle: Number) -> np.ndarray:
     """Rotation ``[4 4]`` about a coordinate axis, radians."""
     out = np.eye(4)
     i, j = (axis + 1) % 3, (axis + 2) % 3
@@ -32,7 +32,7 @@ def turn(axis: int, angle: Number) -> np.ndarray:
     return out
 
 
-def move(x: Number, y: Number, z: Number = 0.0) -> np.ndarray:
+def translate(x: Number, y: Number, z: Number = 0.0) -> np.ndarray:
     """Translation ``[4 4]``, metres."""
     out = np.eye(4)
     out[:3, 3] = x, y, z
@@ -48,19 +48,19 @@ class SceneBuilder:
         woods: Material rows of the room's woods; furniture shares them.
         fabrics: Rows of its fabrics.
         paints: Rows of its paints.
-        pale: Row of a plain white.
+        off_white: Row of a plain white.
         metal: Row of a dark metal.
         solids: The parts so far.
         materials: The materials so far.
         light_points: Points on the lamps and windows so far.
-        grains: For each wood its three rows, with the grain along x, y and z.
+        wood_variants: For each wood its three rows, with the grain along x, y and z.
     """
 
     rng: np.random.Generator
     solids: list[Solid] = dataclasses.field(default_factory=list)
     materials: list[Material] = dataclasses.field(default_factory=list)
     light_points: list[LightPoint] = dataclasses.field(default_factory=list)
-    grains: dict[int, list[int]] = dataclasses.field(default_factory=dict)
+    wood_variants: dict[int, list[int]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Mixes the palette of the room."""
@@ -74,16 +74,22 @@ class SceneBuilder:
         self.fabrics = []
         for h in hues:
             s, v = rng.uniform(0.15, 0.6), rng.uniform(0.35, 0.8)
-            a, b = linear(h, s, v), linear(h + 0.03, s, 0.72 * v)
+            a, b = hsv(h, s, v), hsv(h + 0.03, s, 0.72 * v)
             name = str(rng.choice(["plain", "plain", "stripes", "dots", "checker"]))
-            scale = float(rng.uniform(6, 16))
+            pattern_frequency = float(rng.uniform(6, 16))
             self.fabrics.append(
-                self.material(name, a, b, grain=(35.0,) * 3, scale=(scale, scale))
+                self.material(
+                    name,
+                    a,
+                    b,
+                    noise_frequency=(35.0,) * 3,
+                    pattern_frequency=(pattern_frequency, pattern_frequency),
+                )
             )
         self.paints = [
             self.plain(h, rng.uniform(0.1, 0.55), rng.uniform(0.4, 0.9)) for h in hues
         ]
-        self.pale = self.plain(0.1, 0.05, 0.9)
+        self.off_white = self.plain(0.1, 0.05, 0.9)
         self.metal = self.plain(0.6, 0.08, 0.28)
 
     def material(
@@ -96,20 +102,28 @@ class SceneBuilder:
 
     def plain(self, h: float, s: float, v: float, **kwargs) -> int:
         """Adds a nearly uniform colour."""
-        return self.material("plain", linear(h, s, v), linear(h, s, 0.93 * v), **kwargs)
+        return self.material("plain", hsv(h, s, v), hsv(h, s, 0.93 * v), **kwargs)
 
     def wood(self, h: float, s: float, v: float) -> int:
         """Adds a wood; its grain will run along the longest side of each part."""
-        a, b = linear(h, s, v), linear(h - 0.01, s + 0.08, 0.78 * v)
+        a, b = hsv(h, s, v), hsv(h - 0.01, s + 0.08, 0.78 * v)
         rows = []
         for along in range(3):
-            grain = [14.0, 14.0, 14.0]
-            grain[along] = 1.3
-            rows.append(self.material("wood", a, b, grain=tuple(grain), rough=0.2))
-        self.grains[rows[0]] = rows
+            noise_frequency = [14.0, 14.0, 14.0]
+            noise_frequency[along] = 1.3
+            rows.append(
+                self.material(
+                    "wood",
+                    a,
+                    b,
+                    noise_frequency=tuple(noise_frequency),
+                    noise_strength=0.2,
+                )
+            )
+        self.wood_variants[rows[0]] = rows
         return rows[0]
 
-    def any_of(self, rows: list[int]) -> int:
+    def choose(self, rows: list[int]) -> int:
         """Picks one of several material rows."""
         return rows[int(self.rng.integers(len(rows)))]
 
@@ -117,8 +131,8 @@ class SceneBuilder:
         self, kind: int, place: np.ndarray, half: Vector, material: int, **kwargs
     ) -> None:
         half = np.asarray(half, float)
-        if material in self.grains:
-            material = self.grains[material][int(np.argmax(half))]
+        if material in self.wood_variants:
+            material = self.wood_variants[material][int(np.argmax(half))]
         self.solids.append(Solid(kind, place, half, material=material, **kwargs))
 
     def box(
@@ -133,7 +147,7 @@ class SceneBuilder:
         is_shell: bool = False,
     ) -> None:
         """Adds a box of a full size, metres, about a centre in the place's frame."""
-        at = place @ move(*centre)
+        at = place @ translate(*centre)
         at = at if tilt is None else at @ tilt
         self._add(
             BOX,
@@ -144,7 +158,7 @@ class SceneBuilder:
             is_shell=is_shell,
         )
 
-    def tube(
+    def frustum(
         self,
         place: np.ndarray,
         foot: Vector,
@@ -169,12 +183,12 @@ class SceneBuilder:
             tilt: Turns it about its foot.
         """
         top = radius if top is None else top
-        at = place @ move(*foot)
+        at = place @ translate(*foot)
         at = at if tilt is None else at @ tilt
-        at = at @ move(0, 0, height / 2)
+        at = at @ translate(0, 0, height / 2)
         wide, narrow = max(radius, top), min(radius, top)
         if top > radius:  # the unit frustum is widest at its bottom: stand on its head
-            at = at @ turn(0, np.pi)
+            at = at @ rotate(0, np.pi)
         self._add(
             FRUSTUM,
             at,
@@ -184,7 +198,7 @@ class SceneBuilder:
             taper=narrow / wide,
         )
 
-    def ball(
+    def ellipsoid(
         self,
         place: np.ndarray,
         centre: Vector,
@@ -195,11 +209,11 @@ class SceneBuilder:
         tilt: np.ndarray | None = None,
     ) -> None:
         """Adds an ellipsoid."""
-        at = place @ move(*centre)
+        at = place @ translate(*centre)
         at = at if tilt is None else at @ tilt
         self._add(ELLIPSOID, at, radii, class_name=class_name, material=material)
 
-    def light(
+    def point_light(
         self, place: np.ndarray, point: Vector, normal: Vector, power: np.ndarray
     ) -> None:
         """Adds a point of an area light; a zero normal shines everywhere."""

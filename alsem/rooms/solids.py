@@ -20,7 +20,9 @@ import numpy as np
 from alsem.core.arrays import Array, Bool, Float, Int, Leaf
 
 BOX, FRUSTUM, ELLIPSOID = range(3)
-FACES = 6  # charts kept for every solid; frusta use three of them, ellipsoids one
+FACES_PER_SOLID = (
+    6  # charts kept for every solid; frusta use three of them, ellipsoids one
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +138,7 @@ def box_interval(
     return enter, leave
 
 
-def ball_interval(
+def ellipsoid_interval(
     o: Float[Array, "3 #r"], d: Float[Array, "3 r"], taper: Float[Array, ""]
 ) -> tuple[Float[Array, " r"], Float[Array, " r"]]:
     """Where rays ``o + t d``, ``[3 r]`` local, are inside the unit ball."""
@@ -182,7 +184,7 @@ def frustum_interval(
     return jnp.where(missed, jnp.inf, enter + t_mid), leave + t_mid
 
 
-INTERVALS = (box_interval, frustum_interval, ball_interval)
+INTERVALS = (box_interval, frustum_interval, ellipsoid_interval)
 
 
 def closest_hit(

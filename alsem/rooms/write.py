@@ -12,10 +12,10 @@ from PIL import Image
 
 from alsem.core.errors import InputError
 from alsem.core.types import Intrinsics
-from alsem.rooms.bake import light_room
-from alsem.rooms.camera_paths import walks
+from alsem.rooms.camera_paths import camera_paths
 from alsem.rooms.layout import CLASS_IDS, furnish
-from alsem.rooms.render import Images, photograph
+from alsem.rooms.light_baking import bake_light
+from alsem.rooms.render import Images, render_frames
 
 VERSION = 1  # raise it whenever the same seed would give other images
 SEQUENCES = ("Sequence_1", "Sequence_2")
@@ -54,10 +54,10 @@ def render_room(
     """
     _check(seed, width, height, train_frames, test_frames)
     room = furnish(seed)
-    train, test = walks(room, seed, train_frames, test_frames)
-    stage = light_room(room.solids, room.materials, room.lights, room.size, CLASS_IDS)
+    train, test = camera_paths(room, seed, train_frames, test_frames)
+    stage = bake_light(room.solids, room.materials, room.lights, room.size, CLASS_IDS)
     poses = np.concatenate([train, test])
-    seen = photograph(stage, room.solids, poses, intrinsics(width, height), progress)
+    seen = render_frames(stage, room.solids, poses, intrinsics(width, height), progress)
 
     def part(frames: slice) -> Images:
         return Images(seen.rgb[frames], seen.depth_z[frames], seen.class_id[frames])
@@ -100,7 +100,7 @@ def write_room(
     """
     _check(seed, width, height, train_frames, test_frames)
     folder = pathlib.Path(out_dir) / f"room_{seed}"
-    info = _info(seed, width, height, (train_frames, test_frames))
+    info = _metadata(seed, width, height, (train_frames, test_frames))
     if folder.exists():
         _require_same(folder, info)
         return folder
@@ -150,7 +150,7 @@ def _check(
             raise InputError(f"{name}_frames is {frames}; give 1 to 100000")
 
 
-def _info(seed: int, width: int, height: int, frames: tuple[int, int]) -> dict:
+def _metadata(seed: int, width: int, height: int, frames: tuple[int, int]) -> dict:
     camera = intrinsics(width, height)
     return {
         "scene": f"room_{seed}",

@@ -13,10 +13,10 @@ from PIL import Image
 
 from alsem.core.errors import InputError
 from alsem.rooms import CLASS_IDS, furnish, light_charts, render_room, write_room
-from alsem.rooms.camera_paths import walks
-from alsem.rooms.layout import _Plan
+from alsem.rooms.camera_paths import camera_paths
+from alsem.rooms.layout import FloorPlan
 from alsem.rooms.render import MAX_SOLIDS, tile_lists
-from alsem.rooms.scene_builder import move, turn
+from alsem.rooms.scene_builder import rotate, translate
 from alsem.rooms.solids import (
     BOX,
     ELLIPSOID,
@@ -69,9 +69,14 @@ def is_inside(solid, points):
 
 def pixel_rays(world_from_cam, rows, columns):
     """Rays of pixels whose camera z component is one."""
-    lens = intrinsics(WIDTH, HEIGHT)
+    pinhole = intrinsics(WIDTH, HEIGHT)
     cam = np.stack(
-        [(columns - lens.cx) / lens.fx, (rows - lens.cy) / lens.fy, 1 + 0.0 * rows], -1
+        [
+            (columns - pinhole.cx) / pinhole.fx,
+            (rows - pinhole.cy) / pinhole.fy,
+            1 + 0.0 * rows,
+        ],
+        -1,
     )
     return world_from_cam[:3, 3], cam @ world_from_cam[:3, :3].T
 
@@ -81,7 +86,7 @@ def pixel_rays(world_from_cam, rows, columns):
 )
 def test_a_ray_enters_and_leaves_a_solid_where_its_definition_says(kind, taper):
     rng = np.random.default_rng(kind)
-    place = move(0.3, -0.2, 0.5) @ turn(0, 0.7) @ turn(2, 1.1)
+    place = translate(0.3, -0.2, 0.5) @ rotate(0, 0.7) @ rotate(2, 1.1)
     solid = Solid(kind, place, np.array([0.5, 0.3, 0.4]), "table", 0, taper)
     table = solid_table([solid], CLASS_IDS, rows=1)
     away = rng.normal(size=(400, 3))
@@ -132,7 +137,7 @@ def test_depth_and_class_are_those_of_an_independent_ray_cast(room, sequences):
 
 def test_depth_and_pose_carry_pixels_from_one_frame_to_another(sequences):
     images, world_from_cam = sequences["Sequence_1"]
-    lens = intrinsics(WIDTH, HEIGHT)
+    pinhole = intrinsics(WIDTH, HEIGHT)
     rows, columns = map(np.ravel, np.mgrid[:HEIGHT, :WIDTH])
     same_surface = []
     for a in range(0, TRAIN - 1, 5):
@@ -142,8 +147,10 @@ def test_depth_and_pose_carry_pixels_from_one_frame_to_another(sequences):
         x_cam = (x_world - world_from_cam[b, :3, 3]) @ world_from_cam[b, :3, :3]
         ahead = x_cam[:, 2] > 0.1
         x_cam = x_cam[ahead]
-        column = np.round(lens.fx * x_cam[:, 0] / x_cam[:, 2] + lens.cx).astype(int)
-        row = np.round(lens.fy * x_cam[:, 1] / x_cam[:, 2] + lens.cy).astype(int)
+        column = np.round(pinhole.fx * x_cam[:, 0] / x_cam[:, 2] + pinhole.cx).astype(
+            int
+        )
+        row = np.round(pinhole.fy * x_cam[:, 1] / x_cam[:, 2] + pinhole.cy).astype(int)
         seen = (row >= 0) & (row < HEIGHT) & (column >= 0) & (column < WIDTH)
         there = images.depth_z[b, row[seen], column[seen]]
         close = abs(there - x_cam[seen, 2]) < 0.1  # a pixel is 3 cm wide at 1.5 m
@@ -172,7 +179,7 @@ def test_cameras_keep_clear_of_furniture_and_stay_in_the_room(seed):
     directions = np.random.default_rng(0).normal(size=(200, 3))
     ball = np.concatenate([np.zeros((1, 3)), directions])
     ball[1:] *= 0.34 / np.linalg.norm(directions, axis=-1, keepdims=True)
-    for world_from_cam in walks(room, seed, 40, 20):
+    for world_from_cam in camera_paths(room, seed, 40, 20):
         centre = world_from_cam[:, :3, 3]
         assert np.all(centre > 0.34) and np.all(centre < room.size - 0.34)
         rotation = world_from_cam[:, :3, :3]
@@ -185,7 +192,7 @@ def test_cameras_keep_clear_of_furniture_and_stay_in_the_room(seed):
 
 
 def test_a_walk_is_closed():
-    world_from_cam, _ = walks(furnish(SEED), SEED, 240, 10)
+    world_from_cam, _ = camera_paths(furnish(SEED), SEED, 240, 10)
     step = np.linalg.norm(np.diff(world_from_cam[:, :3, 3], axis=0), axis=-1)
     last = np.linalg.norm(world_from_cam[0, :3, 3] - world_from_cam[-1, :3, 3])
     assert last <= 1.2 * step.max()
@@ -197,7 +204,7 @@ def test_a_walk_is_closed():
 
 def test_tiles_leave_out_no_solid_that_a_ray_hits(room):
     table = solid_table(room.solids, CLASS_IDS, rows=MAX_SOLIDS)
-    world_from_cam = walks(room, SEED, 6, 1)[0][4]
+    world_from_cam = camera_paths(room, SEED, 6, 1)[0][4]
     boxes = np.stack([solid.corners() for solid in room.solids])
     kinds = np.array([solid.kind for solid in room.solids])
     ids, bounds = tile_lists(boxes, kinds, world_from_cam, intrinsics(WIDTH, HEIGHT))
@@ -226,7 +233,7 @@ def test_no_ray_slips_out_between_walls(room):
     edges = np.concatenate(
         [np.where(np.arange(3) == i, along, along > 0.5) for i in range(3)]
     )
-    origin = walks(room, SEED, 1, 1)[0][0, :3, 3]
+    origin = camera_paths(room, SEED, 1, 1)[0][0, :3, 3]
     rays = edges * room.size - origin
     t, _ = closest_hit(
         table,
@@ -239,13 +246,13 @@ def test_no_ray_slips_out_between_walls(room):
 
 
 def test_claimed_space_is_not_given_twice():
-    plan = _Plan(np.random.default_rng(0), np.array([4.0, 4.0, 2.5]))
+    plan = FloorPlan(np.random.default_rng(0), np.array([4.0, 4.0, 2.5]))
     box = [(-0.5, 0.5, 0.0, 1.0, 0.0, 1.0)]
-    assert plan.claim(move(2, 0), box)
-    assert not plan.claim(move(2.9, 0.5), box)
-    assert plan.claim(move(2, 0, 1.0), box)  # on top is free
-    assert not plan.claim(move(0.3, 2), box)  # through the wall
-    assert plan.claim(move(4, 2) @ turn(2, np.pi / 2), box)
+    assert plan.claim(translate(2, 0), box)
+    assert not plan.claim(translate(2.9, 0.5), box)
+    assert plan.claim(translate(2, 0, 1.0), box)  # on top is free
+    assert not plan.claim(translate(0.3, 2), box)  # through the wall
+    assert plan.claim(translate(4, 2) @ rotate(2, np.pi / 2), box)
 
 
 @pytest.fixture(scope="module")
@@ -303,7 +310,9 @@ def test_another_seed_gives_another_room(room):
     assert not np.allclose(room.size, other.size)
     assert len(room.solids) != len(other.solids)
     assert room.materials[0] != other.materials[0]
-    assert not np.allclose(walks(room, SEED, 2, 1)[0], walks(other, SEED + 1, 2, 1)[0])
+    assert not np.allclose(
+        camera_paths(room, SEED, 2, 1)[0], camera_paths(other, SEED + 1, 2, 1)[0]
+    )
 
 
 def test_a_finished_room_is_kept_and_a_different_one_is_not_overwritten(

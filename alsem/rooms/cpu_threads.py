@@ -12,7 +12,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def on_host(function: Callable[P, R]) -> Callable[P, R]:
+def on_cpu(function: Callable[P, R]) -> Callable[P, R]:
     """Runs a function on the CPU: loops over short lists suit no accelerator."""
 
     @functools.wraps(function)
@@ -27,8 +27,8 @@ def on_host(function: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-def parallel(function: Callable[..., R], items: Iterable) -> list[R]:
+def map_in_threads(function: Callable[..., R], items: Iterable) -> list[R]:
     """Maps in threads, because short loops leave a second core idle."""
     workers = min(os.cpu_count() or 1, 8)
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(on_host(function), items))
+        return list(pool.map(on_cpu(function), items))

@@ -8,11 +8,11 @@ import numpy as np
 
 from alsem.core.arrays import Array
 from alsem.rooms import light_maps as lighting
-from alsem.rooms.host_pool import on_host, parallel
-from alsem.rooms.light_charts import lay_out
-from alsem.rooms.light_maps import LightMap, LightPoint, Lights, light_table
+from alsem.rooms.cpu_threads import map_in_threads, on_cpu
+from alsem.rooms.light_charts import texel_layout
+from alsem.rooms.light_maps import LightMap, LightPoint, LightTable, light_table
 from alsem.rooms.materials import Material, MaterialTable, material_table
-from alsem.rooms.render import BATCH, MAX_SOLIDS, Stage, draw_tiles
+from alsem.rooms.render import BATCH, MAX_SOLIDS, BakedRoom, render_tiles
 from alsem.rooms.solids import Solid, SolidTable, solid_table
 
 MAX_TEXELS = 65536
@@ -20,14 +20,14 @@ MAX_LIGHTS = 64
 BAKE_BATCH = 2048  # texels a call
 
 
-@on_host
-def light_room(
+@on_cpu
+def bake_light(
     solids: list[Solid],
     materials: list[Material],
     lights: list[LightPoint],
     room_size: np.ndarray,
     class_ids: dict[str, int],
-) -> Stage:
+) -> BakedRoom:
     """Bakes the light of a room and sets the exposure.
 
     Args:
@@ -44,7 +44,7 @@ def light_room(
     bounds = jnp.asarray(
         np.searchsorted([s.kind for s in solids], [0, 1, 2, 3]), jnp.int32
     )
-    charts, points, normals = lay_out(solids, room_size, rows=MAX_SOLIDS)
+    charts, points, normals = texel_layout(solids, room_size, rows=MAX_SOLIDS)
     count = len(points)
     if count > MAX_TEXELS:
         raise ValueError(f"{count} texels do not fit in {MAX_TEXELS}")
@@ -55,7 +55,9 @@ def light_room(
 
     def fill(step: Callable, channels: int) -> np.ndarray:
         out = np.zeros((MAX_TEXELS, channels), np.float32)
-        parts = parallel(lambda i: np.asarray(step(texels[i : i + BAKE_BATCH])), starts)
+        parts = map_in_threads(
+            lambda i: np.asarray(step(texels[i : i + BAKE_BATCH])), starts
+        )
         out[: len(starts) * BAKE_BATCH] = np.concatenate(parts)
         return out
 
@@ -68,7 +70,7 @@ def light_room(
     light = LightMap(jnp.asarray(charts), jnp.asarray(direct))
     ambient = jnp.asarray(0.5 * mean)
     bounced = fill(
-        lambda part: lighting.gathered_light(
+        lambda part: lighting.indirect_light(
             table, ids, bounds, palette, light, part, ambient
         ),
         3,
@@ -77,13 +79,13 @@ def light_room(
     total[:, :3] += bounced * direct[:, 3:]
     level = np.median(total[:count][direct[:count, 3] > 0][:, :3].mean(axis=-1))
     light = LightMap(light.charts, jnp.asarray(total))
-    return Stage(table, palette, light, jnp.float32(0.42 / max(level, 1e-6)))
+    return BakedRoom(table, palette, light, jnp.float32(0.42 / max(level, 1e-6)))
 
 
 def _compile(
     solids: SolidTable,
     materials: MaterialTable,
-    lights: Lights,
+    lights: LightTable,
     ids: Array,
     charts: np.ndarray,
     texels: np.ndarray,
@@ -91,7 +93,7 @@ def _compile(
     """Compiles the three kernels side by side, by running each on an empty room."""
     empty = jnp.zeros(4, jnp.int32)
     light = LightMap(jnp.asarray(charts), jnp.zeros((MAX_TEXELS, 4)))
-    stage = Stage(solids, materials, light, jnp.float32(1.0))
+    stage = BakedRoom(solids, materials, light, jnp.float32(1.0))
     part = texels[:BAKE_BATCH]
     tiles = (
         np.zeros((BATCH, MAX_SOLIDS), np.int32),
@@ -101,9 +103,9 @@ def _compile(
     )
     kernels = [
         lambda: lighting.direct_light(solids, ids, empty, lights, part),
-        lambda: lighting.gathered_light(
+        lambda: lighting.indirect_light(
             solids, ids, empty, materials, light, part, jnp.zeros(3)
         ),
-        lambda: draw_tiles(stage, *tiles, jnp.ones(4)),
+        lambda: render_tiles(stage, *tiles, jnp.ones(4)),
     ]
-    parallel(lambda kernel: jax.block_until_ready(kernel()), kernels)
+    map_in_threads(lambda kernel: jax.block_until_ready(kernel()), kernels)
