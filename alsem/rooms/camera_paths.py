@@ -1,4 +1,4 @@
-"""Where the cameras go: two closed walks through the room, clear of furniture."""
+"""Camera paths: two closed loops through the room that keep clear of furniture."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ CLEARANCE_M = 0.35
 def clearance(room: Room, points: np.ndarray) -> np.ndarray:
     """Distance ``[n]`` from points ``[n 3]`` to furniture and walls, metres.
 
-    Round solids count as their bounding boxes, so it is never overestimated.
+    Round solids count as their bounding boxes, so the result is a lower bound.
     """
     nearest = np.minimum(points, room.size - points).min(axis=-1)
     for solid in room.solids:
@@ -27,11 +27,11 @@ def clearance(room: Room, points: np.ndarray) -> np.ndarray:
 def level_cameras(
     position: np.ndarray, yaw: np.ndarray, pitch: np.ndarray
 ) -> np.ndarray:
-    """Level cameras ``[n 4 4]`` (OpenCV axes) at positions ``[n 3]``.
+    """Poses ``[n 4 4]`` (OpenCV axes) of cameras without roll at positions ``[n 3]``.
 
     Args:
         position: World, metres.
-        yaw: ``[n]`` heading from +x towards +y, radians.
+        yaw: ``[n]`` from +x towards +y, radians.
         pitch: ``[n]`` above the horizon, radians.
     """
     forward = np.stack(
@@ -48,7 +48,7 @@ def level_cameras(
 def _clear_loop(
     room: Room, rng: np.random.Generator, phase: np.ndarray, low: float, high: float
 ) -> np.ndarray:
-    """Positions ``[n 3]`` of a rounded loop, as wide as clearance allows."""
+    """Positions ``[n 3]`` on a rounded loop, as wide as the clearance allows."""
     turns = phase / (2 * np.pi)
     wide = np.concatenate([np.linspace(1.0, 0.15, 18), np.full(40, 0.3)])
     for scale in wide:
@@ -63,16 +63,16 @@ def _clear_loop(
         points = np.concatenate([centre + reach * flat, height[:, None]], axis=-1)
         if clearance(room, points).min() >= CLEARANCE_M:
             return points
-    raise RuntimeError("no clear walk through this room")
+    raise RuntimeError("no camera path clear of furniture in this room")
 
 
 def camera_paths(
     room: Room, seed: int, train_frames: int, test_frames: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cameras ``[n 4 4]`` of Sequence_1 and Sequence_2.
+    """Camera poses ``[n 4 4]`` of the training and the test sequence.
 
-    The first goes twice round the room in small steps and looks across it and to
-    both sides; the second goes the other way in larger steps, lower and higher.
+    The first goes round the room twice and looks across it and to both sides; the
+    second goes the other way, over a larger range of heights.
     """
     rng = np.random.default_rng([seed, 7])
     phase = 4 * np.pi * np.arange(train_frames) / train_frames

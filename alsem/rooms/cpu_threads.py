@@ -1,4 +1,8 @@
-"""Runs work on the processor, on all its cores."""
+"""Runs JAX functions on the CPU, on all of its cores.
+
+Why not on the accelerator: the renderer loops over short lists of solids, which suits
+no accelerator, and its images then depend on no driver.
+"""
 
 import concurrent.futures
 import functools
@@ -13,13 +17,13 @@ R = TypeVar("R")
 
 
 def on_cpu(function: Callable[P, R]) -> Callable[P, R]:
-    """Runs a function on the CPU: loops over short lists suit no accelerator."""
+    """Decorates a function so that its JAX computations run on the CPU."""
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             device = jax.local_devices(backend="cpu")[0]
-        except RuntimeError:  # a list of platforms without the CPU
+        except RuntimeError:  # JAX_PLATFORMS leaves the CPU out
             return function(*args, **kwargs)
         with jax.default_device(device):
             return function(*args, **kwargs)
@@ -28,7 +32,10 @@ def on_cpu(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def map_in_threads(function: Callable[..., R], items: Iterable) -> list[R]:
-    """Maps in threads, because short loops leave a second core idle."""
+    """Maps a function over items in threads, results in the order of the items.
+
+    One jitted loop over short arrays keeps only one core busy.
+    """
     workers = min(os.cpu_count() or 1, 8)
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         return list(pool.map(on_cpu(function), items))

@@ -1,6 +1,7 @@
-"""Pieces of furniture, each built at a place from boxes, frusta and ellipsoids.
+"""Furniture, built at a place from boxes, frusta and ellipsoids.
 
-A piece against a wall has its back at y = 0 and faces +y; a free one is centred.
+A piece against a wall has its back at y = 0 and faces +y; a free-standing one is
+centred. Lengths are in metres.
 """
 
 import numpy as np
@@ -10,7 +11,7 @@ from alsem.rooms.scene_builder import SceneBuilder, hsv, rotate, translate
 
 
 def sofa(scene: SceneBuilder, place: np.ndarray, width: float) -> None:
-    """A sofa 0.9 m deep with two or three seats, and cushions on it."""
+    """Adds a sofa 0.9 m deep with two or three seats and cushions."""
     fabric, arm = scene.choose(scene.fabrics), scene.rng.uniform(0.14, 0.22)
     seat_z, back_z = 0.42, scene.rng.uniform(0.78, 0.88)
     inner = width - 2 * arm
@@ -49,7 +50,7 @@ def sofa(scene: SceneBuilder, place: np.ndarray, width: float) -> None:
 def chair(
     scene: SceneBuilder, place: np.ndarray, wood: int, seat: int, style: int
 ) -> None:
-    """A chair centred on its seat, facing +y."""
+    """Adds a chair, centred on its seat and facing +y."""
     size, height = 0.42, 0.45
     leg = 0.035
     for x in (-1, 1):
@@ -76,7 +77,7 @@ def chair(
 def dining_group(
     scene: SceneBuilder, place: np.ndarray, length: float, depth: float, chairs: int
 ) -> None:
-    """A laid table with two to four chairs, centred, its length along x."""
+    """Adds a table laid for two to four and chairs, centred, its length along x."""
     wood, top_z = scene.choose(scene.woods), 0.75
     around = [(-1, 1), (1, -1), (1, 1), (-1, -1)][:chairs]
     if scene.rng.uniform() < 0.35:
@@ -119,7 +120,7 @@ def dining_group(
 
 
 def coffee_table(scene: SceneBuilder, place: np.ndarray) -> None:
-    """A low table with a bowl, a cup and some books, centred."""
+    """Adds a low table with a bowl, a cup and some books, centred."""
     wood, length, depth, top_z = scene.choose(scene.woods), 0.95, 0.52, 0.42
     scene.box(place, (0, 0, top_z - 0.015), (length, depth, 0.03), wood, "table")
     scene.box(place, (0, 0, 0.16), (length - 0.1, depth - 0.08, 0.02), wood, "table")
@@ -145,7 +146,7 @@ def coffee_table(scene: SceneBuilder, place: np.ndarray) -> None:
 
 
 def shelf(scene: SceneBuilder, place: np.ndarray, width: float, height: float) -> None:
-    """A bookcase 0.3 m deep: back, uprights, boards, and rows of books."""
+    """Adds a bookcase 0.3 m deep: back, uprights, boards, and rows of books."""
     wood, depth, thick = scene.choose([*scene.woods, scene.off_white]), 0.3, 0.025
     levels = int(scene.rng.integers(4, 6))
     scene.box(place, (0, 0.01, height / 2), (width, 0.02, height), wood, "shelf")
@@ -170,7 +171,7 @@ def shelf(scene: SceneBuilder, place: np.ndarray, width: float, height: float) -
 def cabinet(
     scene: SceneBuilder, place: np.ndarray, width: float, height: float
 ) -> None:
-    """A cabinet 0.42 m deep with doors or drawers and their knobs."""
+    """Adds a cabinet 0.42 m deep with doors or drawers and their knobs."""
     body, front = (
         scene.choose([*scene.woods, scene.off_white]),
         scene.choose([*scene.woods, scene.off_white, scene.paints[1]]),
@@ -218,12 +219,12 @@ def cabinet(
 
 
 def television(scene: SceneBuilder, place: np.ndarray, width: float) -> None:
-    """A television standing on what is below; its picture glows a little."""
+    """Adds a television with a stand; its screen emits a little light."""
     tall = width * 0.57
     frame = scene.plain(0.6, 0.1, 0.12)
     h = scene.rng.uniform()
     kind = str(scene.rng.choice(["horizon", "blocks", "rings"]))
-    picture = scene.material(
+    screen = scene.material(
         kind,
         hsv(h, 0.7, 0.35),
         hsv(h + 0.4, 0.6, 0.5),
@@ -238,13 +239,13 @@ def television(scene: SceneBuilder, place: np.ndarray, width: float) -> None:
         place,
         (0, y + 0.022, 0.1 + tall / 2),
         (width - 0.04, 0.006, tall - 0.04),
-        picture,
+        screen,
         "tv",
     )
 
 
 def sideboard(scene: SceneBuilder, place: np.ndarray, width: float) -> None:
-    """A chest of drawers with a lamp and ornaments on top."""
+    """Adds a cabinet with a lamp and ornaments on top."""
     height = scene.rng.uniform(0.78, 0.9)
     cabinet(scene, place, width, height)
     top = place @ translate(0, 0.22, height + 0.025)

@@ -1,7 +1,7 @@
-"""Furnishes a room: which pieces there are and where they stand.
+"""Room layout: which pieces of furniture there are and where they stand.
 
-Pieces claim boxes of space and are tried at random places until nothing overlaps.
-A room that cannot be furnished is thrown away and the next one is drawn.
+Pieces reserve boxes of space, and are tried at random places until they overlap none
+(rejection sampling). A room that cannot be completed is drawn anew.
 """
 
 import dataclasses
@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 
 from alsem.rooms import furniture, props, walls
-from alsem.rooms.light_maps import LightPoint
+from alsem.rooms.lights import LightPoint
 from alsem.rooms.materials import Material
 from alsem.rooms.scene_builder import SceneBuilder, rotate, translate
 from alsem.rooms.solids import Solid
@@ -47,7 +47,7 @@ class Room:
 
     Attributes:
         size: ``[3]`` metres; the inside spans 0 to this.
-        solids: Everything in it, sorted by kind.
+        solids: All solids, sorted by kind.
         materials: Their materials.
         lights: Points on its lamps and windows.
     """
@@ -59,19 +59,27 @@ class Room:
 
 
 class _NoSpace(Exception):
-    pass
+    """No free place was found for a piece."""
 
 
 @dataclasses.dataclass
 class FloorPlan:
-    """The space claimed so far, as boxes ``[2 3]`` (low, high corner)."""
+    """Space that is taken, as axis-aligned boxes.
+
+    A box in the frame of a place is given as ``(x0, x1, y0, y1, z0, z1)``, metres.
+
+    Attributes:
+        rng: Source of the random places.
+        size: ``[3]`` of the room, metres.
+        reserved: Boxes ``[2 3]`` (low, high corner) in the world, metres.
+    """
 
     rng: np.random.Generator
     size: np.ndarray
-    claimed: list[np.ndarray] = dataclasses.field(default_factory=list)
+    reserved: list[np.ndarray] = dataclasses.field(default_factory=list)
 
     def wall_place(self, width: float, wall: int | None = None) -> np.ndarray:
-        """A random place at a wall, with the wall behind it."""
+        """Draws a place at a wall, with the wall behind it."""
         wall = int(self.rng.integers(4)) if wall is None else wall
         length = self.size[wall % 2]
         along = self.rng.uniform(width / 2 + 0.02, length - width / 2 - 0.02)
@@ -79,59 +87,69 @@ class FloorPlan:
         at = [(along, 0), (x, along), (x - along, y), (0, y - along)][wall]
         return translate(*at) @ rotate(2, wall * np.pi / 2)
 
-    def claim(self, place: np.ndarray, boxes: list[tuple]) -> bool:
-        """Claims boxes ``(x0, x1, y0, y1, z0, z1)`` at a place if all are free."""
+    def reserve(self, place: np.ndarray, boxes: list[tuple]) -> bool:
+        """Reserves boxes at a place if all are free, and returns whether they are."""
         new = []
         for x0, x1, y0, y1, z0, z1 in boxes:
             ends = np.array([[x0, y0, z0], [x1, y1, z1]]) @ place[:3, :3].T
             ends = np.sort(ends + place[:3, 3], axis=0)
             if np.any(ends[0] < -1e-6) or np.any(ends[1] > self.size + 1e-6):
                 return False
-            for other in self.claimed:
+            for other in self.reserved:
                 if np.all(ends[0] < other[1]) and np.all(ends[1] > other[0]):
                     return False
             new.append(ends)
-        self.claimed += new
+        self.reserved += new
         return True
 
     def at_wall(
         self, width: float, boxes: list[tuple], wall: int | None = None
     ) -> np.ndarray:
-        """Finds a place at a wall and claims it.
+        """Finds a place at a wall, any or one of the four, and reserves it.
 
         Raises:
-            _NoSpace: If none was found.
+            _NoSpace: None was found.
         """
         for _ in range(PLACEMENT_ATTEMPTS):
             place = self.wall_place(width, wall)
-            if self.claim(place, boxes):
+            if self.reserve(place, boxes):
                 return place
         raise _NoSpace
 
-    def free(self, boxes: list[tuple], reach: tuple[float, float]) -> np.ndarray:
-        """Finds a free-standing place, turned by a multiple of 90 degrees."""
+    def free_standing(
+        self, boxes: list[tuple], half_size: tuple[float, float]
+    ) -> np.ndarray:
+        """Finds a place away from walls, rotated by a multiple of 90 degrees.
+
+        Args:
+            boxes: The space to reserve.
+            half_size: Half extents of it along x and y, metres.
+
+        Raises:
+            _NoSpace: None was found.
+        """
         for _ in range(PLACEMENT_ATTEMPTS):
             quarter = int(self.rng.integers(4))
-            rx, ry = reach if quarter % 2 == 0 else reach[::-1]
+            rx, ry = half_size if quarter % 2 == 0 else half_size[::-1]
             if 2 * rx > self.size[0] or 2 * ry > self.size[1]:
                 continue
             x = self.rng.uniform(rx, self.size[0] - rx)
             y = self.rng.uniform(ry, self.size[1] - ry)
             place = translate(x, y) @ rotate(2, quarter * np.pi / 2)
-            if self.claim(place, boxes):
+            if self.reserve(place, boxes):
                 return place
         raise _NoSpace
 
 
 def furnish(seed: int) -> Room:
-    """Draws the room of a seed."""
+    """Draws and furnishes the room of a seed."""
     for attempt in range(1000):
         rng = np.random.default_rng([seed, attempt])
         try:
             return _draw_room(rng)
         except _NoSpace:
             continue
-    raise RuntimeError(f"seed {seed}: no room could be furnished")
+    raise RuntimeError(f"seed {seed}: no layout found")
 
 
 def _draw_room(rng: np.random.Generator) -> Room:
@@ -156,7 +174,7 @@ def _draw_room(rng: np.random.Generator) -> Room:
 
 
 def _living_corner(plan: FloorPlan, scene: SceneBuilder) -> None:
-    """Sofa, rug and coffee table, and the television where it can be seen."""
+    """Sofa, rug and coffee table, and a television on the opposite wall if it fits."""
     width = float(scene.rng.uniform(1.7, 2.15))
     half = width / 2 + 0.05
     wall = int(scene.rng.integers(4))
@@ -187,7 +205,7 @@ def _dining_corner(plan: FloorPlan, scene: SceneBuilder) -> None:
         float(scene.rng.uniform(0.75, 0.85)),
     )
     rx, ry = length / 2 + 0.12, depth / 2 + 0.62
-    place = plan.free([(-rx, rx, -ry, ry, 0, 1.1)], (rx, ry))
+    place = plan.free_standing([(-rx, rx, -ry, ry, 0, 1.1)], (rx, ry))
     furniture.dining_group(scene, place, length, depth, int(scene.rng.integers(2, 5)))
     props.pendant(scene, place, plan.size[2])
 

@@ -1,4 +1,4 @@
-"""Small things: books, tableware, food, lamps, plants, ornaments, baskets."""
+"""Small objects: books, tableware, food, lamps, plants, ornaments, baskets."""
 
 import numpy as np
 
@@ -8,8 +8,8 @@ from alsem.rooms.scene_builder import SceneBuilder, hsv, rotate, translate
 def books(
     scene: SceneBuilder, place: np.ndarray, width: float, height: float, depth: float
 ) -> None:
-    """A row of books from x = 0 to about ``width`` on a board 0.3 m deep."""
-    covers = [m for m in scene.paints]
+    """Adds a row of books from x = 0 to about ``width`` on a board 0.3 m deep."""
+    covers = list(scene.paints)
     for _ in range(2):
         h, s = scene.rng.uniform(), scene.rng.uniform(0.2, 0.8)
         spine = hsv(h, s, scene.rng.uniform(0.25, 0.8))
@@ -30,13 +30,13 @@ def books(
 
 
 def fruit_bowl(scene: SceneBuilder, place: np.ndarray) -> None:
-    """A bowl with a heap of fruit."""
+    """Adds a bowl of fruit."""
     clay = scene.choose([scene.off_white, *scene.paints])
     scene.frustum(place, (0, 0, 0), 0.08, 0.075, clay, "tableware", top=0.15)
     hue = scene.rng.choice([0.02, 0.08, 0.14, 0.27])
     for i in range(5):
         angle = i * 2 * np.pi / 4
-        spread = 0.0 if i == 4 else 0.07
+        offset = 0.0 if i == 4 else 0.07
         fruit_colour = hsv(
             hue + scene.rng.uniform(-0.02, 0.03), 0.8, scene.rng.uniform(0.6, 0.9)
         )
@@ -47,14 +47,14 @@ def fruit_bowl(scene: SceneBuilder, place: np.ndarray) -> None:
             noise_frequency=(25.0,) * 3,
         )
         size = scene.rng.uniform(0.042, 0.05)
-        at = (spread * np.cos(angle), spread * np.sin(angle), 0.095 + 0.055 * (i == 4))
+        at = (offset * np.cos(angle), offset * np.sin(angle), 0.095 + 0.055 * (i == 4))
         scene.ellipsoid(place, at, (size, size, 0.95 * size), skin, "food")
 
 
 def table_setting(
     scene: SceneBuilder, place: np.ndarray, length: float, depth: float
 ) -> None:
-    """Plates, cups, bread, a bottle and a fruit bowl on a table top."""
+    """Adds plates, cups, bread, a bottle and a fruit bowl on a table top."""
     china = scene.choose([scene.off_white, *scene.paints])
     for along, side in ((-0.25, 1), (0.25, -1), (0.25, 1)):
         x, y = along * length, side * (depth / 2 - 0.17)
@@ -92,7 +92,7 @@ def table_setting(
 def _shade_lights(
     scene: SceneBuilder, place: np.ndarray, z: float, radius: float, power: float
 ) -> None:
-    """Eight light points around a shade."""
+    """Adds eight light points around a lampshade."""
     for i in range(8):
         angle = i * np.pi / 4
         at = (radius * np.cos(angle), radius * np.sin(angle), z + 0.05 * (-1) ** i)
@@ -115,7 +115,7 @@ def _shade_material(scene: SceneBuilder, emission: float) -> int:
 
 
 def table_lamp(scene: SceneBuilder, place: np.ndarray) -> None:
-    """A lamp about 0.45 m tall."""
+    """Adds a lamp about 0.45 m tall."""
     foot = scene.choose([scene.metal, *scene.paints, *scene.woods])
     scene.ellipsoid(place, (0, 0, 0.1), (0.075, 0.075, 0.1), foot, "lamp")
     scene.frustum(place, (0, 0, 0.18), 0.012, 0.1, scene.metal, "lamp")
@@ -126,7 +126,7 @@ def table_lamp(scene: SceneBuilder, place: np.ndarray) -> None:
 
 
 def floor_lamp(scene: SceneBuilder, place: np.ndarray) -> None:
-    """A standing lamp about 1.6 m tall, centred."""
+    """Adds a standing lamp about 1.6 m tall, centred."""
     height = scene.rng.uniform(1.35, 1.5)
     scene.frustum(place, (0, 0, 0), 0.15, 0.025, scene.metal, "lamp")
     scene.frustum(place, (0, 0, 0.025), 0.016, height, scene.metal, "lamp")
@@ -143,7 +143,7 @@ def floor_lamp(scene: SceneBuilder, place: np.ndarray) -> None:
 
 
 def pendant(scene: SceneBuilder, place: np.ndarray, ceiling: float) -> None:
-    """A lamp hung from the ceiling."""
+    """Adds a lamp that hangs from the ceiling."""
     low = ceiling - scene.rng.uniform(0.42, 0.5)
     radius = scene.rng.uniform(0.2, 0.28)
     shade = scene.choose([scene.off_white, scene.metal, *scene.paints])
@@ -158,7 +158,7 @@ def pendant(scene: SceneBuilder, place: np.ndarray, ceiling: float) -> None:
         far, angle = radius * np.sqrt((i + 0.5) / 16), i * 2.39996
         at = (far * np.cos(angle), far * np.sin(angle), low - 0.03)
         scene.point_light(place, at, (0, 0, -1), 3.4 / 16 * np.array([1.0, 0.88, 0.72]))
-    # What the shade and the ceiling scatter upwards.
+    # Light that the shade and the ceiling scatter upwards.
     for i in range(4):
         angle = i * np.pi / 2
         at = (0.35 * np.cos(angle), 0.35 * np.sin(angle), low + 0.1)
@@ -166,7 +166,7 @@ def pendant(scene: SceneBuilder, place: np.ndarray, ceiling: float) -> None:
 
 
 def plant(scene: SceneBuilder, place: np.ndarray, height: float, radius: float) -> None:
-    """A potted plant, centred: pot, soil, stems and a crown of leaves."""
+    """Adds a potted plant, centred: pot, soil, stem and leaves."""
     pot = scene.choose([*scene.paints, scene.off_white, scene.woods[1]])
     pot_r, pot_h = 0.55 * radius, 0.3 * height
     scene.frustum(place, (0, 0, 0), 0.72 * pot_r, pot_h, pot, "plant", top=pot_r)
@@ -198,7 +198,7 @@ def plant(scene: SceneBuilder, place: np.ndarray, height: float, radius: float) 
 def ornament(
     scene: SceneBuilder, place: np.ndarray, radius: float, height: float
 ) -> None:
-    """A vase, a figure, a box or a small pot plant no larger than told."""
+    """Adds a vase, a figure, a box or a small plant of at most the given size."""
     paint = scene.choose([*scene.paints, *scene.woods, scene.off_white])
     style = int(scene.rng.integers(4))
     tall = height * scene.rng.uniform(0.7, 1.0)
@@ -258,7 +258,7 @@ def ornament(
 
 
 def basket(scene: SceneBuilder, place: np.ndarray) -> None:
-    """A woven basket with a folded blanket, centred."""
+    """Adds a woven basket with a blanket, centred."""
     weave = scene.material(
         "checker",
         hsv(0.09, 0.5, 0.68),

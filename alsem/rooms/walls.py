@@ -1,14 +1,14 @@
-"""What belongs to the walls: the shell, windows, curtains, doors, pictures."""
+"""Walls, floor and ceiling, and what hangs or lies flat on them."""
 
 import numpy as np
 
 from alsem.rooms.scene_builder import SceneBuilder, hsv, rotate
 
-WALL_THICKNESS_M = 0.1  # thickness of walls, metres
+WALL_THICKNESS_M = 0.1
 
 
 def room_shell(scene: SceneBuilder, size: np.ndarray) -> None:
-    """Floor, ceiling, four walls and their skirting boards."""
+    """Adds floor, ceiling, four walls and their skirting boards."""
     x, y, z = size
     origin = np.eye(4)
     rng = scene.rng
@@ -103,7 +103,8 @@ def room_shell(scene: SceneBuilder, size: np.ndarray) -> None:
         is_shell=True,
     )
     chosen = int(rng.integers(4))
-    # Walls reach into each other and past floor and ceiling: no ray slips through.
+    # Walls overlap at the corners, and with floor and ceiling, so no ray passes
+    # between them.
     sides = [
         ((x / 2, -t / 2), (x + 2 * t, t)),
         ((x + t / 2, y / 2), (t, y + 2 * t)),
@@ -133,7 +134,7 @@ def window(
     top: float,
     power: float,
 ) -> None:
-    """A window flush with the wall: sky behind panes, frame, sill and curtains."""
+    """Adds a window on the wall: emissive sky, frame, bars, sill and curtains."""
     tall, mid = top - sill, (top + sill) / 2
     h = scene.rng.uniform(0.55, 0.62)
     sky = scene.material(
@@ -206,7 +207,7 @@ def _curtains(
 
 
 def door(scene: SceneBuilder, place: np.ndarray) -> None:
-    """A door 0.9 m wide with its frame, panels and handle."""
+    """Adds a door 0.9 m wide with its frame, panels and handle."""
     leaf, frame = (
         scene.choose([*scene.woods, scene.off_white, scene.paints[2]]),
         scene.choose([scene.off_white, *scene.woods]),
@@ -242,7 +243,7 @@ def door(scene: SceneBuilder, place: np.ndarray) -> None:
 def picture(
     scene: SceneBuilder, place: np.ndarray, width: float, height: float
 ) -> None:
-    """A framed picture flush with the wall, centred on the place."""
+    """Adds a framed picture on the wall, centred at the place."""
     h = scene.rng.uniform()
     art = scene.material(
         str(scene.rng.choice(["horizon", "rings", "blocks"])),
@@ -264,7 +265,7 @@ def picture(
 
 
 def rug(scene: SceneBuilder, place: np.ndarray, width: float, depth: float) -> None:
-    """A patterned rug, centred, 1 cm thick."""
+    """Adds a patterned rug, centred, 1 cm thick."""
     h = scene.rng.uniform()
     weave = scene.material(
         "rug",
