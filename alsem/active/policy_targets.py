@@ -51,9 +51,9 @@ class Answers:
         )
 
     def _expand(self, answers: Annotations) -> LabelledRays:
-        members, image_size = self._units.members, self._image_size
+        unit_pixels, image_size = self._units.members, self._image_size
         pixel, label = expand_annotations(
-            answers, members=members, image_size=image_size
+            answers, unit_pixels=unit_pixels, image_size=image_size
         )
         each = np.isin(answers.kind, ("point", "exact"))
         seen = np.where(each, answers.pixels, 1)[answers.label >= 0].sum()

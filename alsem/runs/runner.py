@@ -23,7 +23,7 @@ from alsem.acquisition import STRATEGIES
 from alsem.active.loop import Run
 from alsem.active.experiment import Experiment
 from alsem.active.geometry_stage import Model
-from alsem.annotation import (Annotator, CostModel, FileAnnotator, LabelStore, Members, SimulatedAnnotator, parse_label_set,)
+from alsem.annotation import (Annotator, CostModel, FileAnnotator, LabelStore, SimulatedAnnotator, UnitPixelsFn, parse_label_set,)
 from alsem.reporting.json_records import write_json
 from alsem.active.semantic_stage import RoundFitter
 from alsem.core.errors import InputError
@@ -137,7 +137,7 @@ def _use_compilation_cache() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
-def _annotator(experiment: Experiment, members: Members) -> Annotator:
+def _annotator(experiment: Experiment, unit_pixels: UnitPixelsFn) -> Annotator:
     """Who answers; the simulated one looks ground truth up."""
     options, scene = experiment.active, experiment.scene
     cost = CostModel(counts=options.cost, seconds=options.seconds)
@@ -148,7 +148,7 @@ def _annotator(experiment: Experiment, members: Members) -> Annotator:
             cost=cost,
             granularity=options.granularity,
             mode=options.answer,
-            members=members,
+            unit_pixels=unit_pixels,
         )
     labels = experiment.truth.train_labels
     if labels is None:
@@ -169,7 +169,7 @@ def _annotator(experiment: Experiment, members: Members) -> Annotator:
         granularity=options.granularity,
         mode=options.answer,
         mixed_below=options.mixed_below,
-        members=members,
+        unit_pixels=unit_pixels,
         image_size=(scene.intrinsics.height, scene.intrinsics.width),
     )
 
