@@ -5,7 +5,6 @@ import pytest
 from label_stores import (
     FRAMES,
     SIZE,
-    answer_points,
     label_images,
     simulated,
     write_patches,
@@ -102,10 +101,3 @@ def test_clicks_of_an_undone_answer_are_spent_again(store):
     store.undo(2, annotator="test")
     assert points.annotate(store, 0, limit=5)
     assert sorted(store.annotations().query_id.tolist()) == [1, 2, 3, 4, 5]
-
-
-def test_earlier_answers_of_the_round_count(store):
-    answer_points(store, write_points(store, n=8).query_id[:2], [0, 0])
-    points = simulated(np.zeros((3, 9, 9), int), "exact", granularity="point")
-    assert points.annotate(store, 0, limit=5)
-    assert store.annotations().query_id.tolist() == [1, 2, 3, 4, 5]

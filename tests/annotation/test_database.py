@@ -32,16 +32,6 @@ def test_schema_and_settings(store):
     assert store._db.execute("PRAGMA foreign_keys").fetchone() == (1,)
 
 
-def test_a_second_connection_sees_what_the_first_wrote(store):
-    with LabelStore(store.path) as other:
-        answer_points(other, write_points(store).query_id, [0, 1, 2, 0])
-        assert store.count_open() == 0
-        with pytest.raises(RuntimeError, match="round 0"):
-            write_points(other, 0, first=50)
-    with LabelStore(store.path) as again:
-        assert again.annotations().label.tolist() == [0, 1, 2, 0]
-
-
 def test_readers_see_whole_batches(store):
     """A concurrent reader sees 0 or 300 queries and answers of a round."""
     failures, reads, done = [], itertools.count(), threading.Event()

@@ -77,14 +77,13 @@ def test_partial_regions_grow_within_their_class(labels, fraction):
     assert ((found == labels) | (found == -1)).all()
     for image, true in zip(found, labels, strict=True):
         for label in np.unique(true[true >= 0]):
-            wanted, part = fraction * (true == label).sum(), image == label
+            whole, part = true == label, image == label
+            wanted = fraction * whole.sum()
             assert part.sum() >= wanted
             # at most one step of growth too many
             assert ndimage.binary_erosion(part, np.ones((5, 5))).sum() <= wanted
-            regions = [
-                ndimage.label(a, np.ones((3, 3)))[1] for a in (part, true == label)
-            ]
-            assert regions[0] <= regions[1]
+            count = [ndimage.label(a, np.ones((3, 3)))[1] for a in (part, whole)]
+            assert count[0] <= count[1]
     if fraction == 1.0:
         np.testing.assert_array_equal(found, labels)
 
