@@ -86,7 +86,7 @@ class Answers:
         Clicks are spent exactly: of the answer that would exceed the limit, as many
         segments are kept as it allows, the largest first, then those whose first
         pixel is lowest. With pixels and seconds such an answer is left out, unless
-        zero was spent before it (so that every round makes progress).
+        nothing was spent before it (so that every round makes progress).
 
         Args:
             limit: Limit of the round.

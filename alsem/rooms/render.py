@@ -113,8 +113,8 @@ def render_tiles(
             x = (column + offset[0] - cx) / fx
             y = (row + offset[1] - cy) / fy
             # The third camera component is one, so t is depth_z.
-            turned = rotation[:, :1] * x[None] + rotation[:, 1:2] * y[None]
-            return turned + rotation[:, 2:]
+            in_plane = rotation[:, :1] * x[None] + rotation[:, 1:2] * y[None]
+            return in_plane + rotation[:, 2:]
 
         offsets = ((0.0, 0.0), *SUBPIXELS)
         directions = jnp.concatenate(
@@ -177,10 +177,8 @@ def render_frames(
     kinds = np.array([solid.kind for solid in solids])
     lists = [tile_lists(boxes, kinds, pose, camera) for pose in world_from_cam]
     work = len(world_from_cam) * tiles
-    done = 0
 
-    def draw(start: int) -> tuple[np.ndarray, ...]:
-        nonlocal done
+    def render(start: int) -> tuple[np.ndarray, ...]:
         index = np.minimum(np.arange(start, start + TILES_PER_CALL), work - 1)
         frame, tile = index // tiles, index % tiles
         pairs = list(zip(frame, tile, strict=True))
@@ -198,7 +196,7 @@ def render_frames(
             progress((start + keep) // tiles - start // tiles)
         return host
 
-    parts = map_in_threads(draw, range(0, work, TILES_PER_CALL))
+    parts = map_in_threads(render, range(0, work, TILES_PER_CALL))
 
     def assemble(k: int) -> np.ndarray:
         flat = np.concatenate([part[k] for part in parts])
