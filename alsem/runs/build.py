@@ -19,7 +19,7 @@ from alsem.annotation import (
     Annotator,
     CostModel,
     FileAnnotator,
-    Members,
+    UnitPixelsFn,
     SimulatedAnnotator,
     parse_label_set,
 )
@@ -189,7 +189,7 @@ def loop_options(config: Any) -> LoopOptions:
 
 
 def make_annotator(
-    config: Any, scene: Scene, truth: GroundTruth, unit_pixels: Members
+    config: Any, scene: Scene, truth: GroundTruth, unit_pixels: UnitPixelsFn
 ) -> Annotator:
     """Who answers the queries; the simulated annotator looks up ground truth."""
     options = active_options(config)
@@ -202,7 +202,7 @@ def make_annotator(
             cost=cost,
             granularity=options["granularity"],
             mode=options["answer"],
-            members=unit_pixels,
+            unit_pixels=unit_pixels,
         )
     labels = truth.train_labels
     if labels is None:
@@ -223,7 +223,7 @@ def make_annotator(
         granularity=options["granularity"],
         mode=options["answer"],
         mixed_below=options["mixed_below"],
-        members=unit_pixels,
+        unit_pixels=unit_pixels,
         image_size=(scene.intrinsics.height, scene.intrinsics.width),
     )
 

@@ -82,7 +82,7 @@ def test_every_granularity_spends_its_budget_to_the_click(
         assert not store.count_open()
         if answer == "exact":
             pixel, label = expand_annotations(
-                store.annotations(), members=None, image_size=(tiny.HEIGHT, tiny.WIDTH)
+                store.annotations(), image_size=(tiny.HEIGHT, tiny.WIDTH)
             )
             np.testing.assert_array_equal(label, truth_of(folder).reshape(-1)[pixel])
 
