@@ -21,7 +21,7 @@ from alsem.core.errors import InputError
 from alsem.core.mesh import make_mesh
 from alsem.data import open_capture
 from alsem.policy import targets
-from alsem.reporting import run_log
+from alsem.reporting import run_dir
 from alsem.reporting.json_records import read_jsonl
 from alsem.runs import build, cue_maps, runner
 
@@ -289,14 +289,14 @@ def test_many_labels_are_fitted_longer(start, monkeypatch):
 def test_a_round_that_tells_nothing_keeps_the_temperature(folder):
     experiment = build.build(tiny.config(folder), folder / "runs" / "unused")
     scene = geometry_stage.fit_scene(experiment)
-    log = run_log.RunLog(folder / "runs" / "unused")
+    log = run_dir.RunLog(folder / "runs" / "unused")
     assessor = Assessor(experiment, Predictor(experiment, scene), log)
     nothing = labelled_rays.LabelledRays(np.zeros(0, np.int32), np.zeros(0, np.int32))
     some = labelled_rays.LabelledRays(
         np.arange(9, dtype=np.int32), np.zeros(9, np.int32)
     )
     model = RoundFitter(experiment, scene).fit(
-        0, None, some, targets.nothing(1), progress.Stopwatch(*run_log.STAGES)
+        0, None, some, targets.nothing(1), progress.Stopwatch(*run_dir.STAGES)
     )
     rows = [{"temperature": 2.0}]
     assert assessor.foretold(model, nothing, rows)["temperature"] == 2.0
