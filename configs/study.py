@@ -5,8 +5,8 @@ Run:      python -m alsem.study --config=configs/study.py --out=runs/study --job
 Smoke:    ... --config=configs/study.py:smoke   (one tiny room, a minute)
 Captures: ... --config=configs/study.py:DIR     (and kitchen and living_grey in DIR)
 
-A scene names a config and settings of it; an arm adds settings and says how many seeds
-it has. Every run is `alsem.main` on that config with those flags. Scenes and arms are
+A scene names a config and settings of it; an arm adds settings and a number of
+seeds. Every run is `alsem.main` on that config with those flags. Scenes and arms are
 pairs of a name and its settings, because a ConfigDict would sort names: arms run in the
 order in which they are written.
 """

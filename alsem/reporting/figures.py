@@ -53,7 +53,7 @@ def draw_learning_curves(curves: Sequence[Curve]) -> str:
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
-    # A page needs none of these, and their addresses look like requests.
+    # HTML needs no metadata and no XML namespaces, whose values are web addresses.
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)
     svg = re.sub(r'(<svg[^>]*?)\sheight="[^"]*"', r"\1", svg, count=1)

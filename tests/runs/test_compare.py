@@ -74,7 +74,7 @@ def test_groups_are_named_by_settings_that_differ(folder):
 
 def test_a_run_of_another_length_bounds_nothing(folder):
     write_run(folder / "random_2", "random", [0.3], seed=2)  # one round so far
-    write_run(folder / "begun", "entropy", [0.3])
+    write_run(folder / "short", "entropy", [0.3])
     write_run(folder / "set", "full", [0.6], active__label_set="click")
     write_run(folder / "f", "margin", [0.5, 0.6], clicks=[200, 900], unit="frame")
     scene = compare_all(folder, samples=50)["hut"]
