@@ -194,8 +194,8 @@ def _fit(
             mesh=mesh,
             refresh=refresher(nerf, options.grid_fraction),
         )
-        with progress.progress(fit.steps, "geometry") as bar:
-            bar.update(int(state.step))
+        done = int(state.step)
+        with progress.progress(fit.steps, "geometry", initial=done) as bar:
 
             def after_call(state: training.TrainState, parts: dict) -> None:
                 del parts

@@ -21,7 +21,7 @@ from alsem.active.semantic_stage import RoundFitter
 from alsem.annotation import Annotator, LabelStore, Totals
 from alsem.core import progress, signals
 from alsem.core.errors import InputError
-from alsem.reporting.run_log import STAGES, RunLog
+from alsem.reporting.run_dir import STAGES, RunLog
 
 SCALARS = ("miou", "miou_estimate", "total_acc", "mean_acc", "ece", "psnr")
 

@@ -272,8 +272,8 @@ class RoundFitter:
         self, round_index: int, state: training.TrainState, data: tuple
     ) -> training.TrainState:
         per_call = self._options.fit.steps_per_call
-        with progress.progress(self._steps, f"round {round_index} fit") as bar:
-            bar.update(int(state.step))
+        name, done = f"round {round_index} fit", int(state.step)
+        with progress.progress(self._steps, name, initial=done) as bar:
 
             def after_call(state: training.TrainState, parts: dict) -> None:
                 del parts

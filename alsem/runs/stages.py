@@ -26,7 +26,7 @@ from alsem.core import progress, rng
 from alsem.data import GroundTruth, Scene
 from alsem.nerf import Nerf, SemanticMembers
 from alsem.policy.learned import LearnedPolicy
-from alsem.reporting.run_log import RunLog
+from alsem.reporting.run_dir import RunLog
 from alsem.runs import build
 
 

@@ -1,11 +1,11 @@
-"""Colours of classes: fixed, distinct, the same in every picture of every run."""
+"""Class colours: fixed, distinct, the same in every image of every run."""
 
 import functools
 
 import numpy as np
 
 VOID_RGB = (0, 0, 0)
-# Calm hues for the classes most rooms start with; the rest are searched.
+# Muted colours for the first classes of most rooms; the rest are searched.
 _FIRST_RGB = (
     (158, 185, 214),
     (170, 129, 92),
@@ -20,7 +20,7 @@ _FIRST_RGB = (
     (201, 196, 62),
     (128, 128, 128),
 )
-# sRGB to the cone responses of Oklab, and from their cube roots to Oklab.
+# Linear sRGB to cone responses, and their cube roots to Oklab.
 _LMS_FROM_RGB = np.array(
     [
         [0.4122214708, 0.5363325363, 0.0514459929],
@@ -38,13 +38,14 @@ _LAB_FROM_ROOTS = np.array(
 
 
 def oklab(rgb: np.ndarray) -> np.ndarray:
-    """Lightness in [0, 1] and two colour axes, in which distance is how it looks.
+    """Converts sRGB to Oklab, in which distance is close to perceived difference.
 
     Args:
         rgb: uint8 ``[*b 3]``, sRGB.
 
     Returns:
-        float64 ``[*b 3]``, Oklab (B. Ottosson, 2020).
+        float64 ``[*b 3]``: lightness in [0, 1] and two colour axes (B. Ottosson,
+        2020).
     """
     srgb = rgb / 255.0
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
@@ -57,10 +58,10 @@ def _ordered_colours(count: int) -> np.ndarray:
     grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), -1)
     grid = grid.reshape(-1, 3)
     lightness, *axes = np.moveaxis(oklab(grid), -1, 0)
-    # Apart from the black of void and the white of the page; glaring colours would
-    # gain little distance.
-    is_calm = np.hypot(*axes) < 0.17
-    grid = grid[(lightness > 0.38) & (lightness < 0.93) & is_calm]
+    # Neither close to the black of void nor to the white of the page; saturated colours
+    # would gain little distance.
+    is_muted = np.hypot(*axes) < 0.17
+    grid = grid[(lightness > 0.38) & (lightness < 0.93) & is_muted]
     grid_lab = oklab(grid)
     chosen = [np.array(rgb, np.uint8) for rgb in _FIRST_RGB]
     distance = np.full(len(grid), np.inf)
@@ -76,7 +77,7 @@ def _ordered_colours(count: int) -> np.ndarray:
 
 
 def class_colours(n: int) -> np.ndarray:
-    """One colour a class; the first colours stay the same whatever ``n`` is.
+    """Returns a colour for each class; the first stay the same whatever ``n`` is.
 
     Args:
         n: Number of classes, at most 1000.
@@ -85,22 +86,8 @@ def class_colours(n: int) -> np.ndarray:
         uint8 ``[n 3]``, sRGB, none of them black.
 
     Raises:
-        ValueError: if there are more classes than colours to tell apart.
+        ValueError: There are more classes than colours that can be told apart.
     """
     if not 0 <= n <= 1000:
-        raise ValueError(f"colours for {n} classes; 0 to 1000 can be told apart")
+        raise ValueError(f"{n} classes; there are distinct colours for 0 to 1000")
     return _ordered_colours(max(n, len(_FIRST_RGB)))[:n].copy()
-
-
-def label_image(label: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    """Labels in class colours, void black.
-
-    Args:
-        label: int ``[*b]``, class index, negative for void.
-        colours: uint8 ``[c 3]``.
-
-    Returns:
-        uint8 ``[*b 3]``.
-    """
-    table = np.concatenate([colours, np.array([VOID_RGB], np.uint8)])
-    return table[np.where(label < 0, len(colours), label)]
