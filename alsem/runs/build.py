@@ -19,8 +19,8 @@ from alsem.annotation import (
     Annotator,
     CostModel,
     FileAnnotator,
-    UnitPixelsFn,
     SimulatedAnnotator,
+    UnitPixelsFn,
     parse_label_set,
 )
 from alsem.core.errors import InputError

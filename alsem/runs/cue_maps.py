@@ -7,8 +7,8 @@ import numpy as np
 from alsem.acquisition import STRATEGIES
 from alsem.active.model import Model
 from alsem.core import rng
-from alsem.reporting.figures import draw_maps
 from alsem.core.errors import InputError
+from alsem.reporting.figures import draw_maps
 from alsem.runs.stages import OpenRun
 
 GEOMETRY = (

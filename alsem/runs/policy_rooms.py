@@ -147,7 +147,10 @@ def learn(
     tx = optax.adamw(
         optax.cosine_decay_schedule(learning_rate, steps, 0.02), weight_decay=1e-3
     )
-    columns = [jnp.asarray(c) for c in (policy_targets.cues, policy_targets.wrong, policy_targets.gain)]
+    columns = [
+        jnp.asarray(c)
+        for c in (policy_targets.cues, policy_targets.wrong, policy_targets.gain)
+    ]
 
     def step(carry: Any, key: jax.Array):
         params, opt_state = carry
@@ -167,7 +170,9 @@ def learn(
     return params
 
 
-def rank_agreement(head: PolicyHead, params: Any, policy_targets: PolicyTargets) -> float:
+def rank_agreement(
+    head: PolicyHead, params: Any, policy_targets: PolicyTargets
+) -> float:
     """Rank correlation of expected and observed gains, on rooms not learnt from."""
     forecast: Any = head.apply(
         params, jnp.asarray(policy_targets.cues), jnp.zeros((len(policy_targets), 1))
