@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import math
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +45,7 @@ class SemanticOptions:
     start: str = "cold"
 
 
+@runtime_checkable
 class Trainer(Protocol):
     """How one round is fitted: `StagedTrainer` or `JointTrainer`."""
 

@@ -20,7 +20,7 @@ import optax
 
 from alsem.policy import features
 from alsem import acquisition
-from alsem.core.mesh import make_mesh
+from alsem.core import mesh as devices
 from alsem.policy.learned import LearnedPolicy
 from alsem.runs import build, runner, stages
 from alsem.runs.runner import use_compilation_cache
@@ -105,7 +105,7 @@ def hindsight(config: Any, workdir: Path) -> PolicyTargets:
     """Targets of a finished run's queries, judged by the true labels of the pool."""
     use_compilation_cache()
     scene, truth = build.open_scene(config, workdir.parent / "rooms")
-    _, geometry = stages.fit_geometry(config, workdir, scene, make_mesh())
+    _, geometry = stages.fit_geometry(config, workdir, scene, devices.make_mesh())
     pool = open_pool(geometry.pool, scene.train, build.pool_options(config))
     assert truth.train_labels is not None  # of a procedural room
     label = truth.train_labels.reshape(-1)

@@ -1,7 +1,7 @@
 """What training holds and what it draws from."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import flax.struct
 import jax
@@ -15,6 +15,7 @@ FeaturesOf = Callable[[Any, Array, PRNGKeyArray], Array]
 """(compact samples, pixels [r], key) -> composited geometry features ``[r f]``."""
 
 
+@runtime_checkable
 class ExtraLoss(Protocol):
     """A loss that is added to a semantic step, with parameters and data of its own.
 

@@ -131,7 +131,7 @@ def box(tmp_path_factory):
 def test_a_set_goes_through_the_label_store(box, text):
     config = tiny.config(box, "full", active__label_set=text)
     name = text.partition(":")[0]
-    runner.run(config, box / "runs" / name)
+    runner.start_run(config, box / "runs" / name)
     data = config.data.to_dict()
     data.pop("room"), data.pop("make_room")
     scene, truth = open_capture(**data)
@@ -152,4 +152,6 @@ def test_a_set_goes_through_the_label_store(box, text):
 
 def test_a_set_needs_full_supervision(box):
     with pytest.raises(InputError, match=r"unless active.strategy"):
-        runner.run(tiny.config(box, active__label_set="click"), box / "runs" / "no")
+        runner.start_run(
+            tiny.config(box, active__label_set="click"), box / "runs" / "no"
+        )

@@ -87,7 +87,7 @@ def test_runs_are_the_same(rooms, name):
         with config.unlocked():
             config.data.update({"source": source, "scene": "", **options})
         workdir = rooms / "runs" / layout
-        runner.run(config, workdir)
+        runner.start_run(config, workdir)
         rows.append(read_jsonl(workdir / "rounds.jsonl")[-1])
     same = rows[0]["miou"] == rows[1]["miou"] and rows[0]["psnr"] == rows[1]["psnr"]
     # COLMAP's quaternions round, others give the very same numbers.
@@ -123,10 +123,10 @@ def test_every_config_has_a_smoke_run(rooms, name, monkeypatch, tmp_path):
     config.data.update(TINY[name])
     config.train.geometry.fit.steps = config.train.semantics.fit.steps = 20
     workdir = rooms / "runs" / f"smoke_{name}"
-    runner.run(config, workdir)
+    runner.start_run(config, workdir)
     if name == "capture":
         answer_all(workdir, tmp_path / "answers.csv")
-        runner.run(config, workdir)
+        runner.start_run(config, workdir)
     rows = read_jsonl(workdir / "rounds.jsonl")
     assert len(rows) == (1 if name == "capture" else 3)
     assert rows[0]["clicks"] == 20

@@ -11,15 +11,12 @@ import tiny
 from PIL import Image
 
 from alsem.acquisition import units_within
-from alsem.active import geometry_stage, labelled_rays
-from alsem.active.policy_targets import Answers
-from alsem.active.pool import open_pool
-from alsem.annotation import LabelStore
+from alsem.active.pixel_data import pixel_data
 from alsem.core.errors import InputError
 from alsem.data import open_capture
 from alsem.evaluation import image_quality
 from alsem.reporting.json_records import read_jsonl
-from alsem.runs import build, runner
+from alsem.runs import runner
 
 SPLITS = {
     "train_split": f"{captures.TRAIN}[::3]",
@@ -131,8 +128,8 @@ def boxes(tmp_path_factory):
 
 def test_only_what_is_shown_is_drawn_from(boxes):
     folder, valid_mask = boxes
-    experiment = build.build(tiny.config(folder / "one"), folder / "runs" / "unused")
-    data = labelled_rays.pixel_data(experiment.scene)
+    experiment = tiny.parts(tiny.config(folder / "one"), folder / "runs" / "unused")
+    data = pixel_data(experiment.scene)
     drawn = np.asarray(data.draw(jax.random.key(0), 5000))
     assert valid_mask.reshape(-1)[drawn].all()
     assert len(np.unique(drawn)) > 0.9 * valid_mask.sum()
@@ -143,7 +140,7 @@ def test_what_is_hidden_changes_nothing(boxes):
     rows = []
     for name in ("one", "other"):
         workdir = folder / name / "runs" / "default"
-        runner.run(tiny.config(folder / name), workdir)
+        runner.start_run(tiny.config(folder / name), workdir)
         rows.append(json.loads((workdir / "summary.json").read_text()))
     for key in ("miou", "psnr", "depth_l1_m", "ece"):
         assert rows[0][key] == rows[1][key]
@@ -155,12 +152,11 @@ def test_what_is_hidden_is_not_asked_about(boxes, granularity):
     workdir = folder / "one" / "runs" / granularity
     changes = {"active__granularity": granularity, "active__rounds": 2}
     config = tiny.config(folder / "one", **changes)
-    runner.run(config, workdir)
-    experiment = build.build(config, workdir)
-    units = open_pool(experiment, geometry_stage.fit_scene(experiment).pool).units
-    store = LabelStore(workdir / "labels.sqlite")
-    assert valid_mask.reshape(-1)[units.anchor[store.queried_units()]].all()
-    answers = Answers(experiment, units, store)
-    assert valid_mask.reshape(-1)[answers.labelled(None).pixel].all()
+    runner.start_run(config, workdir)
+    with runner.reopen_run(workdir) as (run, _):
+        labels = run.stages.read_labels(1)
+    assert len(labels.queried_pixels) and len(labels.all.pixel)
+    for pixel in (labels.queried_pixels, labels.all.pixel):
+        assert valid_mask.reshape(-1)[pixel].all()
     (row,) = read_jsonl(workdir / "rounds.jsonl")[-1:]
     assert 0 < row["pixels"] <= valid_mask.sum()

@@ -108,7 +108,7 @@ def test_training_from_it_is_training_from_the_folder(tmp_path, monkeypatch):
             data__scene=scene,
             active__rounds=1,
         )
-        runner.run(config, tmp_path / "runs" / name)
+        runner.start_run(config, tmp_path / "runs" / name)
         path = tmp_path / "runs" / name / "summary.json"
         rows.append(json.loads(path.read_text()))
     for key in ("miou", "psnr", "depth_l1_m", "ece", "clicks"):

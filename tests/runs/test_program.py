@@ -35,7 +35,7 @@ def runs(tmp_path_factory):
 def run(runs):
     def run_one(name, variant="smoke", **overrides):
         config = tiny.config(runs / "captures", variant, **overrides)
-        return runner.run(config, runs / name)
+        return runner.start_run(config, runs / name)
 
     return run_one
 
