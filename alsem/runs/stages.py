@@ -138,9 +138,7 @@ def open_run(
         fit=partial(_fit, fitter, learning),
         evaluate=partial(_evaluate, config, scene, truth, predictor, log),
     )
-    return OpenRun(
-        scene, geometry, pool, predictor, scorer, fitter, store, log, stages
-    )
+    return OpenRun(scene, geometry, pool, predictor, scorer, fitter, store, log, stages)
 
 
 def fit_geometry(
@@ -152,7 +150,7 @@ def fit_geometry(
         scene,
         nerf,
         build.geometry_options(config, scene),
-        build.surface_options(config, nerf),
+        build.surface_options(config, nerf, scene),
         mesh=mesh,
         cache_dir=workdir.parent / ".geometry",
     )
@@ -185,7 +183,7 @@ def _trainer(
         geometry,
         build.joint_options(config),
         geometry_options=build.geometry_options(config, scene),
-        surfaces=build.surface_options(config, nerf),
+        surfaces=build.surface_options(config, nerf, scene),
         mesh=mesh,
         folder=workdir / "surface",
         seed=config.seed,

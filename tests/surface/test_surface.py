@@ -15,7 +15,7 @@ from alsem.active.pixel_data import pixel_data
 from alsem.core import rng
 from alsem.core.errors import InputError
 from alsem.core.types import FieldSamples, RenderedRays, SurfacePoints
-from alsem.nerf import cameras
+from alsem.nerf import PaperField, PaperNerf, cameras
 from alsem.surface.posterior import make_posterior
 
 RAYS_PER_FRAME = tiny.WIDTH * tiny.HEIGHT
@@ -37,49 +37,42 @@ def state(experiment):
         tx,
         weight=experiment.geometry_loss,
         batch_rays=256,
-        intrinsics=experiment.scene.intrinsics,
-        pixel_offset=experiment.scene.pixel_offset,
         mesh=experiment.mesh,
     )
     run = training.make_runner(step, steps_per_call=50, mesh=experiment.mesh)
     params = experiment.nerf.init(jax.random.key(0))
-    grid = experiment.nerf.init_grid()
+    grid = experiment.nerf.init_grid(experiment.geometry.low, experiment.geometry.high)
     key = jax.random.key(1)
     done = training.fit(
         run,
-        training.init_state(params, tx, grid=grid),
+        training.init_state(params, tx, num_steps=300, grid=grid),
         pixel_data(experiment.scene),
         key,
-        num_steps=300,
-        steps_per_call=50,
     )
     return geometry_stage.refresh_whole_grid(experiment.nerf, done, key)
 
 
 @pytest.fixture(scope="module")
 def encode(experiment):
-    options, scene = experiment.surface, experiment.scene
+    options = experiment.surface
     return surface.make_encoder(
-        lambda held, rays: experiment.nerf.render(held[0], held[1], rays),
-        intrinsics=scene.intrinsics,
-        pixel_offset=scene.pixel_offset,
-        samples=options.samples,
-        gap=options.gap,
-        t_max=options.t_max,
+        experiment.nerf, samples=options.samples, gap=options.gap
     )
 
 
 @pytest.fixture(scope="module")
 def build_cache(experiment, state, encode):
-    def build_one(folder=None, **kwargs):
+    def build_one(folder=None, mesh=None, **kwargs):
         return surface.build(
             encode,
-            (state.params, state.grid),
+            state.params,
+            state.grid,
             experiment.scene.train.world_from_cam,
             intrinsics=experiment.scene.intrinsics,
             pixel_offset=experiment.scene.pixel_offset,
             t_max=experiment.surface.t_max,
             chunk=100,  # no divisor of a frame: its last chunk is padded
+            mesh=mesh or experiment.mesh,
             folder=folder,
             **kwargs,
         )
@@ -100,20 +93,15 @@ def assert_same(a, b):
 
 def test_probabilities_are_those_of_the_whole_ray(experiment, state, cache):
     ids = jnp.arange(cache.num_rays, dtype=jnp.int32)
-    rays = cameras.pool_rays(
-        ids,
-        jnp.asarray(cache.world_from_cam),
-        cache.intrinsics,
-        cache.pixel_offset,
-    )
+    rays = cameras.pool_rays(ids, cache.cameras.frames)
     whole = jax.jit(experiment.nerf.render)(state.params, state.grid, rays)
     heads, params = trained_heads(experiment, cache)
     logits = heads.apply(params, whole.samples.surface)
     fraction = whole.weights / jnp.sum(whole.weights, axis=-1, keepdims=True)
     logits = jnp.sum(fraction[None, ..., None] * logits, axis=-2)
     wanted = jnp.moveaxis(jax.nn.softmax(logits, axis=-1), 0, 1)
-    posterior = jax.jit(make_posterior(heads, surface.decoder(cache)))
-    found = posterior(params, ids, cache.take(slice(None))).probs
+    posterior = jax.jit(make_posterior(heads))
+    found = posterior(params, cache.cameras, ids, cache.take(slice(None))).probs
     # Two places of a ray stand for its twelve samples; the fog of a coarse field is
     # spread over more, so the bound is on the mean.
     assert float(jnp.mean(jnp.abs(found - wanted))) < 0.01
@@ -128,24 +116,25 @@ def trained_heads(experiment, cache):
     step = training.make_semantic_step(
         heads,
         tx,
-        decode=surface.decoder(cache),
+        decode=surface.decode,
         batch_rays=256,
         rays_per_frame=tiny.WIDTH * tiny.HEIGHT,
         mesh=experiment.mesh,
     )
     run = training.make_runner(step, steps_per_call=50, mesh=experiment.mesh)
     one = jax.tree.map(jnp.asarray, cache.take(slice(1)))
-    points, _, _ = surface.decoder(cache)(jnp.zeros(1, jnp.int32), one)
+    points, _, _ = surface.decode(cache.cameras, jnp.zeros(1, jnp.int32), one)
     labels = experiment.truth.train_labels.reshape(-1).astype(np.int32)
     data = training.LabelledSurface(
         pixel=jnp.arange(cache.num_rays, dtype=jnp.int32),
         compact=jax.tree.map(jnp.asarray, cache.take(slice(None))),
         label=jnp.asarray(labels),
         count=jnp.int32(cache.num_rays),
+        cameras=cache.cameras,
     )
-    state = training.init_state({"heads": heads.init(jax.random.key(2), points)}, tx)
-    key = rng.run_key(0, "fit")
-    state = training.fit(run, state, (data, {}), key, num_steps=200, steps_per_call=50)
+    params = {"heads": heads.init(jax.random.key(2), points)}
+    state = training.init_state(params, tx, num_steps=200)
+    state = training.fit(run, state, (data, {}), rng.run_key(0, "fit"))
     return heads, state.params["heads"]
 
 
@@ -213,23 +202,26 @@ def test_places_are_weighted_means_heaviest_first():
         np.testing.assert_allclose(points.diffuse[ray], places[:, 2:], atol=1e-4)
 
 
+class Rendered(PaperNerf):
+    """Returns its parameters as the rendering."""
+
+    def render(self, params, grid, rays):
+        return params
+
+
 def test_quantisation_stays_within_half_a_step(experiment):
     n, t_max = 200, 6.0
     rendered = rendered_rays(n, seed=1)
     points, weights, t = surface.reduce_samples(rendered, samples=2, gap=0.05)
-    encode = surface.make_encoder(
-        lambda held, rays: held,
-        intrinsics=experiment.scene.intrinsics,
-        pixel_offset=(0.0, 0.0),
-        samples=2,
-        gap=0.05,
-        t_max=t_max,
-    )
-    poses = jnp.asarray(experiment.scene.train.world_from_cam)
+    encode = surface.make_encoder(Rendered(field=PaperField()), samples=2, gap=0.05)
+    scene = experiment.scene
+    held = surface.SurfaceCache(
+        {}, scene.train.world_from_cam, scene.intrinsics, (0.0, 0.0), t_max
+    ).cameras
     ids = jnp.arange(n, dtype=jnp.int32)
-    compact = encode(rendered, ids, poses)
-    rays = cameras.pool_rays(ids, poses, experiment.scene.intrinsics, (0.0, 0.0))
-    found, found_weights, found_t = surface.decode(compact, rays, t_max=t_max)
+    compact = encode((rendered, None, held), ids)
+    rays = cameras.pool_rays(ids, held.frames)
+    found, found_weights, found_t = surface.decode(held, ids, compact)
     np.testing.assert_allclose(found_t, t, atol=0.51 * t_max / 65535)
     np.testing.assert_allclose(np.sum(found_weights, axis=-1), 1.0, atol=1e-6)
     fraction = weights / np.sum(weights, axis=-1, keepdims=True)
@@ -267,9 +259,9 @@ def test_chunks_hand_out_every_ray_once_and_pad_the_last_of_a_group(cache, strid
 
 
 def test_what_a_chunk_leaves_out_changes_no_belief(cache, experiment):
-    decode = surface.decoder(cache)
     ids = cache.groups[0][1]
-    _, weights, _ = decode(jnp.asarray(ids), jax.tree.map(jnp.asarray, cache.take(ids)))
+    compact = jax.tree.map(jnp.asarray, cache.take(ids))
+    _, weights, _ = surface.decode(cache.cameras, jnp.asarray(ids), compact)
     assert np.all(weights[:, 0] == 1) and not np.any(weights[:, 1:])
 
 

@@ -41,8 +41,6 @@ def geometry_runner(experiment, mesh=None, steps_per_call=10):
         optax.adam(1e-2, eps=1e-8),
         weight=experiment.geometry_loss,
         batch_rays=256,
-        intrinsics=experiment.scene.intrinsics,
-        pixel_offset=experiment.scene.pixel_offset,
         mesh=mesh,
     )
     return training.make_runner(step, steps_per_call=steps_per_call, mesh=mesh)
@@ -55,19 +53,17 @@ def run_geometry(experiment):
 
 def geometry_state(experiment):
     params = experiment.nerf.init(jax.random.key(0))
-    grid = experiment.nerf.init_grid()
-    return training.init_state(params, optax.adam(1e-2, eps=1e-8), grid=grid)
+    tx = optax.adam(1e-2, eps=1e-8)
+    return training.init_state(params, tx, num_steps=100, grid=init_grid(experiment))
 
 
-def fit(run, state, data, num_steps, after_call=None):
+def init_grid(experiment):
+    return experiment.nerf.init_grid(experiment.geometry.low, experiment.geometry.high)
+
+
+def fit(run, state, data, num_steps, log=None):
     return training.fit(
-        run,
-        state,
-        data,
-        KEY,
-        num_steps=num_steps,
-        steps_per_call=10,
-        after_call=after_call,
+        run, state, data, KEY, num_steps=num_steps, log=log, calls_per_log=1
     )
 
 
@@ -82,7 +78,7 @@ def test_a_geometry_fit_lowers_every_part_of_the_loss(experiment, data, run_geom
         geometry_state(experiment),
         data,
         100,
-        lambda _, parts: seen.append(jax.tree.map(float, parts)),
+        lambda _, parts: seen.append(parts),
     )
     assert int(state.step) == 100 and len(seen) == 10
     for part in ("loss", "colour", "occupancy", "depth", "normal"):
@@ -122,7 +118,7 @@ def test_a_loss_that_is_not_finite_stops_the_fit(experiment, data, run_geometry)
     state = geometry_state(experiment)
     broken = jax.tree.map(lambda x: x * jnp.nan, state.params)
     with pytest.raises(FloatingPointError, match="loss is nan at step 10"):
-        fit(run_geometry, state.replace(params=broken), data, 20)
+        fit(run_geometry, dataclasses.replace(state, params=broken), data, 20)
 
 
 def test_a_geometry_step_is_the_same_on_eight_devices(experiment, data):
@@ -155,21 +151,20 @@ def compact_samples(n, features=7, seed=0):
     }
 
 
+def surface_cameras(experiment):
+    scene = experiment.scene
+    camera = (scene.intrinsics, scene.pixel_offset)
+    return surface.SurfaceCache(
+        {}, scene.train.world_from_cam, *camera, t_max=5.0
+    ).cameras
+
+
 def semantic_runner(experiment, mesh=None):
     mesh = mesh or experiment.mesh
-    scene = experiment.scene
-    arrays = compact_samples(PIXELS) | {"depth_z": np.zeros(PIXELS, np.float32)}
-    cache = surface.SurfaceCache(
-        arrays,
-        scene.train.world_from_cam,
-        scene.intrinsics,
-        scene.pixel_offset,
-        t_max=5.0,
-    )
     step = training.make_semantic_step(
         experiment.heads[-1],
         optax.adam(1e-2),
-        decode=surface.decoder(cache),
+        decode=surface.decode,
         batch_rays=64,
         rays_per_frame=tiny.WIDTH * tiny.HEIGHT,
         mesh=mesh,
@@ -189,10 +184,10 @@ def head_params(experiment):
 
 
 def semantic_state(experiment):
-    return training.init_state(head_params(experiment), optax.adam(1e-2))
+    return training.init_state(head_params(experiment), optax.adam(1e-2), num_steps=200)
 
 
-def labelled(real, padding_label=-1, count=None, size=64):
+def labelled(experiment, real, padding_label=-1, count=None, size=64):
     draw = np.random.default_rng(2)
     pixel = draw.permutation(PIXELS)[:size].astype(np.int32)
     label = (pixel % 6).astype(np.int32)
@@ -203,8 +198,9 @@ def labelled(real, padding_label=-1, count=None, size=64):
         compact=compact,
         label=jnp.asarray(label),
         count=jnp.int32(real if count is None else count),
+        cameras=surface_cameras(experiment),
     )
-    return surfaces, None
+    return surfaces, {}
 
 
 def test_a_semantic_fit_learns_its_labels(experiment, run_semantics):
@@ -212,36 +208,42 @@ def test_a_semantic_fit_learns_its_labels(experiment, run_semantics):
     fit(
         run_semantics,
         semantic_state(experiment),
-        labelled(20),
+        labelled(experiment, 20),
         200,
-        lambda _, parts: seen.append(float(parts["loss"])),
+        lambda _, parts: seen.append(parts["loss"]),
     )
     assert seen[-1] < 0.3 * seen[0]
 
 
 def test_padding_is_never_drawn(experiment, run_semantics):
     states = [
-        run_semantics(semantic_state(experiment), labelled(20, padding), KEY)[0]
+        run_semantics(
+            semantic_state(experiment), labelled(experiment, 20, padding), KEY
+        )[0]
         for padding in (-1, 3)
     ]
     assert_trees_equal(*states)
-    drawn = run_semantics(semantic_state(experiment), labelled(20, 3, count=64), KEY)[0]
+    drawn = run_semantics(
+        semantic_state(experiment), labelled(experiment, 20, 3, count=64), KEY
+    )[0]
     kernel = lambda state: state.params["heads"]["params"]["head"]["logits"]["kernel"]  # noqa: E731
     assert not np.array_equal(kernel(drawn), kernel(states[0]))
 
 
 def test_rays_without_a_label_teach_nothing(experiment, run_semantics):
     state, parts = run_semantics(
-        semantic_state(experiment), labelled(0, -1, count=1), KEY
+        semantic_state(experiment), labelled(experiment, 0, -1, count=1), KEY
     )
     assert float(parts["loss"]) == 0.0
     assert_trees_equal(state.params, head_params(experiment))
 
 
 def test_a_semantic_fit_is_the_same_on_eight_devices(experiment, run_semantics):
-    one, parts_1 = run_semantics(semantic_state(experiment), labelled(20), KEY)
+    one, parts_1 = run_semantics(
+        semantic_state(experiment), labelled(experiment, 20), KEY
+    )
     run = semantic_runner(experiment, make_mesh(8))
-    eight, parts_8 = run(semantic_state(experiment), labelled(20), KEY)
+    eight, parts_8 = run(semantic_state(experiment), labelled(experiment, 20), KEY)
     # Ten Adam steps carry the rounding of sums in another order; steps are of 1e-2.
     assert float(parts_8["loss"]) == pytest.approx(float(parts_1["loss"]), rel=1e-4)
     for a, b in zip(
@@ -291,8 +293,6 @@ def joint_step(experiment, *, semantic_gradient, semantic_weight=1.0, extra_loss
         semantic_gradient=semantic_gradient,
         batch_rays=8,
         label_rays=64,
-        intrinsics=experiment.scene.intrinsics,
-        pixel_offset=experiment.scene.pixel_offset,
         mesh=experiment.mesh,
         extra_losses=extra_losses,
     )
@@ -311,7 +311,7 @@ def joint_update(experiment, data, label, **options):
         pixel=jnp.arange(64, dtype=jnp.int32), label=label, count=jnp.int32(64)
     )
     state = training.init_state(
-        before, optax.sgd(1.0), grid=experiment.nerf.init_grid()
+        before, optax.sgd(1.0), num_steps=1, grid=init_grid(experiment)
     )
     after, parts = joint_step(experiment, **options)(state, (data, labels, {}), KEY)
     moved = jax.tree.map(
@@ -368,12 +368,12 @@ def test_what_the_policy_learns_reaches_the_field_if_it_may(
         count=jnp.int32(32),
     )
     state = training.init_state(
-        before, optax.sgd(1.0), grid=experiment.nerf.init_grid()
+        before, optax.sgd(1.0), num_steps=1, grid=init_grid(experiment)
     )
     step = joint_step(
         experiment,
         semantic_gradient=semantic_gradient,
-        extra_losses=[loss.PolicyLoss(head=head, weight=1.0, batch=16)],
+        extra_losses=(loss.PolicyLoss(head=head, weight=1.0, batch=16),),
     )
     after, parts = step(state, (data, nothing, {"policy": observed}), KEY)
     moved = jax.tree.map(
@@ -401,9 +401,9 @@ def test_every_joint_step_draws_an_extra_loss_anew(experiment, data):
         label=jnp.full(64, -1, jnp.int32),
         count=jnp.int32(1),
     )
-    step = joint_step(experiment, semantic_gradient=True, extra_losses=[Draws()])
+    step = joint_step(experiment, semantic_gradient=True, extra_losses=(Draws(),))
     state = training.init_state(
-        before, optax.sgd(0.0), grid=experiment.nerf.init_grid()
+        before, optax.sgd(0.0), num_steps=1, grid=init_grid(experiment)
     )
     drawn = []
     for _ in range(3):
