@@ -94,7 +94,7 @@ def refreshed_density(
 
     Args:
         grid: The grid.
-        density_at: The field's density at points ``[m 3]``.
+        density_at: The field's density at a point ``[3]``.
         key: Randomness.
         fraction: Of the cells.
     """
