@@ -87,7 +87,7 @@ def posterior_of(params, seen):
         diffuse=zeros,
         distance=zeros[:, 0],
         purity=zeros[:, 0],
-        gain=seen[:, 0],
+        gain=jnp.asarray(seen[:, 0]),
     )
 
 

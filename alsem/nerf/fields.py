@@ -10,6 +10,7 @@ import functools
 from collections.abc import Sequence
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
@@ -62,10 +63,13 @@ class HashField(nn.Module):
         self.normal = dense(3)
 
     def _geometry(
-        self, x_world: Float[Array, "*b 3"], box: GridBox
+        self,
+        x_world: Float[Array, "*b 3"],
+        box: GridBox,
+        mesh: jax.sharding.Mesh | None = None,
     ) -> tuple[Float[Array, "*b"], Float[Array, "*b f"]]:
         """Density, 1/metre, and geometry feature."""
-        encoded = hash_grid(self.table, x_world, box, cells=self.cells)
+        encoded = hash_grid(self.table, x_world, box, cells=self.cells, mesh=mesh)
         out = self.head(nn.relu(self.trunk(encoded))).astype(jnp.float32)
         return numerics.trunc_exp(out[..., 0] + self.density_bias), out[..., 1:]
 
@@ -80,9 +84,13 @@ class HashField(nn.Module):
         x_world: Float[Array, "*b 3"],
         direction: Float[Array, "*#b 3"],
         box: GridBox,
+        mesh: jax.sharding.Mesh | None = None,
     ) -> FieldSamples:
-        """Density and colour at points seen along unit ``direction``."""
-        density, feature = self._geometry(x_world, box)
+        """Density and colour at points seen along unit ``direction``.
+
+        In training, ``mesh`` holds the devices that points are split over.
+        """
+        density, feature = self._geometry(x_world, box, mesh)
         diffuse_logit = self.albedo(nn.relu(feature)).astype(jnp.float32)
         # A layer over both, in two parts: that of the direction costs once a ray.
         view = self.shading_view(encodings.spherical_harmonics(direction))

@@ -61,12 +61,13 @@ def geometry_loss(
     key: PRNGKeyArray,
     *,
     weight: GeometryLoss,
+    mesh: jax.sharding.Mesh,
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
-    """Loss of a batch of pool pixels and its parts."""
+    """Loss of a batch of pool pixels, split over the devices, and its parts."""
     rays = cameras.pool_rays(pixel, data.cameras)
     target = data.rgb.reshape(-1, 3)[pixel].astype(jnp.float32) / 255.0
     distance = data.depth_z.reshape(-1)[pixel] / rays.z_scale
-    levels = nerf.render_train(params, grid, rays, distance, key)
+    levels = nerf.render_train(params, grid, rays, distance, key, mesh=mesh)
     frame = pixel // data.cameras.rays_per_frame
     photographed = [as_photographed(params, level.rgb, frame) for level in levels]
     colour = [losses.colour_error(rgb, target) for rgb in photographed]
@@ -91,7 +92,7 @@ def geometry_loss(
     if weight.shading:
         direction = jax.random.normal(rng.stream(key, "shading"), end.shape)
         direction = numerics.safe_normalize(direction)
-        samples = nerf.evaluate(params, grid, end, direction)
+        samples = nerf.evaluate(params, grid, end, direction, mesh=mesh)
         parts["shading"] = losses.colour_error(samples.rgb, samples.surface.diffuse)
     if weight.normal:
         if weight.normal_source == "sensor":
@@ -127,7 +128,14 @@ def make_geometry_step(
 
         def loss(params):
             return geometry_loss(
-                nerf, params, state.grid, data, pixel, sample_key, weight=weight
+                nerf,
+                params,
+                state.grid,
+                data,
+                pixel,
+                sample_key,
+                weight=weight,
+                mesh=mesh,
             )
 
         (total, parts), grads = jax.value_and_grad(loss, has_aux=True)(state.params)

@@ -37,7 +37,9 @@ def make_joint_step(
     def render_levels(params, grid, data, pixel, key):
         rays = cameras.pool_rays(pixel, data.cameras)
         distance = data.depth_z.reshape(-1)[pixel] / rays.z_scale
-        levels = nerf.render_train(params["field"], grid, rays, distance, key)
+        levels = nerf.render_train(
+            params["field"], grid, rays, distance, key, mesh=mesh
+        )
         return levels if semantic_gradient else jax.lax.stop_gradient(levels)
 
     def labels_loss(params, grid, data, labelled, pick_key, sample_key):
@@ -66,6 +68,7 @@ def make_joint_step(
                 pixel,
                 keys[1],
                 weight=weight,
+                mesh=mesh,
             )
             semantic = labels_loss(
                 params, state.grid, pixels, labelled, keys[2], keys[3]

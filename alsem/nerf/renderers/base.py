@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
+import jax
+
 from alsem.core.arrays import Array, Float, PRNGKeyArray
 from alsem.core.types import FieldSamples, Rays, RenderedRays
 from alsem.nerf.proposal_grid import ProposalGrid
@@ -51,8 +53,19 @@ class Nerf(Protocol):
         rays: Rays,
         distance: Float[Array, "r"],
         key: PRNGKeyArray,
+        *,
+        mesh: jax.sharding.Mesh | None = None,
     ) -> tuple[RenderedRays, ...]:
-        """Renders with jittered samples; ``distance`` is the sensor's, 0 unknown."""
+        """Renders with jittered samples, for training.
+
+        Args:
+            params: Of the field.
+            grid: Where samples are proposed.
+            rays: The rays.
+            distance: That of the depth sensor, metres; 0 unknown.
+            key: Randomness.
+            mesh: Devices that the rays are split over.
+        """
         ...
 
     def render(
@@ -76,6 +89,8 @@ class Nerf(Protocol):
         grid: ProposalGrid | None,
         x_world: Float[Array, "*b 3"],
         direction: Float[Array, "*#b 3"],
+        *,
+        mesh: jax.sharding.Mesh | None = None,
     ) -> FieldSamples:
         """Density and colour of the finest level at points, seen from directions."""
         ...

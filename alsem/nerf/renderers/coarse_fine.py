@@ -67,9 +67,11 @@ class PaperNerf:
         rays: Rays,
         distance: Float[Array, "r"],
         key: PRNGKeyArray,
+        *,
+        mesh: jax.sharding.Mesh | None = None,
     ) -> tuple[RenderedRays, ...]:
         """Coarse, then fine; sensor depth is not used, as published."""
-        del grid, distance
+        del grid, distance, mesh
         return self._both(params, rays, key)
 
     def render(
@@ -96,9 +98,11 @@ class PaperNerf:
         grid: ProposalGrid | None,
         x_world: Float[Array, "*b 3"],
         direction: Float[Array, "*#b 3"],
+        *,
+        mesh: jax.sharding.Mesh | None = None,
     ) -> FieldSamples:
         """The fine network at points seen from directions."""
-        del grid
+        del grid, mesh
         return self._bind(params["fine"], None)(x_world, direction)
 
     def _both(self, params: Params, rays: Rays, key: PRNGKeyArray | None):

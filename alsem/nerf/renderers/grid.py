@@ -116,10 +116,12 @@ class GridNerf:
         grid: ProposalGrid | None,
         x_world: Float[Array, "*b 3"],
         direction: Float[Array, "*#b 3"],
+        *,
+        mesh: jax.sharding.Mesh | None = None,
     ) -> FieldSamples:
         """The field at points seen from directions."""
         assert grid is not None
-        return self._bind(params, grid)(x_world, direction)
+        return self._bind(params, grid, mesh)(x_world, direction)
 
     def _proposal(
         self, grid: ProposalGrid, rays: Rays, key: PRNGKeyArray | None, *, num: int
@@ -148,6 +150,8 @@ class GridNerf:
         rays: Rays,
         distance: Float[Array, "r"],
         key: PRNGKeyArray,
+        *,
+        mesh: jax.sharding.Mesh | None = None,
     ) -> tuple[RenderedRays, ...]:
         """Renders with jittered samples, across the measured surface where known."""
         assert grid is not None
@@ -172,7 +176,8 @@ class GridNerf:
                 edges = jnp.where((distance > 0)[:, None], edges, proposed)
         assert edges is not None
         edges = jax.lax.stop_gradient(edges)
-        return (volume_rendering.render_rays(self._bind(params, grid), rays, edges),)
+        field = self._bind(params, grid, mesh)
+        return (volume_rendering.render_rays(field, rays, edges),)
 
     def render(
         self, params: Params, grid: ProposalGrid | None, rays: Rays
@@ -200,6 +205,9 @@ class GridNerf:
         return dataclasses.replace(rendered, rgb=rgb)
 
     def _bind(
-        self, params: Params, grid: ProposalGrid
+        self,
+        params: Params,
+        grid: ProposalGrid,
+        mesh: jax.sharding.Mesh | None = None,
     ) -> Callable[[Array, Array], Any]:
-        return lambda x, d: self.field.apply(params, x, d, grid.box)
+        return lambda x, d: self.field.apply(params, x, d, grid.box, mesh)
