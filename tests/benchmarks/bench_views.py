@@ -32,8 +32,8 @@ from alsem.acquisition.cues import multiview, multiview_exact
 from alsem.acquisition.cues.depth_consistency import Cameras
 from alsem.acquisition.cues.geometry import voxel_cues
 from alsem.core.mesh import make_mesh
-from alsem.data import open_capture
 from alsem.core.types import frame_cameras
+from alsem.data import open_capture
 from alsem.nerf import cameras
 
 try:
