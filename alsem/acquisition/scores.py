@@ -181,6 +181,7 @@ def policy(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, 
     any gain is worth a sixth of a mean one, and a place of much gain what it says.
     """
     del key, cues
+    assert posterior.gain is not None  # scored with a policy's parameters
     return jax.nn.softplus(GAIN_SHARPNESS * posterior.gain) / GAIN_SHARPNESS
 
 

@@ -16,6 +16,7 @@ from alsem.acquisition import STEPS, Batch, Running
 from alsem.acquisition.batch import (
     embedding_steps,
     greedy,
+    information_gain,
     ranking,
     select,
     steps,
@@ -186,10 +187,10 @@ def ones(*shape):
         lambda n: greedy.farthest(ones(n, 4), ones(3, 4), num=n + 9),
         lambda n: greedy.plus_plus(ones(n, 2), ones(n, 4), KEY, num=n + 9),
         lambda n: greedy.plus_plus(0 * ones(n, 2), ones(n, 4), KEY, num=n),
-        lambda n: greedy.most_informative(
+        lambda n: information_gain.most_informative(
             ones(n, 2), ones(n, 4), ones(2, 4), ridge=1.0, num=n + 9
         ),
-        lambda n: greedy.most_informative(
+        lambda n: information_gain.most_informative(
             0 * ones(n, 2), ones(n, 4), 0 * ones(2, 4), ridge=1.0, num=n
         ),
     ],
@@ -274,7 +275,9 @@ def test_information_gain_follows_its_definition(known):
     left = rng.gamma(0.3, size=(3000, 4)).astype(np.float32)
     right = rng.gamma(0.3, size=(3000, 6)).astype(np.float32)
     information = (known * rng.random((4, 6))).astype(np.float32)
-    found = greedy.most_informative(left, right, information, ridge=0.1, num=60)
+    found = information_gain.most_informative(
+        left, right, information, ridge=0.1, num=60
+    )
     expected = most_informative_np(left, right, information, 0.1, 60)
     np.testing.assert_array_equal(found, expected)
 

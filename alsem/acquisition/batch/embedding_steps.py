@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alsem.acquisition.batch import greedy
+from alsem.acquisition.batch import greedy, information_gain
 from alsem.acquisition.batch.context import Batch, Running, ranked, shortlist
 from alsem.core import rng
 
@@ -68,7 +68,7 @@ def fisher(batch: Batch, running: Running, *, keep: int) -> Running:
         left, right = _information(_beliefs_of(batch, batch.places))
         known = left.T @ right
     scale = known.mean() or (spread.T @ square).mean() / len(short)
-    picks = greedy.most_informative(
+    picks = information_gain.most_informative(
         spread,
         square,
         known,

@@ -1,8 +1,7 @@
 """Cues: what geometry, the other views and earlier labels say of a candidate.
 
-What geometry says is kept per voxel, made by one pass over the pool, never by a
-comparison of views with views, and gathered for the candidates at hand: nothing of
-the pool's size is held beside the candidates themselves.
+Geometric cues are computed per voxel in one pass over the pool, and gathered for the
+candidates at hand.
 """
 
 from typing import Any
@@ -27,10 +26,9 @@ from alsem.core.arrays import Array, Float, Int, Leaf
 
 @flax.struct.dataclass
 class Cues:
-    """What a score may know of candidates beside the beliefs, axes ``*b``.
+    """Cues of candidates, beside the predictions that a score sees; axes ``*b``.
 
-    From `view_entropy` on they change from round to round, and are None unless a
-    strategy asks.
+    From `view_entropy` on they change every round; None unless a strategy needs them.
 
     Attributes:
         frame: int32 ``[*b]`` training frame of the candidate.
@@ -39,10 +37,9 @@ class Cues:
         num_views: int32 ``[*b]`` how many frames see the candidate's voxel.
         coherence: float32 ``[*b]`` length of the voxel's mean normal: 1 on a flat
             surface, lower at edges, creases and in clutter.
-        directions: float32 ``[*b]`` in [0, 1], spread of the directions that the
-            voxel is seen from: one minus the length of their mean.
-        view_distance: float32 ``[*b]`` mean distance to the cameras that see it,
-            metres.
+        directions: float32 ``[*b]`` in [0, 1], one minus the length of the mean
+            viewing direction of the voxel.
+        view_distance: float32 ``[*b]`` mean metres to the cameras that see it.
         variation: float32 ``[*b]`` in [0, 1/3], surface variation: 0 on a plane, 1/3
             where points fill space (Pauly et al. 2002).
         gradient: float32 ``[*b]`` in [0, 1], mean absolute difference of the voxel's
