@@ -31,7 +31,6 @@ def _parse(argv: list[str]) -> list[str]:
             raise ValueError("--config=configs/NAME.py and --workdir=DIR are needed")
         _CONFIG.value.lock()  # a file that could not be read says so only when used
     except (flags.Error, AttributeError, KeyError, ValueError, TypeError, OSError) as e:
-        # config_flags may put a traceback before the error's own words.
         sys.exit(_fail(unknown_key(argv) or str(e).strip().splitlines()[-1]))
     return rest
 
