@@ -87,7 +87,7 @@ def posterior_of(params, seen):
         diffuse=zeros,
         distance=zeros[:, 0],
         purity=zeros[:, 0],
-        gain=seen[:, 0],
+        gain=jnp.asarray(seen[:, 0]),
     )
 
 
@@ -115,7 +115,7 @@ def one(probs, *, view_probs=(), gain=0.0):
     )
 
 
-NO_BELIEF = Posterior(**dict.fromkeys(Posterior.__dataclass_fields__))
+NO_BELIEF = jax.tree.map(lambda _: None, one(np.ones((K, C))))
 
 GROUPS = {
     "views": ("view_entropy", "view_mean_log"),

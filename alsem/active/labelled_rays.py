@@ -64,13 +64,13 @@ def read_labels(
     num_classes: int,
 ) -> RoundLabels:
     """Reads the label store up to and with a round; -1 before the first."""
-    annotations = store.annotations(round_index)
-    queried = store.queried_units()
+    snapshot = store.snapshot(round_index)
+    annotations, queried = snapshot.annotations, snapshot.queried_units
     anchor = units.anchor[queried]
 
     def expand(some: Annotations) -> LabelledRays:
         pixel, label = expand_annotations(
-            some, members=units.members, image_size=image_size
+            some, unit_pixels=units.members, image_size=image_size
         )
         each = np.isin(some.kind, ("point", "exact"))
         seen = np.where(each, some.pixels, 1)[some.label >= 0].sum()
@@ -89,7 +89,7 @@ def read_labels(
         queried_pixels=anchor[anchor >= 0],
         pixels_per_class=np.bincount(everything.label, minlength=num_classes),
         answers_per_class=np.bincount(answer, minlength=num_classes),
-        totals=store.totals(round_index),
+        totals=snapshot.totals,
     )
 
 
@@ -106,6 +106,7 @@ def surface_labels(
         compact=jax.tree.map(jnp.asarray, pool.take(pixel)),
         label=jnp.asarray(padded(labelled.label, -1)),
         count=jnp.int32(len(labelled.label)),
+        cameras=pool.cameras,
     )
 
 

@@ -11,10 +11,9 @@ from alsem.active.model import Model
 from alsem.active.predict import Predictor
 from alsem.annotation import Annotations, Queries
 from alsem.data import GroundTruth, Scene
-from alsem.reporting import html_report
-from alsem.reporting.html_report.data import FrameView, QueryView, ReportData
+from alsem.reporting import html_report, top_view
+from alsem.reporting.html_report import FrameView, QueryView, ReportData
 
-FRAMES_SHOWN = 6
 TOP_VIEW_POINTS = 300_000
 
 
@@ -87,7 +86,6 @@ def _frames(
     uncertainty = prediction.uncertainty.reshape(shape)
     rgb = cache.arrays["rgb"].reshape(frames.rgb.shape)
     depth_z = cache.arrays["depth_z"].reshape(shape)
-    drawn = np.unique(np.linspace(0, shape[0] - 1, FRAMES_SHOWN).round().astype(int))
     return tuple(
         FrameView(
             name=frames.names[i],
@@ -101,7 +99,7 @@ def _frames(
                 None if truth.test_depth_z is None else truth.test_depth_z[i]
             ),
         )
-        for i in drawn
+        for i in range(shape[0])
     )
 
 
@@ -125,14 +123,14 @@ def _queried(scene: Scene, answers: Annotations) -> tuple[QueryView, ...]:
     )
 
 
-def _top_view(predictor: Predictor, model: Model) -> html_report.TopView | None:
+def _top_view(predictor: Predictor, model: Model) -> top_view.TopView | None:
     pool = model.pool
     step = max(1, pool.num_rays // TOP_VIEW_POINTS)
     ids = np.arange(0, pool.num_rays, step)
     ids = ids[pool.arrays["depth_z"][ids] > 0]
     if not len(ids):
         return None
-    return html_report.top_view(
+    return top_view.draw_top_view(
         surface.end_points(pool)[ids],
         predictor.labels_at(model, ids),
         np.asarray(pool.arrays["diffuse"][ids, 0]),

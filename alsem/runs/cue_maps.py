@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from alsem.core import rng
-from alsem.runs.stages import OpenRun
 from alsem.acquisition import STRATEGIES
 from alsem.active.model import Model
-from alsem.reporting.html_report.maps import draw_maps
+from alsem.core import rng
 from alsem.core.errors import InputError
+from alsem.reporting.figures import draw_maps
+from alsem.runs.stages import OpenRun
 
 GEOMETRY = (
     *("num_views", "directions", "view_distance", "coherence", "variation"),

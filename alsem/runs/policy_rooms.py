@@ -6,7 +6,6 @@ did to mIoU. A policy learns to expect that credit from what was known when aski
 The rooms' truth is used as an annotator's would be: none of it is in the file.
 """
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -18,19 +17,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from alsem.policy import features
 from alsem import acquisition
-from alsem.core.mesh import make_mesh
+from alsem.active.pool import open_pool
+from alsem.core import mesh as devices
+from alsem.policy import features, targets, weight_files
+from alsem.policy.head import PolicyHead
 from alsem.policy.learned import LearnedPolicy
+from alsem.policy.loss import PolicyLoss, policy_loss
+from alsem.policy.targets import PolicyTargets, QueryLog
 from alsem.runs import build, runner, stages
 from alsem.runs.runner import use_compilation_cache
-from alsem.active import geometry_stage
-from alsem.policy import targets, weight_files
-from alsem.acquisition import STRATEGIES
-from alsem.policy.head import PolicyHead
-from alsem.policy.targets import QueryLog, PolicyTargets
-from alsem.active.pool import open_pool
-from alsem.policy.loss import PolicyLoss, policy_loss
 
 JUDGES = 1 << 17  # pool pixels that judge a round, at most
 ROUNDS = 10  # of a run: some hundred clicks to more than a thousand
@@ -105,7 +101,7 @@ def hindsight(config: Any, workdir: Path) -> PolicyTargets:
     """Targets of a finished run's queries, judged by the true labels of the pool."""
     use_compilation_cache()
     scene, truth = build.open_scene(config, workdir.parent / "rooms")
-    _, geometry = stages.fit_geometry(config, workdir, scene, make_mesh())
+    _, geometry = stages.fit_geometry(config, workdir, scene, devices.make_mesh())
     pool = open_pool(geometry.pool, scene.train, build.pool_options(config))
     assert truth.train_labels is not None  # of a procedural room
     label = truth.train_labels.reshape(-1)
@@ -151,7 +147,10 @@ def learn(
     tx = optax.adamw(
         optax.cosine_decay_schedule(learning_rate, steps, 0.02), weight_decay=1e-3
     )
-    columns = [jnp.asarray(c) for c in (policy_targets.cues, policy_targets.wrong, policy_targets.gain)]
+    columns = [
+        jnp.asarray(c)
+        for c in (policy_targets.cues, policy_targets.wrong, policy_targets.gain)
+    ]
 
     def step(carry: Any, key: jax.Array):
         params, opt_state = carry
@@ -171,7 +170,9 @@ def learn(
     return params
 
 
-def rank_agreement(head: PolicyHead, params: Any, policy_targets: PolicyTargets) -> float:
+def rank_agreement(
+    head: PolicyHead, params: Any, policy_targets: PolicyTargets
+) -> float:
     """Rank correlation of expected and observed gains, on rooms not learnt from."""
     forecast: Any = head.apply(
         params, jnp.asarray(policy_targets.cues), jnp.zeros((len(policy_targets), 1))

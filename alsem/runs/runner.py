@@ -20,7 +20,7 @@ from alsem.core import progress, signals
 from alsem.core.errors import InputError
 from alsem.policy import weight_files
 from alsem.policy.learned import LearnedPolicy
-from alsem.reporting import run_dir, run_log
+from alsem.reporting import run_dir
 from alsem.reporting.json_records import read_jsonl, write_json
 from alsem.runs import build, config_checks, environment
 from alsem.runs.stages import OpenRun, open_run
@@ -62,7 +62,7 @@ def start_run(
         def clock() -> float:
             return earlier + time.monotonic() - begun
 
-        model, labels, ended_by = run_rounds(
+        model, ended_by = run_rounds(
             build.loop_options(config),
             run.stages,
             run.fitter,
@@ -75,7 +75,7 @@ def start_run(
         )
         rows = run.log.rounds()
         if rows:
-            run_log.write_summary(
+            run_dir.write_summary(
                 workdir,
                 rows,
                 wall_seconds=clock(),
@@ -120,7 +120,7 @@ def reopen_run(workdir: Path) -> Iterator[tuple[OpenRun, Model]]:
     with contextlib.ExitStack() as stack:
         run = open_run(config, workdir, scene, truth, strategy, policy, stack)
         last = run.log.rounds()[-1]["round"]
-        yield run, run.fitter.restore(last, progress.Stopwatch(*run_log.STAGES))
+        yield run, run.fitter.restore(last, progress.Stopwatch(*run_dir.STAGES))
 
 
 def _print_round(row: dict[str, Any]) -> None:
