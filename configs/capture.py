@@ -25,7 +25,10 @@ def get_config(variant: str = "") -> Any:
     config.data.train_split = "frames[:] but frames[::8]"  # "... sharpest 3" of a video
     config.data.test_split = "frames[::8]"
     if variant == "smoke":
-        config.data.train_split, config.data.test_split = "frames[1:8:2]", "frames[:8:2]"
+        config.data.train_split, config.data.test_split = (
+            "frames[1:8:2]",
+            "frames[:8:2]",
+        )
     config.model.appearance = True  # phones change their exposure
     config.active.annotator = "file"
     config.active.answers = "answers.csv"  # in the directory where the command runs

@@ -60,7 +60,7 @@ def test_settings_are_read_as_on_the_command_line(kind):
         ("active.rounds=many", "cannot be set"),
         ("active.rounds=2.5", "cannot be set"),
         ("active.strategy=radnom", "did you mean 'random'"),
-        ("active.rounds=0", "at least 1"),
+        ("active.rounds=0", "1 or more"),
         ("seed=5", r"arms\.a\.set: 'seed=5'"),
     ],
 )
