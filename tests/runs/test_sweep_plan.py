@@ -110,20 +110,6 @@ def test_the_shipped_study_can_be_planned(monkeypatch, variant, num_scenes, firs
     assert arms[: len(first_arms)] == first_arms
 
 
-def test_config_files_are_found_by_name_and_variant(tmp_path):
-    assert config_files.load(f"{ROOT}/configs/study.py:smoke").scenes
-    with pytest.raises(InputError, match=r"none\.py: no config file"):
-        config_files.load(str(tmp_path / "none.py"))
-    with pytest.raises(InputError, match="unknown variant"):
-        config_files.load(f"{ROOM}:smok")
-    with pytest.raises(InputError, match="'smok' is no folder"):
-        config_files.load(f"{ROOT}/configs/study.py:smok")
-    for text in ("def get_config(", "import no_such_module", "x = 1"):
-        (tmp_path / "bad.py").write_text(text)
-        with pytest.raises(InputError, match=r"bad\.py: "):
-            config_files.load(str(tmp_path / "bad.py"))
-
-
 @pytest.mark.parametrize(
     ("ended_by", "rounds", "is_done"),
     [
