@@ -9,6 +9,7 @@ The box is an argument, so that one compiled program serves all scenes.
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -167,19 +168,20 @@ def _mix_rows_fwd(table, rows, weights, mesh):
     return mix_rows(table, rows, weights, mesh), (table, rows, weights)
 
 
-def _mix_rows_bwd(mesh, saved, slope):
-    if mesh is None or mesh.size == 1:
-        by_table, by_weight = _pull_back(*saved, slope)
-    else:
-        by_table, by_weight = sum_over_devices(_pull_back, mesh)(*saved, slope)
+def _mix_rows_bwd(mesh, saved, gradient):
+    table, rows, weights = saved
+    pull_back = _pull_back
+    if mesh is not None and mesh.size > 1:
+        pull_back = sum_over_devices(_pull_back, mesh)
+    by_table, by_weight = pull_back(table, rows, weights, gradient)
     return by_table, None, by_weight
 
 
-def _pull_back(table, rows, weights, slope):
+def _pull_back(table, rows, weights, gradient):
     """Gradients in the table and in the weights."""
     by_table, by_weight = jnp.zeros_like(table), []
-    slopes = jnp.split(slope, len(rows), axis=-1)
-    for level_rows, level_weights, pull in zip(rows, weights, slopes, strict=True):
+    by_level = jnp.split(gradient, len(rows), axis=-1)
+    for level_rows, level_weights, pull in zip(rows, weights, by_level, strict=True):
         by_weight.append([])
         for row, weight in zip(level_rows, level_weights, strict=True):
             where, update = jax.lax.optimization_barrier((row, weight[:, None] * pull))
@@ -225,5 +227,5 @@ def hash_grid(
         rows.append([row + level * size for row in level_rows])
         weights.append(fractions)
     all_rows = table.reshape(-1, table.shape[-1])
-    features = mix_rows(all_rows, rows, weights, mesh)
+    features: Any = mix_rows(all_rows, rows, weights, mesh)
     return features.reshape(*x_world.shape[:-1], -1)

@@ -1,4 +1,4 @@
-"""The joint step: everything learns in every step, as published."""
+"""The joint step: field, heads and extra losses in one gradient, as published."""
 
 import jax
 import optax

@@ -77,9 +77,9 @@ def test_direction_changes_only_the_colour(field, params):
 
 def test_density_method_equals_the_density_of_a_call(field, params):
     x, direction = points_and_directions(300)
-    alone = applied(field, "density")(params, x)
+    single = applied(field, "density")(params, x)
     np.testing.assert_allclose(
-        alone, applied(field)(params, x, direction).density, rtol=1e-5
+        single, applied(field)(params, x, direction).density, rtol=1e-5
     )
 
 
@@ -93,9 +93,9 @@ def test_gradients_are_finite_for_small_and_large_parameters(field, params, size
         return jnp.mean(out.density) + jnp.sum(out.rgb) + surface
 
     scaled = jax.tree.map(lambda p: p * size, params)
-    value, slopes = jax.jit(jax.value_and_grad(total))(scaled)
+    value, gradients = jax.jit(jax.value_and_grad(total))(scaled)
     assert np.isfinite(value)
-    assert all(np.isfinite(s).all() for s in jax.tree.leaves(slopes))
+    assert all(np.isfinite(s).all() for s in jax.tree.leaves(gradients))
 
 
 def test_every_parameter_has_a_gradient(field, params):
@@ -106,9 +106,9 @@ def test_every_parameter_has_a_gradient(field, params):
         normal = jnp.sum(jnp.square(out.surface.normal[:, 0]))
         return jnp.sum(jnp.log1p(out.density)) + jnp.sum(jnp.square(out.rgb)) + normal
 
-    slopes = jax.jit(jax.grad(total))(params)
-    for path, slope in jax.tree.leaves_with_path(slopes):
-        assert np.abs(slope).max() > 0, jax.tree_util.keystr(path)
+    gradients = jax.jit(jax.grad(total))(params)
+    for path, gradient in jax.tree.leaves_with_path(gradients):
+        assert np.abs(gradient).max() > 0, jax.tree_util.keystr(path)
 
 
 def test_noise_moves_the_raw_density_of_the_published_field():

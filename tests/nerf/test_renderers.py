@@ -96,7 +96,7 @@ class Slab(HashField):
     def density(self, x_world, box):
         return jnp.where(jnp.abs(x_world[..., 0] - 2.615) < 0.015, 2000.0, 0.0)
 
-    def __call__(self, x_world, direction, box):
+    def __call__(self, x_world, direction, box, mesh=None):
         zeros = jnp.zeros_like(x_world)
         density = self.density(x_world, box)
         points = SurfacePoints(x_world, zeros, zeros, zeros)

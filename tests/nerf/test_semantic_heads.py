@@ -77,8 +77,8 @@ def test_members_differ_and_each_equals_a_single_head():
     head = SemanticHead(num_classes=6)
     for k in range(3):
         own = jax.tree.map(lambda leaf, k=k: leaf[k], params["params"]["head"])
-        alone = applied(head)({"params": own}, surface)
-        np.testing.assert_allclose(logits[k], alone, atol=1e-5)
+        single = applied(head)({"params": own}, surface)
+        np.testing.assert_allclose(logits[k], single, atol=1e-5)
     for a, b in ((0, 1), (0, 2), (1, 2)):
         assert np.abs(logits[a] - logits[b]).max() > 1e-2
 
