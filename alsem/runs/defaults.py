@@ -36,7 +36,7 @@ def get_defaults(*data_keys: str) -> Any:
 
 def _data(keys: tuple[str, ...]) -> Any:
     data = ml_collections.ConfigDict()
-    data.source = "replica"  # layout: a row of the README's table, or "auto"
+    data.source = "replica"  # layout (README), or "auto"
     data.dir = ""
     data.scene = ""  # folder below dir; "" where dir itself is the capture
     data.downscale = 1  # whole factor; images of about 320 pixels a side are enough
@@ -136,7 +136,8 @@ def _train() -> Any:
 
     train.geometry = geometry = ml_collections.ConfigDict()
     geometry.seed = 0  # not the run's: runs of all seeds share one fit
-    geometry.grid_fraction = 0.05  # of the proposal grid, refreshed in each call
+    # Of the proposal grid, refreshed in each call; not where every ray has depth.
+    geometry.grid_fraction = 0.05
     geometry.fit = _fit(steps=600, batch_rays=4096, learning_rate=1e-2)
     geometry.loss = loss = ml_collections.ConfigDict()  # weights of its terms
     loss.colour = 1.0
@@ -180,7 +181,7 @@ def _surface() -> Any:
 
 def _active() -> Any:
     active = ml_collections.ConfigDict()
-    active.strategy = "geometry"  # the fewest clicks on most scenes tried
+    active.strategy = "geometry"  # the fewest clicks to 95 % of full supervision
     active.mix_by = "rank"  # scale of "0.7*margin+0.3*coverage"; or "minmax"
     active.diversity = ()  # batch steps in place of the strategy's own
     active.exact_views = False  # every view against every other; small scenes only
