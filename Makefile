@@ -1,8 +1,8 @@
 # make demo   run the active-learning loop on the built-in room, into runs/demo
 # make test   run the tests
-# make lint   formatting and lint;  make types   static types;  make clean   forget all made here
+# make lint   formatting and lint;  make types   static types;  make clean   remove what these made
 #
-# Each works alone on a fresh checkout: it makes .venv and installs what is needed.
+# Each works on a fresh checkout: it makes .venv and installs what is needed.
 # PYTHON=/path/to/python chooses the interpreter (3.11 or 3.12).
 
 PYTHON ?=

@@ -1,10 +1,9 @@
-"""A box of a room seen by a 16 x 12 camera, and the smallest config that fits it.
+"""A room of six walls seen by a 16 x 12 camera, and the smallest config that fits it.
 
-Six faces, a class and a colour each, exact depth: enough to learn something from in
-a few steps, and drawn in milliseconds.
+Each wall has a class and a colour, and depth is exact: a few steps are enough to learn
+something.
 """
 
-import importlib.util
 import json
 import os
 from pathlib import Path
@@ -16,9 +15,10 @@ import numpy as np
 
 from alsem.active.geometry_stage import SceneGeometry
 from alsem.core import mesh
-from alsem.runs import build, stages
+from alsem.runs import build, config_files, stages
 
 ROOT = Path(__file__).resolve().parent.parent
+ROOM = ROOT / "configs" / "room.py"
 WIDTH, HEIGHT = 16, 12
 SIZE = np.array([4.0, 3.0, 2.5])  # metres
 CLASSES = ("left", "right", "front", "back", "floor", "ceiling")
@@ -44,16 +44,16 @@ def write_box(folder: Path, *, depth: bool = True) -> Path:
 
 
 def shoot(frames: int, seed: int) -> dict[str, np.ndarray]:
-    """Photographs of the room, as `captures.write_capture` returns them."""
+    """Frames of the room, as `captures.write_capture` returns them."""
     draw = np.random.default_rng(seed)
     poses = np.stack([_pose(draw) for _ in range(frames)])
-    rgb, depth, label = zip(*map(_photograph, poses), strict=True)
+    rgb, depth, label = zip(*map(_render, poses), strict=True)
     held = {"rgb": rgb, "depth": depth, "label": label}
     return {name: np.stack(each) for name, each in held.items()} | {"pose": poses}
 
 
 def _pose(draw: np.random.Generator) -> np.ndarray:
-    """A camera near the middle, upright, looking about."""
+    """A random camera near the middle of the room, upright."""
     yaw, pitch = draw.uniform(0, 2 * np.pi), draw.uniform(-0.5, 0.5)
     forward = np.array(
         [np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch)]
@@ -66,7 +66,7 @@ def _pose(draw: np.random.Generator) -> np.ndarray:
     return pose
 
 
-def _photograph(pose: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _render(pose: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Colour, depth in millimetres and class ids of one frame."""
     row, col = np.meshgrid(np.arange(HEIGHT), np.arange(WIDTH), indexing="ij")
     focal = WIDTH / 2
@@ -85,16 +85,7 @@ def _photograph(pose: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return rgb, np.round(1000 * depth_z).astype(np.uint16), (label + 1).astype(np.uint8)
 
 
-def load_config(variant: str = "smoke") -> Any:
-    """``configs/room.py`` as it stands."""
-    spec = importlib.util.spec_from_file_location("room", ROOT / "configs" / "room.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config(variant)
-
-
-# As flags of the command line would set them on top of configs/room.py:smoke.
+# Changes of configs/room.py:smoke.
 SHRINK: dict[str, Any] = {
     "data.make_room": False,
     "data.scene": "box",
@@ -121,8 +112,8 @@ SHRINK: dict[str, Any] = {
     "train.joint.fit.batch_rays": 64,
     "train.joint.label_rays": 64,
     "surface.render_chunk": 192,
-    "surface.score_chunk": 1000,  # no divisor of the pool: the last chunk is padded
-    "active.strategy": "geometry",  # the policy has tests of its own
+    "surface.score_chunk": 1000,  # does not divide the pool: the last chunk is padded
+    "active.strategy": "geometry",
     "active.initial_clicks": 8,
     "active.clicks_per_round": 8,
     "active.growth": 1.0,
@@ -130,8 +121,8 @@ SHRINK: dict[str, Any] = {
 
 
 def config(data_dir: Path, variant: str = "smoke", **overrides: Any) -> Any:
-    """The tiny config; overrides are written with ``__`` for a dot."""
-    made = load_config(variant)
+    """The tiny config, locked; overrides have ``__`` in place of dots."""
+    made = config_files.load(f"{ROOM}:{variant}")
     for key, value in SHRINK.items():
         if variant == "full" and key.startswith("active."):
             continue
@@ -143,7 +134,7 @@ def config(data_dir: Path, variant: str = "smoke", **overrides: Any) -> Any:
 
 
 def parts(config: Any, workdir: Path) -> SimpleNamespace:
-    """What a run of the config is made of, up to the semantic heads."""
+    """The parts of a run of the config, up to the semantic heads."""
     scene, truth = build.open_scene(config, workdir.parent / "rooms")
     nerf = build.make_nerf(config, scene)
     strategy = build.make_strategy(config)
@@ -169,13 +160,13 @@ def fit_geometry(config: Any, workdir: Path) -> SceneGeometry:
 
 
 def environment() -> dict[str, str]:
-    """Of a command with one device: eight fake ones are only slower there."""
+    """Environment of a command with one device: eight fake ones would be slower."""
     flags = os.environ["XLA_FLAGS"].replace("device_count=8", "device_count=1")
     return os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": str(ROOT)}
 
 
 def flags(data_dir: Path, **overrides: Any) -> list[str]:
-    """The same on top of ``configs/room.py:smoke`` on the command line."""
+    """The tiny config as flags on top of ``configs/room.py:smoke``."""
     values = SHRINK | {"data.dir": str(data_dir)}
     values |= {key.replace("__", "."): value for key, value in overrides.items()}
     return [f"--config.{key}={value}" for key, value in values.items()]

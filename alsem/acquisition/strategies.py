@@ -33,7 +33,7 @@ class Strategy:
         rule: Steps that make a batch of the scores.
         needs: What must be computed first: ``model``, beliefs of a model; ``views``,
             ``classes``, ``labels``, those groups of cues.
-        coverage_until: Queries are spread evenly (row ``spread``) until the model
+        coverage_until: Queries are spread evenly (row ``poisson_disk``) until the model
             predicts this share of a round's labels before it learns them; 0 for no
             such phase. Once reached it stays reached: later picks are chosen to be
             hard, and the model may well be wrong about most of them.
@@ -85,7 +85,7 @@ _explore_and_exploit = functools.partial(
 
 STRATEGIES: dict[str, Strategy] = {
     "random": Strategy(scores.uniform, needs=frozenset()),
-    "spread": Strategy(scores.uniform, (steps.spaced,), needs=frozenset()),
+    "poisson_disk": Strategy(scores.uniform, (steps.spaced,), needs=frozenset()),
     "coverage": Strategy(scores.coverage, (steps.k_centre,), needs=frozenset()),
     "voxel_coverage": Strategy(
         scores.coverage, (steps.least_labelled,), needs=frozenset()
@@ -228,7 +228,7 @@ def for_round(strategy: Strategy, *, has_model: bool, was_trusted: bool) -> Stra
     if "model" not in strategy.needs:
         return strategy
     if strategy.coverage_until > 0:
-        return strategy if has_model and was_trusted else STRATEGIES["spread"]
+        return strategy if has_model and was_trusted else STRATEGIES["poisson_disk"]
     return strategy if has_model else STRATEGIES["random"]
 
 

@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from alsem import acquisition
@@ -75,10 +76,12 @@ def open_scene(config: Any, rooms_dir: Path) -> tuple[Scene, GroundTruth]:
 
 def make_nerf(config: Any, scene: Scene) -> Nerf:
     """The field and its renderer."""
+    dtype = jnp.dtype(config.model.compute_dtype)
     if config.model.field == "paper":
         options = config.model.paper
         return PaperNerf(
-            field=PaperField(**options.field.to_dict()), **options.render.to_dict()
+            field=PaperField(**options.field.to_dict(), dtype=dtype),
+            **options.render.to_dict(),
         )
     options = config.model.hash
     grid = options.grid.to_dict()
@@ -88,6 +91,7 @@ def make_nerf(config: Any, scene: Scene) -> Nerf:
                 grid.pop("coarsest_cell"), grid.pop("finest_cell"), grid.pop("levels")
             ),
             **grid,
+            dtype=dtype,
         ),
         sensor=depth_coverage(scene),
         **options.render.to_dict(),
@@ -118,7 +122,11 @@ def make_heads(
     if strategy is not None and "views" in strategy.needs:
         groups = config.model.view_members
     return SemanticMembers(
-        head=SemanticHead(num_classes=num_classes, **_tuples(config.model.head)),
+        head=SemanticHead(
+            num_classes=num_classes,
+            dtype=jnp.dtype(config.model.compute_dtype),
+            **_tuples(config.model.head),
+        ),
         members=config.model.members + groups,
         view_groups=groups,
     )

@@ -15,7 +15,13 @@ from alsem.core.errors import InputError
 CLOSED_PIPE_STATUS = 128 + signal.SIGPIPE  # as shells report a tool that it ended
 
 
-def run(name: str, main: Callable[[list[str]], Any], *, takes_names: bool = False):
+def run(
+    name: str,
+    main: Callable[[list[str]], Any],
+    *,
+    takes_names: bool = False,
+    parse: Callable[[list[str]], list[str]] = flags.FLAGS,
+) -> None:
     """Runs a command and exits with the status that it returns.
 
     Bad flags and `InputError` end it with one line on standard error and status 2.
@@ -24,6 +30,7 @@ def run(name: str, main: Callable[[list[str]], Any], *, takes_names: bool = Fals
         name: Name of the command, the first word of its errors.
         main: The command, called with the arguments that are not flags.
         takes_names: Whether the command takes arguments that are not flags.
+        parse: Parses the flags of a command line and returns its other arguments.
     """
 
     def checked_main(argv: list[str]) -> Any:
@@ -36,7 +43,7 @@ def run(name: str, main: Callable[[list[str]], Any], *, takes_names: bool = Fals
     logging.set_verbosity(logging.WARNING)
     with quiet_on_closed_pipe():
         try:
-            app.run(checked_main, flags_parser=flags.FLAGS)
+            app.run(checked_main, flags_parser=parse)
         except InputError as error:
             _fail(name, error.line)
         except flags.Error as error:

@@ -1,5 +1,6 @@
-"""What a config may not say: values that fail only much later, or mean nothing."""
+"""Checks of a config: refuses values that would fail late, or would mean nothing."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,23 +8,87 @@ from alsem import acquisition
 from alsem.annotation import parse_label_set
 from alsem.core.errors import InputError
 from alsem.reporting import run_dir
+from alsem.reporting.renamed_keys import RENAMED_VALUES
 
-LEAST_VOLUME = 0.03  # metres: what supervoxels are grown from
+FITS = tuple(f"train.{stage}.fit" for stage in ("geometry", "semantics", "joint"))
 HEAD_INPUTS = ("position", "normal", "diffuse", "feature")
-SIZES = (  # of which none can be nought
-    "model.head.width",
-    *(f"model.hash.grid.{key}" for key in ("levels", "row_features")),
-    *(f"model.hash.grid.{key}" for key in ("log2_rows", "width")),
-    *(f"surface.{key}" for key in ("samples", "render_chunk", "score_chunk")),
+MIN_VOLUME_SIZE = 0.03  # metres: the voxels that supervoxels are grown from
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "model.field": ("hash", "paper"),
+    "model.compute_dtype": ("float32", "bfloat16"),
+    "train.mode": ("staged", "joint"),
+    **{f"{fit}.optimiser.schedule": ("cosine", "exponential") for fit in FITS},
+    "active.start": ("cold", "warm"),
+    "active.granularity": tuple(acquisition.GRANULARITIES),
+    "active.annotator": ("simulated", "file"),
+    "active.answer": ("dominant", "click", "exact"),
+    "active.cost": ("clicks", "pixels", "seconds"),
+    "active.mix_by": ("rank", "minmax"),
+    "active.superpixels": ("slic", "files"),
+    "active.volumes": ("supervoxels", "voxels"),
+}
+MINIMA: dict[str, float] = {
+    "model.members": 1,
+    "model.view_members": 2,
+    "model.head.width": 1,
+    **{
+        f"model.hash.grid.{key}": 1
+        for key in ("levels", "row_features", "log2_rows", "width")
+    },
+    **{f"{fit}.{key}": 1 for fit in FITS for key in ("steps", "batch_rays")},
+    **{f"{fit}.steps_per_call": 1 for fit in FITS},
+    "train.semantics.labels": 0,
+    **{f"surface.{key}": 1 for key in ("samples", "render_chunk", "score_chunk")},
+    **{f"active.{key}": 1 for key in ("patch_size", "superpixel_pixels", "rounds")},
+    **{f"active.{key}": 1 for key in ("initial_clicks", "clicks_per_round")},
+    "active.budget": 0,
+    "active.volume_size": MIN_VOLUME_SIZE,
+    **{
+        f"active.seconds.{kind}": 0
+        for kind in ("point", "click", "dominant", "segment")
+    },
+}
+POSITIVE = (
+    *(f"{fit}.optimiser.learning_rate" for fit in FITS),
+    "active.growth",
+    "active.voxel_size",
 )
-# What may differ between a run and its continuation.
+FRACTIONS = tuple(
+    f"active.{key}"
+    for key in ("mixed_below", "noise_rate", "min_purity", "stop_at_miou")
+)
+# Keys that may differ between a run and its continuation.
 MAY_CHANGE = ("active.rounds", "active.budget", "active.stop_at_miou")
+
+
+def check(config: Any) -> None:
+    """Checks every value by itself, and then values that depend on each other.
+
+    Raises:
+        InputError: A value cannot be used; names its key and what to write.
+    """
+    values = run_dir.flat(config.to_dict())
+    for key, words in RENAMED_VALUES.items():
+        _check_renamed(key, values[key], words)
+    for key, choices in CHOICES.items():
+        wanted = "one of " + ", ".join(choices)
+        _require(values[key] in choices, key, values[key], wanted)
+    for key, least in MINIMA.items():
+        _require(values[key] >= least, key, values[key], f"{least} or more")
+    for key in POSITIVE:
+        _require(values[key] > 0, key, values[key], "positive")
+    for key in FRACTIONS:
+        _require(0 <= values[key] <= 1, key, values[key], "in [0, 1]")
+    _check_training(values)
+    _check_queries(values)
+    _check_full_supervision(values)
 
 
 def check_continues(
     old: dict[str, Any], new: dict[str, Any], workdir: Path, *, rounds_done: int
 ) -> None:
-    """Refuses a work directory that another config has written.
+    """Refuses a run directory that another config has written.
 
     Raises:
         InputError: Something other than `MAY_CHANGE` differs (names the first key),
@@ -49,134 +114,79 @@ def check_continues(
         )
 
 
-def check(config: Any) -> None:
-    """Values that would only fail much later, or mean nothing."""
-    active, train = config.active, config.train
+def _require(is_met: bool, key: str, value: Any, wanted: str) -> None:
+    if not is_met:
+        raise InputError(f"{key}={value!r}: must be {wanted}")
 
-    def require(is_fine: bool, key: str, value: Any, wanted: str) -> None:
-        if not is_fine:
-            raise InputError(f"{key}={value!r}: must be {wanted}")
 
-    def one_of(key: str, value: str, *choices: str) -> None:
-        require(value in choices, key, value, "one of " + ", ".join(choices))
+def _check_renamed(key: str, value: Any, words: dict[str, str]) -> None:
+    """Refuses words that a value had in earlier versions; a mixture names several."""
+    texts = [value] if isinstance(value, str) else value
+    for old in (word for text in texts for word in re.findall(r"\w+", text)):
+        if old in words:
+            raise InputError(
+                f"{key}={value!r}: {old!r} was renamed; use {words[old]!r}"
+            )
 
-    one_of("model.field", config.model.field, "hash", "paper")
-    one_of("train.mode", train.mode, "staged", "joint")
-    one_of("active.start", active.start, "cold", "warm")
-    one_of("active.granularity", active.granularity, *acquisition.GRANULARITIES)
-    one_of("active.answer", active.answer, "dominant", "click", "exact")
-    one_of("active.cost", active.cost, "clicks", "pixels", "seconds")
-    one_of("active.mix_by", active.mix_by, "rank", "minmax")
-    one_of("active.superpixels", active.superpixels, "slic", "files")
-    one_of("active.volumes", active.volumes, "supervoxels", "voxels")
-    require(
-        active.answer != "exact" or active.granularity != "volume",
+
+def _check_training(values: dict[str, Any]) -> None:
+    for fit in FITS:
+        steps, per_call = values[f"{fit}.steps"], values[f"{fit}.steps_per_call"]
+        wanted = f"a multiple of steps_per_call={per_call}"
+        _require(steps % per_call == 0, f"{fit}.steps", steps, wanted)
+    inputs = tuple(values["model.head.inputs"])
+    is_known = bool(inputs) and set(inputs) <= set(HEAD_INPUTS)
+    wanted = "some of " + ", ".join(HEAD_INPUTS)
+    _require(is_known, "model.head.inputs", inputs, wanted)
+    strategy, members = values["active.strategy"], values["model.members"]
+    _require(
+        strategy not in ("bald", "vote_entropy") or members > 1,
+        "model.members",
+        members,
+        f"2 or more: active.strategy={strategy!r} compares them",
+    )
+
+
+def _check_queries(values: dict[str, Any]) -> None:
+    answer, annotator = values["active.answer"], values["active.annotator"]
+    _require(
+        answer != "exact" or values["active.granularity"] != "volume",
         "active.answer",
-        active.answer,
+        answer,
         "dominant or click where active.granularity='volume'",
     )
-    require(
-        0 <= active.mixed_below <= 1,
-        "active.mixed_below",
-        active.mixed_below,
-        "in [0, 1]",
-    )
-    for key in ("patch_size", "superpixel_pixels"):
-        require(active[key] >= 1, f"active.{key}", active[key], "at least 1")
-    require(active.voxel_size > 0, "active.voxel_size", active.voxel_size, "positive")
-    require(
-        active.volume_size >= LEAST_VOLUME,
-        "active.volume_size",
-        active.volume_size,
-        f"{LEAST_VOLUME} or more",
-    )
-    for kind, seconds in active.seconds.items():
-        require(seconds >= 0, f"active.seconds.{kind}", seconds, "0 or more")
-    one_of("active.annotator", active.annotator, "simulated", "file")
-    require(
-        active.strategy not in ("bald", "vote_entropy") or config.model.members > 1,
-        "model.members",
-        config.model.members,
-        f"2 or more: active.strategy={active.strategy!r} compares them",
-    )
-    for key in ("noise_rate", "mixed_below"):
-        require(
-            active.annotator == "simulated" or not active[key],
-            f"active.{key}",
-            active[key],
+    for key in ("active.noise_rate", "active.mixed_below"):
+        _require(
+            annotator == "simulated" or not values[key],
+            key,
+            values[key],
             "0 unless active.annotator='simulated', whose answers it changes",
         )
-    full = active.strategy == "full"
-    require(
-        not full or (active.annotator == "simulated" and not active.budget),
-        "active.strategy",
-        active.strategy,
-        "another one with active.annotator='file' or an active.budget",
-    )
-    if active.label_set:
-        parse_label_set(active.label_set)
-        require(
-            full,
-            "active.label_set",
-            active.label_set,
-            "'' unless active.strategy='full' (variant :full)",
-        )
-    inputs = tuple(config.model.head.inputs)
-    require(
-        bool(inputs) and set(inputs) <= set(HEAD_INPUTS),
-        "model.head.inputs",
-        inputs,
-        "some of " + ", ".join(HEAD_INPUTS),
-    )
-    require(
-        0 <= active.min_purity <= 1, "active.min_purity", active.min_purity, "in [0, 1]"
-    )
-    require(active.rounds >= 1, "active.rounds", active.rounds, "at least 1")
-    for key in ("initial_clicks", "clicks_per_round"):
-        require(active[key] >= 1, f"active.{key}", active[key], "at least 1")
-    require(active.growth > 0, "active.growth", active.growth, "positive")
-    require(active.budget >= 0, "active.budget", active.budget, "0 or more")
-    require(
-        0 <= active.stop_at_miou < 1,
-        "active.stop_at_miou",
-        active.stop_at_miou,
-        "in [0, 1)",
-    )
-    require(
-        0 <= active.noise_rate <= 1, "active.noise_rate", active.noise_rate, "in [0, 1]"
-    )
-    require(
-        active.annotator != "file" or bool(active.answers),
+    _require(
+        annotator != "file" or bool(values["active.answers"]),
         "active.answers",
-        active.answers,
+        values["active.answers"],
         "the CSV file that active.annotator='file' reads",
     )
-    for key, least in (("members", 1), ("view_members", 2)):
-        value = config.model[key]
-        require(value >= least, f"model.{key}", value, f"{least} or more")
-    values = run_dir.flat(config.to_dict())
-    for key in SIZES:
-        require(values[key] >= 1, key, values[key], "at least 1")
-    labels = train.semantics.labels
-    require(labels >= 0, "train.semantics.labels", labels, "0 or more")
-    for name, fit in (
-        ("geometry", train.geometry.fit),
-        ("semantics", train.semantics.fit),
-        ("joint", train.joint.fit),
-    ):
-        for key in ("steps", "batch_rays"):
-            require(fit[key] >= 1, f"train.{name}.fit.{key}", fit[key], "at least 1")
-        rate = fit.optimiser.learning_rate
-        require(rate > 0, f"train.{name}.fit.optimiser.learning_rate", rate, "positive")
-        require(
-            fit.steps_per_call >= 1 and fit.steps % fit.steps_per_call == 0,
-            f"train.{name}.fit.steps",
-            fit.steps,
-            f"a multiple of steps_per_call={fit.steps_per_call}",
-        )
-        one_of(
-            f"train.{name}.fit.optimiser.schedule",
-            fit.optimiser.schedule,
-            "cosine",
-            "exponential",
+    # At 1 the run would stop only with a perfect estimate: never.
+    stop_at = values["active.stop_at_miou"]
+    _require(stop_at < 1, "active.stop_at_miou", stop_at, "in [0, 1)")
+
+
+def _check_full_supervision(values: dict[str, Any]) -> None:
+    is_full = values["active.strategy"] == "full"
+    is_plain = values["active.annotator"] == "simulated" and not values["active.budget"]
+    _require(
+        not is_full or is_plain,
+        "active.strategy",
+        values["active.strategy"],
+        "another one with active.annotator='file' or an active.budget",
+    )
+    if label_set := values["active.label_set"]:
+        parse_label_set(label_set)
+        _require(
+            is_full,
+            "active.label_set",
+            label_set,
+            "'' unless active.strategy='full' (variant :full)",
         )

@@ -1,4 +1,4 @@
-"""What a run depends on besides its config: commit, versions, devices."""
+"""The environment of a run: commit, package versions, devices."""
 
 import contextlib
 import importlib.metadata
@@ -22,10 +22,10 @@ PACKAGES = (
 
 
 def write(workdir: str | os.PathLike[str], now: Mapping[str, Any]) -> None:
-    """Writes ``environment.json``; that of a resumed run lists later ones beside it.
+    """Writes ``environment.json``; a resumed run adds what differs under "resumed_in".
 
     Raises:
-        InputError: if the disk is full or the place cannot be written.
+        InputError: The disk is full, or the directory cannot be written.
     """
     path = Path(workdir) / "environment.json"
     first = json.loads(path.read_text()) if path.exists() else dict(now)
@@ -37,14 +37,16 @@ def write(workdir: str | os.PathLike[str], now: Mapping[str, Any]) -> None:
 
 
 def describe(seed: int, repo_dir: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a run depends on besides its config; None for what is not there.
+    """The environment as plain data, with None for what cannot be found out.
 
-    ``repo_dir`` is the top folder of the checkout: a copy that lies inside another
-    project's checkout has no commit.
+    Args:
+        seed: Seed of the run.
+        repo_dir: Top folder of the checkout. A copy that lies inside another project's
+            checkout has no commit.
     """
 
     def git(*command: str) -> str | None:
-        # In a git hook these name another repository than the folder does.
+        # Inside a git hook these variables name another repository.
         env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
         call = ["git", "--no-optional-locks", "-C", os.fspath(repo_dir), *command]
         with contextlib.suppress(OSError, subprocess.SubprocessError):

@@ -130,7 +130,7 @@ def test_the_same_key_chooses_the_same_batch(name):
 @pytest.mark.parametrize(
     "name",
     [
-        *("random", "spread", "coverage", "voxel_coverage", "vote_entropy"),
+        *("random", "poisson_disk", "coverage", "voxel_coverage", "vote_entropy"),
         *("coreset", "badge", "by top_fraction"),
     ],
 )
@@ -280,10 +280,10 @@ def test_the_row_of_a_round_waits_for_a_model_and_for_trust():
     for plain in ("margin", "badge", "view_divergence"):
         assert name(plain, has_model=False, was_trusted=False) == "random"
         assert name(plain, has_model=True, was_trusted=False) == plain
-    assert name("geometry", has_model=False, was_trusted=False) == "spread"
-    assert name("geometry", has_model=True, was_trusted=False) == "spread"
+    assert name("geometry", has_model=False, was_trusted=False) == "poisson_disk"
+    assert name("geometry", has_model=True, was_trusted=False) == "poisson_disk"
     assert name("geometry", has_model=True, was_trusted=True) == "geometry"
-    for model_free in ("random", "spread", "coverage", "voxel_coverage"):
+    for model_free in ("random", "poisson_disk", "coverage", "voxel_coverage"):
         for has_model in (False, True):
             row = name(model_free, has_model=has_model, was_trusted=has_model)
             assert row == model_free

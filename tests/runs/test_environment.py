@@ -1,4 +1,4 @@
-"""What a run depends on besides its config, and what a resumed one adds."""
+"""The environment of a run, and what a resumed run adds to it."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ def run_git(folder, *command):
     subprocess.run(call, cwd=folder, check=True, capture_output=True)
 
 
-def test_the_environment_names_commit_versions_and_devices(tmp_path):
+def test_the_environment_has_commit_versions_and_devices(tmp_path):
     run_git(tmp_path, "init")
     (tmp_path / "inner").mkdir()
     (tmp_path / "code.py").write_text("a = 1\n")
@@ -34,15 +34,14 @@ def test_the_environment_names_commit_versions_and_devices(tmp_path):
     assert inner["git_dirty"] is None
 
 
-def test_a_resumed_run_keeps_where_it_began_and_adds_where_it_went_on(tmp_path):
+def test_a_resumed_run_keeps_the_first_environment_and_adds_others_once(tmp_path):
     def stored():
         return json.loads((tmp_path / "environment.json").read_text())
 
     first, other = {"git_commit": "a", "seed": 1}, {"git_commit": "b", "seed": 1}
-    environment.write(tmp_path, first)
-    assert stored() == first
-    environment.write(tmp_path, first)
-    assert stored() == first
+    for _ in range(2):
+        environment.write(tmp_path, first)
+        assert stored() == first
     for _ in range(2):
         environment.write(tmp_path, other)
         assert stored() == first | {"resumed_in": [other]}

@@ -1,4 +1,4 @@
-"""The README's example of a new strategy does what the README says."""
+"""The example of a new strategy in CONTRIBUTING.md selects queries and runs."""
 
 import re
 
@@ -11,21 +11,21 @@ from alsem.acquisition import STRATEGIES
 from alsem.reporting.json_records import read_jsonl
 from alsem.runs import runner
 
-README = (tiny.ROOT / "README.md").read_text()
-NAME = "unsure_and_far"
+TEXT = (tiny.ROOT / "CONTRIBUTING.md").read_text()
+NAME = "far_margin"
 
 
 @pytest.fixture
-def example(monkeypatch):
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+def example():
+    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     before = dict(STRATEGIES)
-    exec(compile(code, "README.md", "exec"), {})
+    exec(compile(code, "CONTRIBUTING.md", "exec"), {})
     yield STRATEGIES[NAME]
     STRATEGIES.clear()
     STRATEGIES.update(before)
 
 
-def test_the_example_chooses_a_batch(example):
+def test_the_example_selects_a_batch(example):
     candidates = room(500)
     scores = np.random.default_rng(0).random(500, dtype=np.float32)
     queried = np.flatnonzero(candidates.is_valid)[:5]
