@@ -231,7 +231,7 @@ def test_a_fit_that_is_asked_to_end_goes_on_where_it_was(runs, run, monkeypatch)
 
     monkeypatch.setattr(training, "fit", fit)
     with monkeypatch.context() as patch:
-        patch.setattr(Checkpoints, "save_if_due", request_end)
+        patch.setattr(Checkpoints, "is_due", request_end)
         with pytest.raises(signals.Interrupted):
             run("queried", **options)
     monkeypatch.setattr(signals, "_requested", False)
