@@ -228,6 +228,7 @@ def test_a_fit_that_is_asked_to_end_goes_on_where_it_was(runs, run, monkeypatch)
 
     def request_end(self, *args):
         monkeypatch.setattr(signals, "_requested", True)
+        return False
 
     monkeypatch.setattr(training, "fit", fit)
     with monkeypatch.context() as patch:
