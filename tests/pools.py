@@ -10,7 +10,7 @@ import numpy as np
 
 from alsem import acquisition
 from alsem.acquisition import Cues
-from alsem.acquisition.candidates import features
+from alsem.acquisition.candidates import weighted_coordinates
 from alsem.core.types import Posterior
 
 KEY = jax.random.key(7)
@@ -54,7 +54,7 @@ def rows(candidates, index):
 
 def look(candidates, ids):
     """What the made-up model sees of candidates, ``[m 9]``."""
-    x = features(candidates, ids, normal_metres=1.0, diffuse_metres=1.0)
+    x = weighted_coordinates(candidates, ids, normal_metres=1.0, diffuse_metres=1.0)
     return (x - x.dtype.type(1.0)).astype(np.float32)
 
 
