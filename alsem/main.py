@@ -74,7 +74,7 @@ def main(argv: list[str]) -> int:
     from alsem.runs import runner  # JAX is slow to import; wrong flags are told first
 
     try:
-        runner.run(_CONFIG.value, workdir)
+        runner.start_run(_CONFIG.value, workdir)
     except InputError as error:
         return _fail(error.line)
     except signals.Interrupted:

@@ -1,4 +1,4 @@
-"""Writes procedural rooms in the Replica layout.
+"""Writes procedural rooms to disk in the Replica layout.
 
 Run: python -m alsem.make_rooms --out=DIR --count=N --seed=S
 """
@@ -14,7 +14,7 @@ from alsem.runs import cli_errors
 
 _OUT = flags.DEFINE_string("out", None, "Folder to write the rooms to.")
 _COUNT = flags.DEFINE_integer("count", 1, "Number of rooms.")
-_SEED = flags.DEFINE_integer("seed", 0, "Seed of the first room; the next adds one.")
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the first room; the others follow.")
 _WIDTH = flags.DEFINE_integer("width", 320, "Image width, pixels.")
 _HEIGHT = flags.DEFINE_integer("height", 240, "Image height, pixels.")
 _TRAIN = flags.DEFINE_integer("train_frames", 180, "Frames of Sequence_1.")
@@ -22,10 +22,10 @@ _TEST = flags.DEFINE_integer("test_frames", 40, "Frames of Sequence_2.")
 
 
 def main(argv: list[str]) -> None:
-    """Writes the rooms the flags ask for."""
+    """Writes rooms of consecutive seeds."""
     del argv
     if not _OUT.value:
-        raise InputError("no folder given; add --out=DIR")
+        raise InputError("--out is missing; give a folder, --out=DIR")
     if _COUNT.value < 1:
         raise InputError(f"--count is {_COUNT.value}; give 1 or more")
     frames = _TRAIN.value + _TEST.value

@@ -25,7 +25,7 @@ def main(argv: list[str]) -> None:
         runner,
     )
 
-    with runner.reopen(Path(_WORKDIR.value)) as (run, model):
+    with runner.reopen_run(Path(_WORKDIR.value)) as (run, model):
         files = cue_maps.write(run, model, _FRAME.value, Path(_OUT.value))
     print(f"{len(files) - 1} pictures, all on {files[-1]}")
 

@@ -1,15 +1,16 @@
-"""Runs a grid of runs over shared geometry; the same command goes on with it.
+"""Runs a study, a grid of scenes, arms and seeds; the same command continues it.
 
 Run: python -m alsem.study --config=configs/study.py --out=DIR
 """
 
+from functools import partial
 from pathlib import Path
 
 from absl import flags
 
 from alsem.core import signals
 from alsem.core.errors import InputError
-from alsem.runs import cli_errors, config_files, sweep
+from alsem.runs import cli_errors, config_files, sweep, sweep_plan
 
 _CONFIG = flags.DEFINE_string("config", "configs/study.py", "Scenes, arms and seeds.")
 _OUT = flags.DEFINE_string("out", None, "Folder for the run directories.")
@@ -18,26 +19,23 @@ _DEVICES = flags.DEFINE_list("devices", [], "Accelerators, as 0,1,2: one for a r
 
 
 def main(argv: list[str]) -> int:
-    """Plans the grid, and runs what is not done."""
+    """Plans the study, and carries out the runs that are not done."""
     del argv
     if not _OUT.value:
         raise InputError("no folder given; add --out=DIR")
     if _JOBS.value < 0:
         raise InputError(f"--jobs is {_JOBS.value}; give 1 or more")
     signals.install()
-    runs = sweep.plan(config_files.load(_CONFIG.value), Path(_OUT.value))
+    runs = sweep_plan.plan(config_files.load(_CONFIG.value), Path(_OUT.value))
     jobs = _JOBS.value or max(len(_DEVICES.value), 1)
+    log = partial(print, flush=True)
     try:
-        sweep.carry_out(runs, jobs=jobs, devices=_DEVICES.value, tell=_tell)
+        sweep.carry_out(runs, jobs=jobs, devices=_DEVICES.value, log=log)
     except signals.Interrupted:
         return signals.EXIT_STATUS
     except KeyboardInterrupt:  # the runs were asked to end, and have saved
         return 130
     return 0
-
-
-def _tell(line: str) -> None:
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# A study on every GPU of this machine, a run each at a time, and then its comparison.
+# Runs a study, one run at a time on every GPU of this machine, and compares its runs.
 #
 #   launch/study.sh OUT [configs/study.py]
 #
-# Without a GPU two runs share the processor. The same command goes on where it ended.
+# Without a GPU, two runs at a time share the CPU. The same command resumes the study.
 set -euo pipefail
 out=$1 config=${2:-configs/study.py}
 devices=$(nvidia-smi --query-gpu=index --format=csv,noheader 2>/dev/null | paste -sd, || true)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from alsem.core.errors import InputError
+from alsem.data import open_capture
 
 WIDTH, HEIGHT = 8, 6
 CLASSES = {"wall": 1, "chair": 4, "lamp": 9}  # ids with gaps, as captures have
@@ -25,7 +26,7 @@ def write_capture(
     info: dict | None = None,
     seed: int = 0,
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Writes a scene and returns what its files hold.
+    """Writes a scene with random contents and returns them.
 
     Args:
         folder: The scene's folder.
@@ -34,7 +35,7 @@ def write_capture(
         depth: Whether to write depth.
         labels: Whether to write labels.
         info: Contents of ``info.json``; the classes `CLASSES` when None.
-        seed: Of the random contents.
+        seed: Seed of the random contents.
 
     Returns:
         For each sequence ``rgb [n h w 3]``, ``depth [n h w]`` millimetres,
@@ -75,14 +76,26 @@ def write_sequences(
         write_poses(folder / name / "traj_w_c.txt", held["pose"])
 
 
-def refusal(open_room: Callable, *args, **options) -> str:
-    """The one line that opening a capture is refused with."""
-    with pytest.raises(InputError) as caught:
-        open_room(*args, **options)
-    text = str(caught.value)
+def input_error(function: Callable, *args, **options) -> str:
+    """The message of the `InputError` that a call raises, checked to be one line."""
+    with pytest.raises(InputError) as raised:
+        function(*args, **options)
+    text = str(raised.value)
     assert "\n" not in text
     assert text[-1] not in ".;: "
     return text
+
+
+def openers(**options) -> tuple[Callable, Callable]:
+    """`open_capture` with default options, and the message of the error it raises."""
+
+    def open_room(folder: Path, **changes):
+        return open_capture(**({"dir": folder} | options | changes))
+
+    def error_of(folder: Path, **changes) -> str:
+        return input_error(open_room, folder, **changes)
+
+    return open_room, error_of
 
 
 def save_png(path: Path, pixels: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Writes what `captures.write_capture` wrote once more, in other layouts."""
+"""Writes the frames of `captures.write_capture` in the other layouts."""
 
 import io
 import json
@@ -16,12 +16,12 @@ FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenCV's camera axes to OpenGL's and b
 
 
 def write_nerfstudio(folder: Path, written: dict, **changes) -> dict:
-    """Writes ``transforms.json``, its images and ``classes.txt``; returns the first.
+    """Writes ``transforms.json``, its images and ``classes.txt``; returns the JSON.
 
     Args:
-        folder: Where to.
+        folder: The capture's folder.
         written: What `captures.write_capture` returned.
-        changes: Keys of the file to set.
+        changes: Keys of the JSON to set.
     """
     height, width = next(iter(written.values()))["rgb"].shape[1:3]
     info: dict = {"camera_model": "OPENCV", "w": width, "h": height, "frames": []}
@@ -125,11 +125,11 @@ def write_scannet(
     """Writes all frames in ScanNet's layout; returns the photographs as written.
 
     Args:
-        folder: Of the scene.
+        folder: The scene's folder.
         written: What `captures.write_capture` returned.
-        recording: As a ``.sens`` file in place of files.
+        recording: Whether to write a ``.sens`` file in place of single images.
         size: Width and height of photographs and labels; depth's if None.
-        lost: Frames whose pose is not finite.
+        lost: Frames to write with a pose that is not finite.
     """
     held = {
         key: np.concatenate([h[key] for h in written.values()])
@@ -187,12 +187,12 @@ def jpeg_bytes(rgb: np.ndarray) -> bytes:
 
 
 def decoded(rgb: np.ndarray) -> np.ndarray:
-    """What is left of an image after JPEG."""
+    """The image after compression as JPEG."""
     return np.asarray(Image.open(io.BytesIO(jpeg_bytes(rgb))))
 
 
 def write_sens(path: Path, intrinsics, rgb, depth, poses) -> None:
-    """Writes a recording: JPEG colour, depth packed by zlib, in millimetres."""
+    """Writes a recording: JPEG colour, zlib-compressed depth in millimetres."""
     eye = np.eye(4)
     data = struct.pack("<IQ", 4, 6) + b"StrSen"
     for matrix in (intrinsics, eye, intrinsics, eye):

@@ -8,10 +8,15 @@ import importlib.util
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import captures
 import numpy as np
+
+from alsem.active.geometry_stage import SceneGeometry
+from alsem.core import mesh
+from alsem.runs import build, stages
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH, HEIGHT = 16, 12
@@ -135,6 +140,32 @@ def config(data_dir: Path, variant: str = "smoke", **overrides: Any) -> Any:
     for key, value in overrides.items():
         made.update_from_flattened_dict({key.replace("__", "."): value})
     return made.lock()
+
+
+def parts(config: Any, workdir: Path) -> SimpleNamespace:
+    """What a run of the config is made of, up to the semantic heads."""
+    scene, truth = build.open_scene(config, workdir.parent / "rooms")
+    nerf = build.make_nerf(config, scene)
+    strategy = build.make_strategy(config)
+    heads = build.make_heads(config, strategy, len(scene.class_names))
+    options = build.geometry_options(config, scene)
+    return SimpleNamespace(
+        scene=scene,
+        truth=truth,
+        nerf=nerf,
+        heads=(heads,) * nerf.levels,
+        mesh=mesh.make_mesh(),
+        geometry=options,
+        geometry_loss=options.loss,
+        surface=build.surface_options(config, nerf),
+        pool=build.pool_options(config),
+    )
+
+
+def fit_geometry(config: Any, workdir: Path) -> SceneGeometry:
+    """The config's geometry, fitted or opened beside ``workdir``."""
+    made = parts(config, workdir)
+    return stages.fit_geometry(config, workdir, made.scene, made.mesh)[1]
 
 
 def environment() -> dict[str, str]:

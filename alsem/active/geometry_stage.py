@@ -1,9 +1,10 @@
-"""A scene with its geometry fitted: made once, shared by every run that asks the same.
+"""The geometry stage: a field fitted to the photographs, and its surface caches.
 
-A fit lives beside the run directories in a folder named by the hash of all that
-decides it: the capture's pixels, the geometry settings, the platform. It holds the
-fit's checkpoints and the surface caches of the training and the test frames. A fit
-that was killed goes on where it was; two runs that want the same one wait in turn.
+It needs no labels, so it runs once and is shared by every run of the same capture and
+settings. A fit lives beside the run directories in a folder named by the hash of all
+that decides it: the capture's pixels, the settings, the platform. It holds the fit's
+checkpoints and the surface caches of the training and the test frames. A fit that was
+killed goes on where it was; two runs that need the same one wait in turn.
 """
 
 import contextlib
@@ -19,22 +20,59 @@ from typing import Any
 import jax
 
 from alsem import surface, training
-from alsem.active import labelled_rays
-from alsem.active.experiment import Experiment
+from alsem.active.pixel_data import pixel_data
 from alsem.core import progress, rng, signals
 from alsem.core.errors import InputError
+from alsem.data import Scene
 from alsem.nerf import Nerf, appearance
 from alsem.surface import SurfaceCache
 from alsem.training.checkpoint import Checkpoints
+from alsem.training.optimizer import Fit
 
 Encoder = Callable[..., dict[str, jax.Array]]
 
-FORMAT = 2  # raise it when what a fit holds changes its meaning
+FORMAT = 3  # raise it when the meaning of a fit's files changes
 
 
 @dataclasses.dataclass(frozen=True)
-class FittedScene:
-    """Fitted geometry and what it sees.
+class GeometryOptions:
+    """The geometry fit.
+
+    Attributes:
+        fit: Its length and optimiser.
+        loss: Weights of its loss.
+        seed: Its own, so that runs of all seeds share one fit.
+        grid_fraction: Fraction of the proposal grid refreshed after each compiled call.
+        appearance: Whether every photograph has an exposure of its own.
+    """
+
+    fit: Fit
+    loss: training.GeometryLoss
+    seed: int = 0
+    grid_fraction: float = 0.05
+    appearance: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class SurfaceOptions:
+    """The surface caches.
+
+    Attributes:
+        t_max: Metres that no ray is longer than.
+        samples: Surface points kept of a ray.
+        gap: Metres within which samples are one surface point.
+        render_chunk: Rays rendered in one call.
+    """
+
+    t_max: float
+    samples: int = 2
+    gap: float = 0.05
+    render_chunk: int = 9600
+
+
+@dataclasses.dataclass(frozen=True)
+class SceneGeometry:
+    """A fitted field and the surfaces it shows.
 
     Attributes:
         params: The field's parameters.
@@ -51,56 +89,47 @@ class FittedScene:
     seconds: dict[str, float]
 
 
-@dataclasses.dataclass(frozen=True)
-class Model:
-    """What a round has learnt, and the caches it looks through.
+def fit_scene(
+    scene: Scene,
+    nerf: Nerf,
+    options: GeometryOptions,
+    surfaces: SurfaceOptions,
+    *,
+    mesh: jax.sharding.Mesh,
+    cache_dir: Path,
+) -> SceneGeometry:
+    """Fits geometry and colour and renders the surface caches, or opens finished ones.
 
-    Attributes:
-        state: The train state; kept for warm starts and checkpoints.
-        heads: Parameters of the semantic members of the finest level.
-        policy: Parameters of the query policy, None where there is none.
-        pool: Surface cache of the training frames.
-        test: Surface cache of the test frames.
+    Raises:
+        InputError: ``cache_dir`` cannot be written.
+        Interrupted: Asked to end; the state is saved.
     """
-
-    state: training.TrainState
-    heads: Any
-    policy: Any
-    pool: SurfaceCache
-    test: SurfaceCache
-
-
-def fit_scene(experiment: Experiment) -> FittedScene:
-    """Fits geometry and colour and builds the surface caches, or opens them."""
-    folder = experiment.cache_dir / address(experiment)
+    folder = cache_dir / address(scene, nerf, options, surfaces)
     watch = progress.Stopwatch("fit_geometry", "cache")
     with _lock(folder):
         with watch.measure("fit_geometry"):
-            state = _fit_geometry(experiment, folder / "checkpoints")
+            state = _fit(scene, nerf, options, mesh, folder / "checkpoints")
         with watch.measure("cache"):
-            pool, test = build_surfaces(
-                experiment, make_encoder(experiment), state, folder
-            )
-    return FittedScene(
-        params=state.params,
-        grid=state.grid,
-        pool=pool,
-        test=test,
-        seconds=dict(watch.seconds),
-    )
+            encode = make_encoder(scene, nerf, surfaces)
+            pool, test = build_surfaces(scene, encode, state, surfaces, folder, mesh)
+    return SceneGeometry(state.params, state.grid, pool, test, dict(watch.seconds))
 
 
-def address(experiment: Experiment) -> str:
-    """Name of the folder that holds the experiment's geometry."""
-    scene = experiment.scene
+def address(
+    scene: Scene, nerf: Nerf, options: GeometryOptions, surfaces: SurfaceOptions
+) -> str:
+    """Name of the folder that holds a geometry fit."""
     test_poses = hashlib.sha256(scene.test.world_from_cam.tobytes()).hexdigest()
-    params = jax.eval_shape(lambda: _init_params(experiment, jax.random.key(0)))
+    init = functools.partial(_init_params, scene, nerf, options)
+    params = jax.eval_shape(init, jax.random.key(0))
     decides = {
         "format": FORMAT,
         "params": str(jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), params)),
         "capture": scene.fingerprint(),
         "test_poses": test_poses,
-        "settings": experiment.geometry_config,
+        "renderer": repr(nerf),
+        "geometry": repr(options),
+        "surface": (surfaces.samples, surfaces.gap, surfaces.t_max),
         "platform": jax.default_backend(),
     }
     text = json.dumps(decides, sort_keys=True)
@@ -109,7 +138,7 @@ def address(experiment: Experiment) -> str:
 
 @contextlib.contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    """Holds a fit's folder for one process; the system lets go of it on a kill."""
+    """Holds a fit's folder for one process; a kill releases it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = (folder / "lock").open("w")
@@ -122,96 +151,107 @@ def _lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def _init_params(experiment: Experiment, key: Any) -> Any:
+def _init_params(scene: Scene, nerf: Nerf, options: GeometryOptions, key: Any) -> Any:
     """Parameters of geometry and colour before the first step."""
-    params = experiment.nerf.init(key)
-    if not experiment.appearance:
+    params = nerf.init(key)
+    if not options.appearance:
         return params
-    frames = len(experiment.scene.train.names)
+    frames = len(scene.train.names)
     return dict(params) | {"appearance": appearance.init_appearance(frames)}
 
 
-def _fit_geometry(experiment: Experiment, folder: Path) -> training.TrainState:
-    """The fitted state, opened or fitted from wherever a kill left it."""
-    fit, nerf = experiment.geometry, experiment.nerf
-    key = rng.run_key(experiment.geometry_seed, "geometry")
+def _fit(
+    scene: Scene,
+    nerf: Nerf,
+    options: GeometryOptions,
+    mesh: jax.sharding.Mesh,
+    folder: Path,
+) -> training.TrainState:
+    """The fitted state, opened or fitted from the last checkpoint on."""
+    fit = options.fit
+    key = rng.run_key(options.seed, "geometry")
     tx = fit.optimiser.build(fit.steps)
-    params = _init_params(experiment, rng.stream(key, "init"))
+    params = _init_params(scene, nerf, options, rng.stream(key, "init"))
     state = training.init_state(params, tx, grid=nerf.init_grid())
-    checkpoints = Checkpoints(folder, keep=1)
-    latest = checkpoints.latest()
-    if latest is not None:
-        state = checkpoints.restore(latest, state)
-        if checkpoints.meta(latest)["complete"]:
-            checkpoints.close()
-            return state
-    step = training.make_geometry_step(
-        nerf,
-        tx,
-        weight=experiment.geometry_loss,
-        batch_rays=fit.batch_rays,
-        intrinsics=experiment.scene.intrinsics,
-        pixel_offset=experiment.scene.pixel_offset,
-        mesh=experiment.mesh,
-    )
-    run = training.make_runner(
-        step,
-        steps_per_call=fit.steps_per_call,
-        mesh=experiment.mesh,
-        refresh=refresher(experiment),
-    )
-    with progress.progress(fit.steps, "geometry") as bar:
-        bar.update(int(state.step))
-
-        def after_call(state: training.TrainState, parts: dict) -> None:
-            bar.update(fit.steps_per_call)
-            if signals.requested():
-                checkpoints.save(int(state.step), state, {"complete": False})
-                checkpoints.close()
-                signals.check()
-            checkpoints.save_if_due(int(state.step), state, {"complete": False})
-
-        state = training.fit(
-            run,
-            state,
-            labelled_rays.pixel_data(experiment.scene),
-            key,
-            num_steps=fit.steps,
-            steps_per_call=fit.steps_per_call,
-            after_call=after_call,
+    with contextlib.closing(Checkpoints(folder, keep=1)) as checkpoints:
+        latest = checkpoints.latest()
+        if latest is not None:
+            state = checkpoints.restore(latest, state)
+            if checkpoints.meta(latest)["complete"]:
+                return state
+        step = training.make_geometry_step(
+            nerf,
+            tx,
+            weight=options.loss,
+            batch_rays=fit.batch_rays,
+            intrinsics=scene.intrinsics,
+            pixel_offset=scene.pixel_offset,
+            mesh=mesh,
         )
-    state = refresh_whole_grid(experiment, state, key)
-    # One past the last step: a checkpoint saved on the last step itself may exist.
-    checkpoints.save(int(state.step) + 1, state, {"complete": True})
-    checkpoints.close()
-    return state
+        run = training.make_runner(
+            step,
+            steps_per_call=fit.steps_per_call,
+            mesh=mesh,
+            refresh=refresher(nerf, options.grid_fraction),
+        )
+        done = int(state.step)
+        with progress.progress(fit.steps, "geometry", initial=done) as bar:
+
+            def after_call(state: training.TrainState, parts: dict) -> None:
+                del parts
+                bar.update(fit.steps_per_call)
+                if signals.requested():
+                    checkpoints.save(int(state.step), state, {"complete": False})
+                    checkpoints.close()
+                    signals.check()
+                checkpoints.save_if_due(int(state.step), state, {"complete": False})
+
+            state = training.fit(
+                run,
+                state,
+                pixel_data(scene),
+                key,
+                num_steps=fit.steps,
+                steps_per_call=fit.steps_per_call,
+                after_call=after_call,
+            )
+        state = refresh_whole_grid(nerf, state, key)
+        # One past the last step: a checkpoint of the last step itself may exist.
+        checkpoints.save(int(state.step) + 1, state, {"complete": True})
+        return state
 
 
-def refresher(experiment: Experiment):
-    """What keeps the proposal grid up to date in training; None without one."""
-    if experiment.nerf.init_grid() is None or experiment.grid_fraction <= 0:
+def refresher(nerf: Nerf, fraction: float, *, field: str | None = None):
+    """Updates a fraction of the proposal grid after each call; None without a grid.
+
+    Args:
+        nerf: The renderer.
+        fraction: Of the grid's cells.
+        field: Key of the field's parameters in those of the state; None if the state
+            has no others.
+    """
+    if nerf.init_grid() is None or fraction <= 0:
         return None
 
     def refresh(state: training.TrainState, key):
-        grid = experiment.nerf.refresh(
-            state.params, state.grid, key, fraction=experiment.grid_fraction
-        )
-        return state.replace(grid=grid)  # pyright: ignore[reportAttributeAccessIssue]
+        params = state.params if field is None else state.params[field]
+        grid = nerf.refresh(params, state.grid, key, fraction=fraction)
+        return dataclasses.replace(state, grid=grid)
 
     return refresh
 
 
 def refresh_whole_grid(
-    experiment: Experiment, state: training.TrainState, key: Any, *, passes: int = 4
+    nerf: Nerf, state: training.TrainState, key: Any, *, passes: int = 4
 ) -> training.TrainState:
-    """Looks at every cell of an emptied proposal grid several times."""
+    """Evaluates every cell of an emptied proposal grid several times."""
     if state.grid is None:
         return state
-    grid = experiment.nerf.init_grid()
+    grid = nerf.init_grid()
     for i in range(passes):
         pass_key = rng.stream(key, "grid", i)
-        grid = _refresh_all(experiment.nerf, state.params, grid, pass_key)
-    return state.replace(grid=grid)  # pyright: ignore[reportAttributeAccessIssue]
+        grid = _refresh_all(nerf, state.params, grid, pass_key)
+    return dataclasses.replace(state, grid=grid)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -219,11 +259,10 @@ def _refresh_all(nerf: Nerf, params: Any, grid: Any, key: Any):
     return nerf.refresh(params, grid, key, fraction=1.0)
 
 
-def make_encoder(experiment: Experiment) -> Encoder:
-    """The compiled encoder of the experiment's surface caches; make it once."""
-    options, scene = experiment.surface, experiment.scene
+def make_encoder(scene: Scene, nerf: Nerf, options: SurfaceOptions) -> Encoder:
+    """The compiled encoder of a scene's surface caches; make it once."""
     return surface.make_encoder(
-        lambda held, rays: experiment.nerf.render(held[0], held[1], rays),
+        lambda held, rays: nerf.render(held[0], held[1], rays),
         intrinsics=scene.intrinsics,
         pixel_offset=scene.pixel_offset,
         samples=options.samples,
@@ -233,10 +272,15 @@ def make_encoder(experiment: Experiment) -> Encoder:
 
 
 def build_surfaces(
-    experiment: Experiment, encode: Encoder, state: training.TrainState, folder: Path
+    scene: Scene,
+    encode: Encoder,
+    state: training.TrainState,
+    options: SurfaceOptions,
+    folder: Path,
+    mesh: jax.sharding.Mesh,
 ) -> tuple[SurfaceCache, SurfaceCache]:
-    """Caches of the training and the test frames through the field as it stands."""
-    options, scene = experiment.surface, experiment.scene
+    """Surface caches of the training and the test frames."""
+    del mesh
     camera = scene.intrinsics
 
     def track(todo: range) -> Iterator[int]:

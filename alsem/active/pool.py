@@ -1,4 +1,4 @@
-"""The pool of a fitted scene: its candidates, their geometric cues, and its units."""
+"""The pool of a scene: its candidates, their geometric cues, and its units."""
 
 import dataclasses
 import math
@@ -7,18 +7,45 @@ import numpy as np
 
 from alsem import acquisition, surface
 from alsem.acquisition import Cameras, Candidates, Units, VoxelTables
-from alsem.active.experiment import Experiment
+from alsem.data import Frames
 from alsem.surface import SurfaceCache
 
-SAMPLED = 1 << 16  # rays, about, that a sample of the pool has
+SAMPLED = 1 << 16  # rays, about, of a subsample of the pool
+
+
+@dataclasses.dataclass(frozen=True)
+class PoolOptions:
+    """Which rays may be queried, and what one query covers.
+
+    Attributes:
+        voxel_size: Metres; one candidate a voxel in spaced selection.
+        min_purity: Rays with a smaller fraction of their weight on one surface are
+            never queried.
+        granularity: What one query covers: ``point``, ``patch``, ``superpixel``,
+            ``volume`` or ``frame``.
+        patch_size: Pixels along the side of a patch.
+        superpixels: ``slic``, or ``files`` for the capture's own region images.
+        superpixel_pixels: Approximate number of pixels of a SLIC superpixel.
+        volumes: ``supervoxels`` or ``voxels``.
+        volume_size: Metres across either.
+    """
+
+    voxel_size: float = 0.05
+    min_purity: float = 0.3
+    granularity: str = "point"
+    patch_size: int = 7
+    superpixels: str = "slic"
+    superpixel_pixels: int = 150
+    volumes: str = "supervoxels"
+    volume_size: float = 0.25
 
 
 @dataclasses.dataclass(frozen=True)
 class Pool:
-    """What can be asked about, seen through one surface cache.
+    """What can be queried, seen through one surface cache.
 
     Attributes:
-        cache: The cache.
+        cache: The surface cache of the training frames.
         candidates: Where its rays end.
         cues: Geometric cues of every voxel, leaves ``[v+1]``.
         cameras: Its views.
@@ -35,9 +62,9 @@ class Pool:
 
     @property
     def stride(self) -> int:
-        """Every so many rays are looked at where a sample of the pool will do.
+        """Step between the rays of a subsample of the pool.
 
-        None of an image's own numbers, so that no column is looked at more often.
+        Coprime to the image width, so that every column is sampled equally often.
         """
         stride = max(self.cache.num_rays // SAMPLED, 1)
         while math.gcd(stride, self.cache.intrinsics.width) > 1:
@@ -45,80 +72,73 @@ class Pool:
         return stride
 
 
-@dataclasses.dataclass(frozen=True)
-class Labels:
-    """What has been asked and answered so far.
-
-    Attributes:
-        pixel: int64 ``[m]``, pixels that were pointed at in queries.
-        count: int64 ``[c]``, labelled pixels of every class.
-        answers: int64 ``[c]``, answers that gave each class, whatever they cover.
-    """
-
-    pixel: np.ndarray
-    count: np.ndarray
-    answers: np.ndarray
-
-
 def open_pool(
-    experiment: Experiment, cache: SurfaceCache, units: Units | None = None
+    cache: SurfaceCache,
+    frames: Frames,
+    options: PoolOptions,
+    *,
+    units: Units | None = None,
 ) -> Pool:
-    """The pool as a cache shows it; its units are made anew unless they are given."""
-    arrays, active = cache.arrays, experiment.active
-    frames = np.arange(len(cache.world_from_cam), dtype=np.int32)
+    """Makes the pool of training frames as a surface cache shows it.
+
+    Args:
+        cache: Their surface cache.
+        frames: The frames: their valid masks, and what units are made from.
+        options: See there.
+        units: Units of an earlier cache of the same frames; None to make them.
+    """
+    arrays = cache.arrays
+    numbers = np.arange(len(cache.world_from_cam), dtype=np.int32)
     opaque = arrays["depth_z"] > 0
-    valid_mask = experiment.scene.train.valid_mask
-    if valid_mask is not None:
-        opaque &= valid_mask.reshape(-1)
+    if frames.valid_mask is not None:
+        opaque &= frames.valid_mask.reshape(-1)
     candidates = acquisition.make_candidates(
         surface.end_points(cache),
         np.asarray(arrays["normal"][:, 0]),
         np.asarray(arrays["diffuse"][:, 0]),
-        np.repeat(frames, cache.rays_per_frame),
+        np.repeat(numbers, cache.rays_per_frame),
         np.where(opaque, arrays["weight"][:, 0], 0).astype(np.uint8),
-        voxel_size=active.voxel_size,
-        min_purity=active.min_purity,
+        voxel_size=options.voxel_size,
+        min_purity=options.min_purity,
     )
     camera = cache.intrinsics
-    shape = (len(frames), camera.height, camera.width)
     cameras = Cameras(
         world_from_cam=cache.world_from_cam,
         intrinsics=camera,
         pixel_offset=cache.pixel_offset,
-        depth_z=arrays["depth_z"].reshape(shape),
+        depth_z=arrays["depth_z"].reshape(len(numbers), camera.height, camera.width),
     )
     cues = acquisition.voxel_cues(candidates, cameras)
     if units is None:
-        units = make_units(experiment, candidates)
+        units = make_units(candidates, frames, options)
     table = acquisition.unit_candidates(candidates, units)
-    # Where geometry has moved, a unit may have a surface now and had none at first:
-    # it has no place to point at, and is not asked about.
+    # Where geometry has moved, a unit without a surface at first may have one now: it
+    # has no anchor to point at, and is not queried.
     table = dataclasses.replace(table, is_valid=table.is_valid & (units.anchor >= 0))
     return Pool(cache, candidates, cues, cameras, units, table)
 
 
-def make_units(experiment: Experiment, candidates: Candidates) -> Units:
-    """The units of the granularity that the experiment asks for."""
-    active, frames = experiment.active, experiment.scene.train
+def make_units(candidates: Candidates, frames: Frames, options: PoolOptions) -> Units:
+    """Makes the units of the granularity that the options name."""
     count, height, width = frames.rgb.shape[:3]
-    if active.granularity == "point":
+    if options.granularity == "point":
         number = acquisition.point_units(len(candidates))
-    elif active.granularity == "patch":
-        number = acquisition.patch_units(count, height, width, side=active.patch_size)
-    elif active.granularity == "frame":
+    elif options.granularity == "patch":
+        number = acquisition.patch_units(count, height, width, side=options.patch_size)
+    elif options.granularity == "frame":
         number = acquisition.frame_units(count, height, width)
-    elif active.granularity == "superpixel" and active.superpixels == "files":
-        assert frames.regions is not None  # asked of the reader by build
+    elif options.granularity == "superpixel" and options.superpixels == "files":
+        assert frames.regions is not None  # read when the capture was opened
         number = acquisition.region_units(frames.regions)
-    elif active.granularity == "superpixel":
-        size = active.superpixel_pixels
+    elif options.granularity == "superpixel":
+        size = options.superpixel_pixels
         number = acquisition.superpixel_units(frames.rgb, size=size)
-    elif active.volumes == "voxels":
-        number = acquisition.voxel_units(candidates, size=active.volume_size)
+    elif options.volumes == "voxels":
+        number = acquisition.voxel_units(candidates, size=options.volume_size)
     else:
-        number = acquisition.supervoxel_units(candidates, size=active.volume_size)
-    if frames.valid_mask is not None and active.granularity != "point":
+        number = acquisition.supervoxel_units(candidates, size=options.volume_size)
+    if frames.valid_mask is not None and options.granularity != "point":
         number = acquisition.units_within(frames.valid_mask.reshape(-1), number)
     return acquisition.make_units(
-        active.granularity, number, candidates, image_size=(height, width)
+        options.granularity, number, candidates, image_size=(height, width)
     )

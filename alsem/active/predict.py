@@ -1,57 +1,87 @@
-"""What a round's model says of the pool and of the test frames, a chunk at a time."""
+"""Class predictions of the pool and of the test frames, in sharded passes over rays."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alsem.active.experiment import Experiment
-from alsem.active.geometry_stage import FittedScene, Model
+from alsem.active.model import Model
 from alsem.core.arrays import Array
+from alsem.core.mesh import fetch, map_rays, padded_size, put
 from alsem.core.numerics import padded, safe_log
 from alsem.core.types import Posterior, SurfacePoints
-from alsem.evaluation import test_metrics
+from alsem.nerf import SemanticMembers
 from alsem.surface import SurfaceCache, decoder
 from alsem.surface.posterior import make_posterior
 
 
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """Class predictions of all rays of some frames, flat.
+
+    Attributes:
+        label: uint16 ``[n]``.
+        confidence: float32 ``[n]``, probability of that label.
+        uncertainty: float32 ``[n]``, entropy over its maximum, in [0, 1].
+    """
+
+    label: np.ndarray
+    confidence: np.ndarray
+    uncertainty: np.ndarray
+
+
 class Predictor:
-    """Compiled looks at models; made once a run."""
+    """Compiled passes over surface caches; made once a run.
 
-    def __init__(self, experiment: Experiment, scene: FittedScene):
-        """Compiles nothing yet."""
-        head = experiment.heads[-1]
-        feature = scene.pool.arrays["feature"]
-        self._description = jnp.zeros((1, 1, feature.shape[-1]))
-        self._chunk = experiment.surface.score_chunk
-        self._head = head
-        # Decoders hold cameras only: the same for the caches of every round.
-        self.decode = decoder(scene.pool)
-        self.posterior = make_posterior(head, self.decode)
-        self._of = jax.jit(self.posterior)
-        self._expect = jax.jit(self._expected)
-        self._predict_test = test_metrics.make_predictor(
-            make_posterior(head, decoder(scene.test))
-        )
+    Attributes:
+        heads: The semantic members.
+        mesh: The devices.
+        chunk: Rays of one call.
+        decode: Surface samples of training rays to points, weights and distances.
+        posterior: ``(head parameters, ids [r], compact) -> Posterior [r]`` of them.
+    """
 
-    def no_heads(self) -> Any:
-        """Parameters for scores that look at no belief: zeros."""
+    def __init__(
+        self,
+        heads: SemanticMembers,
+        pool: SurfaceCache,
+        test: SurfaceCache,
+        *,
+        mesh: jax.sharding.Mesh,
+        chunk: int,
+    ):
+        """Compiles nothing yet; of the caches only the cameras are kept."""
+        self.mesh, self.chunk = mesh, chunk
+        self.heads = heads
+        self._feature_dim = pool.arrays["feature"].shape[-1]
+        self.decode = decoder(pool)
+        self.posterior = make_posterior(heads, self.decode)
+        self._posterior = jax.jit(self.posterior)
+        self._expected = jax.jit(self._expected_chunk)
+        self._test_posterior = make_posterior(heads, decoder(test))
+        self._predict = jax.jit(self._predict_chunk)
+
+    def zero_heads(self) -> Any:
+        """Head parameters of zeros, for scores that use no prediction."""
         zeros = jnp.zeros((1, 1, 3))
-        points = SurfacePoints(zeros, zeros, zeros, self._description)
-        shapes = jax.eval_shape(self._head.init, jax.random.key(0), points)
+        feature = jnp.zeros((1, 1, self._feature_dim))
+        points = SurfacePoints(zeros, zeros, zeros, feature)
+        shapes = jax.eval_shape(self.heads.init, jax.random.key(0), points)
         return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
-    def of(self, model: Model, pixel: np.ndarray) -> Posterior:
-        """The posterior of chosen pool pixels, NumPy leaves ``[m ...]``."""
+    def posterior_at(self, model: Model, pixel: np.ndarray) -> Posterior:
+        """Posterior of chosen pool pixels, NumPy leaves ``[m ...]``."""
         rays = padded(pixel.astype(np.int32))
-        found = self._of(model.heads, jnp.asarray(rays), model.pool.take(rays))
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(pixel)], found)
+        chunk = put((rays, model.pool.take(rays)), self.mesh)
+        found = self._posterior(put(model.heads, self.mesh), *chunk)
+        return jax.tree.map(lambda leaf: leaf[: len(pixel)], fetch(found))
 
-    def labels(self, model: Model, pixel: np.ndarray) -> np.ndarray:
+    def labels_at(self, model: Model, pixel: np.ndarray) -> np.ndarray:
         """Predicted labels int64 of chosen pool pixels."""
-        return np.mean(self.of(model, pixel).probs, axis=1).argmax(axis=-1)
+        return np.mean(self.posterior_at(model, pixel).probs, axis=1).argmax(axis=-1)
 
     def expected_confusion(
         self,
@@ -61,41 +91,73 @@ class Predictor:
         stride: int = 1,
         temperature: float = 1.0,
     ) -> np.ndarray:
-        """Confusion ``[c c]`` (row = true, column = predicted) as beliefs expect it.
+        """Confusion ``[c c]`` (row = true, column = predicted) that the model expects.
 
-        A column's sum is how many rays are predicted as its class.
+        The label of a ray is taken to be drawn from its predicted probabilities. A
+        column's sum is how many rays are predicted as its class.
 
         Args:
-            model: Who believes.
+            model: Whose predictions.
             counts: bool ``[n]``, which rays of the pool count.
-            stride: Every so many rays are looked at.
-            temperature: Beliefs are softened by it.
+            stride: Step between the rays of a subsample.
+            temperature: Predicted probabilities are softened by it.
         """
-        pool = model.pool
-        total = np.zeros((self._head.head.num_classes,) * 2)
-        size = min(self._chunk, -(-pool.num_rays // stride))
-        for ids, compact in pool.chunks(size, stride=stride):
-            real = ids < pool.num_rays
-            real[real] = counts[ids[real]]
-            found = self._expect(model.heads, ids, compact, real, temperature)
-            total += np.asarray(found, np.float64)
-        return total
+        num_rays = model.pool.num_rays
 
-    def _expected(
-        self, heads: Any, ids: Array, compact: Any, counts: Array, temperature: Any
-    ) -> Array:
+        def chunks() -> Iterator[Any]:
+            for ids, compact in self.chunks(model.pool, stride=stride):
+                real = ids < num_rays
+                real[real] = counts[ids[real]]
+                yield ids, compact, real
+
+        params = put((model.heads, np.float32(temperature)), self.mesh)
+        sums = map_rays(self._expected, params, chunks(), self.mesh)
+        num_classes = self.heads.head.num_classes
+        return sum(
+            (found.astype(np.float64) for found in sums),
+            start=np.zeros((num_classes, num_classes)),
+        )
+
+    def predict_test(self, model: Model) -> Prediction:
+        """Predictions of every ray of the test frames."""
+        cache = model.test
+        found = Prediction(
+            label=np.zeros(cache.num_rays, np.uint16),
+            confidence=np.zeros(cache.num_rays, np.float32),
+            uncertainty=np.zeros(cache.num_rays, np.float32),
+        )
+        columns = (found.label, found.confidence, found.uncertainty)
+        params = put(model.heads, self.mesh)
+        results = map_rays(self._predict, params, self.chunks(cache), self.mesh)
+        for ids, *parts in results:
+            real = ids < cache.num_rays
+            for column, part in zip(columns, parts, strict=True):
+                column[ids[real]] = part[real]
+        return found
+
+    def chunks(
+        self, cache: SurfaceCache, *, stride: int = 1
+    ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        """All rays of a cache in chunks of one size that the devices can share."""
+        size = min(self.chunk, -(-cache.num_rays // stride))
+        return cache.chunks(padded_size(size, self.mesh), stride=stride)
+
+    def _expected_chunk(self, params: Any, chunk: Any) -> Array:
+        heads, temperature = params
+        ids, compact, counts = chunk
         probs = jnp.mean(self.posterior(heads, ids, compact).probs, axis=-2)
         predicted = jnp.argmax(probs, axis=-1)
-        believed = jax.nn.softmax(safe_log(probs) / temperature, axis=-1)
+        softened = jax.nn.softmax(safe_log(probs) / temperature, axis=-1)
         column = jax.nn.one_hot(predicted, probs.shape[-1]) * counts[:, None]
-        return believed.T @ column
+        return softened.T @ column
 
-    def test(self, model: Model) -> test_metrics.Prediction:
-        """Predictions of every ray of the test frames."""
-        return self._all(self._predict_test, model.heads, model.test)
-
-    def _all(
-        self, predict: Callable[..., Any], heads: Any, cache: SurfaceCache
-    ) -> test_metrics.Prediction:
-        chunks = cache.chunks(min(self._chunk, cache.num_rays))
-        return test_metrics.predict(predict, heads, chunks, cache.num_rays)
+    def _predict_chunk(self, heads: Any, chunk: Any) -> tuple[Array, ...]:
+        ids, compact = chunk
+        probs = jnp.mean(self._test_posterior(heads, ids, compact).probs, axis=-2)
+        entropy = -jnp.sum(probs * safe_log(probs), axis=-1)
+        return (
+            ids,
+            jnp.argmax(probs, axis=-1).astype(jnp.uint16),
+            jnp.max(probs, axis=-1),
+            entropy / np.log(max(2, probs.shape[-1])),
+        )

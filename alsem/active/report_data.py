@@ -1,79 +1,91 @@
 """The report of a run, from its last model and its files."""
 
 import csv
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from alsem import surface
-from alsem.active.experiment import Experiment
-from alsem.active.geometry_stage import Model
+from alsem.active.model import Model
 from alsem.active.predict import Predictor
-from alsem.annotation import LabelStore, Queries
-from alsem.reporting import html_report, run_log
-from alsem.reporting.html_report.data import FrameView, QueryView, ReportData
+from alsem.annotation import Annotations, Queries
+from alsem.data import GroundTruth, Scene
+from alsem.reporting import html_report, top_view
+from alsem.reporting.html_report import FrameView, QueryView, ReportData
 
-FRAMES_SHOWN = 6
 TOP_VIEW_POINTS = 300_000
 
 
 def write(
-    experiment: Experiment,
-    beliefs: Predictor,
+    workdir: Path,
+    config: dict[str, Any],
+    scene: Scene,
+    truth: GroundTruth,
+    predictor: Predictor,
     model: Model,
-    store: LabelStore,
-    log: run_log.RunLog,
+    annotations: Annotations,
+    rows: list[dict[str, Any]],
     *,
     wall_seconds: float,
 ) -> None:
     """Writes ``report/index.html``."""
-    scene = experiment.scene
     data = ReportData(
-        title=f"{scene.name}: {experiment.active.strategy}",
-        config=experiment.config,
+        title=f"{scene.name}: {config['active']['strategy']}",
+        config=config,
         class_names=scene.class_names,
-        rounds=log.rounds(),
+        rounds=rows,
         scene=scene.name,
-        frames=_frames(experiment, beliefs, model),
-        queried=_queried(experiment, store),
-        top_view=_top_view(beliefs, model),
+        frames=_frames(scene, truth, predictor, model),
+        queried=_queried(scene, annotations),
+        top_view=_top_view(predictor, model),
         wall_seconds=wall_seconds,
     )
-    html_report.write_report(experiment.workdir, data)
+    html_report.write_report(workdir, data)
 
 
-def write_open_queries(experiment: Experiment, queries: Queries) -> None:
-    """Writes ``queries.csv``: what waits for an answer, and on which photograph.
+def write_open_queries(
+    path: Path, scene: Scene, queries: Queries, answers: str
+) -> bool:
+    """Writes ``queries.csv``, what waits for an answer, if anything does.
 
-    A row for a label file is its first three cells and the label; rows and columns
-    count the pixels of the images as they were read, after any downscaling.
+    The first three cells of a row and a label are a row for a file of answers; rows and
+    columns count the pixels of the images as they were read, after any downscaling.
+
+    Args:
+        path: The file; removed where nothing waits.
+        scene: Names of the photographs.
+        queries: The open queries.
+        answers: Where the answers are expected.
+
+    Returns:
+        Whether any query waits.
     """
-    names = experiment.scene.train.names
-    path = experiment.workdir / "queries.csv"
+    if not len(queries.query_id):
+        path.unlink(missing_ok=True)
+        return False
+    names = scene.train.names
+    columns = (queries.frame.tolist(), queries.row.tolist(), queries.col.tolist())
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["frame", "row", "col", "photograph"])
-        for frame, row, col in zip(
-            queries.frame.tolist(),
-            queries.row.tolist(),
-            queries.col.tolist(),
-            strict=True,
-        ):
+        for frame, row, col in zip(*columns, strict=True):
             writer.writerow([frame, row, col, names[frame]])
+    print(f"waiting for answers to {path}: write them to {answers}", end=" ")
+    print("and run the same command again", flush=True)
+    return True
 
 
 def _frames(
-    experiment: Experiment, beliefs: Predictor, model: Model
+    scene: Scene, truth: GroundTruth, predictor: Predictor, model: Model
 ) -> tuple[FrameView, ...]:
-    frames, truth, cache = experiment.scene.test, experiment.truth, model.test
-    prediction = beliefs.test(model)
+    frames, cache = scene.test, model.test
+    prediction = predictor.predict_test(model)
     shape = frames.rgb.shape[:3]
     label = prediction.label.reshape(shape).astype(np.int32)
     uncertainty = prediction.uncertainty.reshape(shape)
     rgb = cache.arrays["rgb"].reshape(frames.rgb.shape)
     depth_z = cache.arrays["depth_z"].reshape(shape)
-    valid_mask = np.unique(
-        np.linspace(0, shape[0] - 1, FRAMES_SHOWN).round().astype(int)
-    )
     return tuple(
         FrameView(
             name=frames.names[i],
@@ -87,12 +99,12 @@ def _frames(
                 None if truth.test_depth_z is None else truth.test_depth_z[i]
             ),
         )
-        for i in valid_mask
+        for i in range(shape[0])
     )
 
 
-def _queried(experiment: Experiment, store: LabelStore) -> tuple[QueryView, ...]:
-    answers, frames = store.annotations(), experiment.scene.train
+def _queried(scene: Scene, answers: Annotations) -> tuple[QueryView, ...]:
+    frames = scene.train
     # One place a query: an exact answer has many rows, the first of them will do.
     first = np.zeros(len(answers.query_id), bool)
     first[np.unique(answers.query_id, return_index=True)[1]] = True
@@ -111,15 +123,15 @@ def _queried(experiment: Experiment, store: LabelStore) -> tuple[QueryView, ...]
     )
 
 
-def _top_view(beliefs: Predictor, model: Model) -> html_report.TopView | None:
+def _top_view(predictor: Predictor, model: Model) -> top_view.TopView | None:
     pool = model.pool
     step = max(1, pool.num_rays // TOP_VIEW_POINTS)
     ids = np.arange(0, pool.num_rays, step)
     ids = ids[pool.arrays["depth_z"][ids] > 0]
     if not len(ids):
         return None
-    return html_report.top_view(
+    return top_view.draw_top_view(
         surface.end_points(pool)[ids],
-        beliefs.labels(model, ids),
+        predictor.labels_at(model, ids),
         np.asarray(pool.arrays["diffuse"][ids, 0]),
     )

@@ -1,124 +1,117 @@
-"""What a round's model is worth: told by its beliefs, and measured on test frames."""
+"""Metrics of a round: on the test frames, and those the model predicts of itself."""
 
 from typing import Any
 
 import numpy as np
 
-from alsem.acquisition import STRATEGIES
-from alsem.active.experiment import Experiment
-from alsem.active.geometry_stage import Model
-from alsem.active.labelled_rays import LabelledRays
-from alsem.active.pool import Labels, Pool
+from alsem.active.labelled_rays import LabelledRays, RoundLabels
+from alsem.active.model import Model
+from alsem.active.pool import Pool
 from alsem.active.predict import Predictor
-from alsem.annotation import Totals
 from alsem.core import progress
-from alsem.evaluation import expected_miou, image_quality, test_metrics
-from alsem.reporting import run_log
+from alsem.data import GroundTruth, Scene
+from alsem.evaluation import expected_miou, image_quality, segmentation
+
+Row = dict[str, Any]
 
 
-class Assessor:
-    """Makes the rows of a run; the only part of the loop that sees test labels."""
+def prequential(
+    predictor: Predictor, model: Model | None, new: LabelledRays, rows: list[Row]
+) -> Row:
+    """Metrics of a model on a round's labels before it learns them.
 
-    def __init__(self, experiment: Experiment, beliefs: Predictor, log: run_log.RunLog):
-        """Measures nothing yet."""
-        self._experiment = experiment
-        self._beliefs = beliefs
-        self._log = log
+    Args:
+        predictor: Passes over the pool.
+        model: The model that the labels were queried with; None if there was none.
+        new: The round's labels.
+        rows: Rows of the rounds before.
 
-    def foretold(
-        self, model: Model | None, new: LabelledRays, rows: list[dict[str, Any]]
-    ) -> dict[str, Any]:
-        """How a model did on labels that it has not learnt yet.
+    Returns:
+        ``prequential_acc``, the fraction it had right, None without a model or a label;
+        ``temperature``, by which its predictions should be softened: that of the round
+        before where this one has no label, None if none ever had.
+    """
+    if model is None or not len(new.label):
+        before = rows[-1]["temperature"] if rows else None
+        return {"prequential_acc": None, "temperature": before}
+    probs = np.mean(predictor.posterior_at(model, new.pixel).probs, axis=1)
+    return {
+        "prequential_acc": float(np.mean(probs.argmax(axis=-1) == new.label)),
+        "temperature": expected_miou.temperature(probs, new.label),
+    }
 
-        Args:
-            model: The model that asked for them; None if there was none.
-            new: The round's labels.
-            rows: Of the rounds before.
 
-        Returns:
-            ``prequential_acc``, the share it had right, None without a model or a
-            label; ``temperature``, by which its beliefs should be softened: that of
-            the round before where this one tells nothing, None if none ever did.
-        """
-        if model is None or self._experiment.strategy is None or not len(new.label):
-            before = rows[-1]["temperature"] if rows else None
-            return {"prequential_acc": None, "temperature": before}
-        probs = np.mean(self._beliefs.of(model, new.pixel).probs, axis=1)
-        return {
-            "prequential_acc": float(np.mean(probs.argmax(axis=-1) == new.label)),
-            "temperature": expected_miou.temperature(probs, new.label),
-        }
+def estimated_miou(
+    predictor: Predictor,
+    model: Model,
+    pool: Pool,
+    labels: RoundLabels,
+    temperature: float | None,
+) -> float:
+    """The mIoU over the pool that the model's own predictions let expect."""
+    confusion = predictor.expected_confusion(
+        model,
+        pool.candidates.is_valid,
+        stride=pool.stride,
+        temperature=temperature or 1.0,
+    )
+    return expected_miou.expected_miou(confusion, labels.answers_per_class)
 
-    def estimate(
-        self, model: Model, pool: Pool, labels: Labels, temperature: float | None
-    ) -> float:
-        """The mIoU over the pool that the model's beliefs tell."""
-        confusion = self._beliefs.expected_confusion(
-            model,
-            pool.candidates.is_valid,
-            stride=pool.stride,
-            temperature=temperature or 1.0,
+
+def test_metrics(
+    predictor: Predictor, model: Model, scene: Scene, truth: GroundTruth
+) -> tuple[Row, np.ndarray | None]:
+    """Metrics of labels, colour and depth on the test frames.
+
+    Returns:
+        The metrics, and the confusion ``[f c c]`` of every test frame; None where the
+        test frames have no labels.
+    """
+    prediction = predictor.predict_test(model)
+    label, counts = truth.test_labels, None
+    if label is not None:
+        counts = segmentation.confusions(
+            prediction.label, label, num_classes=len(scene.class_names)
         )
-        return expected_miou.expected_miou(confusion, labels.answers)
+    row = segmentation.semantic_metrics(
+        prediction.label, prediction.confidence, label, counts, scene.class_names
+    )
+    shape = scene.test.rgb.shape
+    row |= image_quality.geometry_metrics(
+        model.test.arrays["rgb"].reshape(shape),
+        scene.test.rgb,
+        model.test.arrays["depth_z"].reshape(shape[:3]),
+        truth.test_depth_z,
+        scene.test.valid_mask,
+    )
+    return row, counts
 
-    def measured(self, round_index: int, model: Model) -> dict[str, Any]:
-        """Figures of labels, colour and depth on the test frames."""
-        scene, truth = self._experiment.scene, self._experiment.truth
-        prediction = self._beliefs.test(model)
-        label, counts = truth.test_labels, None
-        if label is not None:
-            counts = test_metrics.confusions(prediction, label, len(scene.class_names))
-            self._log.write_confusions(round_index, counts)
-        row = test_metrics.semantic_metrics(
-            prediction, label, counts, scene.class_names
-        )
-        shape = scene.test.rgb.shape
-        return row | image_quality.geometry_metrics(
-            model.test.arrays["rgb"].reshape(shape),
-            scene.test.rgb,
-            model.test.arrays["depth_z"].reshape(shape[:3]),
-            truth.test_depth_z,
-            scene.test.valid_mask,
-        )
 
-    def row(
-        self,
-        round_index: int,
-        model: Model,
-        watch: progress.Stopwatch,
-        *,
-        chosen_by: str,
-        totals: Totals,
-        rays_fitted: int,
-        foretold: dict[str, Any],
-        pool: Pool,
-        labels: Labels,
-    ) -> dict[str, Any]:
-        """The round's row in ``rounds.jsonl``."""
-        chooser = STRATEGIES.get(chosen_by, self._experiment.strategy)
-        by_model = chooser is not None and "model" in chooser.needs
-        with watch.measure("evaluate"):
-            row = self.measured(round_index, model)
-            row |= foretold
-            row["miou_estimate"] = self.estimate(
-                model, pool, labels, foretold["temperature"]
-            )
-        seconds, candidates = dict(watch.seconds), model.pool.num_rays
+def round_row(
+    *,
+    watch: progress.Stopwatch,
+    candidates: int,
+    rays_fitted: int,
+    by_model: bool,
+) -> Row:
+    """Time, throughput and memory of a round.
 
-        def rate(count: int, stage: str) -> float | None:
-            return count / seconds[stage] if seconds[stage] > 0 else None
+    Args:
+        watch: Seconds of its stages.
+        candidates: Rays of the pool.
+        rays_fitted: Rays that its fit has drawn.
+        by_model: Whether a model scored the candidates.
+    """
+    seconds = dict(watch.seconds)
 
-        return row | {
-            "round": round_index,
-            "strategy": self._experiment.active.strategy,
-            "granularity": self._experiment.active.granularity,
-            "chosen_by": chosen_by,
-            "clicks": totals.clicks,
-            "pixels": totals.pixels,
-            "seconds": seconds,
-            "candidates": candidates,
-            "candidates_per_second": rate(candidates, "score") if by_model else None,
-            "train_rays_per_second": rate(rays_fitted, "fit_semantics"),
-            "peak_rss_mb": progress.peak_rss_mb(),
-            "peak_device_mb": progress.peak_device_mb(),
-        }
+    def rate(count: int, stage: str) -> float | None:
+        return count / seconds[stage] if seconds[stage] > 0 else None
+
+    return {
+        "seconds": seconds,
+        "candidates": candidates,
+        "candidates_per_second": rate(candidates, "score") if by_model else None,
+        "train_rays_per_second": rate(rays_fitted, "fit_semantics"),
+        "peak_rss_mb": progress.peak_rss_mb(),
+        "peak_device_mb": progress.peak_device_mb(),
+    }

@@ -1,9 +1,9 @@
-"""Scoring the pool: what a strategy needs to know of it, then a score a candidate.
+"""Scores of the whole pool: the cues a strategy needs, then one score a candidate.
 
-A round looks at the pool once for what all views of a voxel say, if that is asked, at
-some of its rays for how often each class is predicted, and then scores all. All go in
-chunks of one size, so memory does not grow with the pool; scores and views are split
-over the devices.
+A round passes over the pool once for the multi-view statistics, if a strategy needs
+them, over a subsample for the predicted class frequencies, and then scores all. Every
+pass goes through `core.mesh` in chunks of one size, so memory does not grow with the
+pool.
 """
 
 import dataclasses
@@ -17,28 +17,29 @@ import numpy as np
 
 from alsem import acquisition
 from alsem.acquisition import Cues, Strategy
-from alsem.active.experiment import Experiment
-from alsem.active.geometry_stage import Model
-from alsem.active.pool import Labels, Pool
+from alsem.active.labelled_rays import RoundLabels
+from alsem.active.model import Model
+from alsem.active.pool import Pool
 from alsem.active.predict import Predictor
 from alsem.core.arrays import Array, Leaf
-from alsem.core.mesh import batched, replicated
+from alsem.core.mesh import fetch, fold_rays, map_rays, put
 from alsem.core.numerics import padded
 from alsem.core.types import Posterior
 from alsem.nerf import volume_rendering
-from alsem.policy import features
+from alsem.policy.features import policy_cues
+from alsem.policy.head import PolicyHead
 
 
 @flax.struct.dataclass
 class RoundCues:
-    """The cues of a round, per voxel ``[v+1]`` or per class ``[c]``; None if unasked.
+    """The cues of a round, per voxel ``[v+1]`` or per class ``[c]``; None if unneeded.
 
     Attributes:
         geometry: Voxel tables that only geometry decides.
-        views: What the views of every voxel believe together.
-        class_fractions: ``[c]`` share of the pool that every class is predicted for.
-        class_weight: ``[c]`` what a label of every class is worth.
-        label_fractions: ``[c]`` share of the labels.
+        views: Multi-view statistics of the predictions of every voxel.
+        class_fractions: ``[c]`` fraction of the pool predicted as every class.
+        class_weight: ``[c]`` value of a label of every class.
+        label_fractions: ``[c]`` fraction of the labels.
         label_distance: ``[v+1]``, see `acquisition.Cues`.
         label_feature_distance: ``[v+1]``.
     """
@@ -54,11 +55,11 @@ class RoundCues:
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """What a pass over the pool has found.
+    """Results of a pass over the pool.
 
     Attributes:
         values: float32 ``[n]`` score of every ray; ``[n parts]`` for a mixture.
-        predicted: uint16 ``[n]`` predicted label of every ray; None if unasked.
+        predicted: uint16 ``[n]`` predicted label of every ray; None if not wanted.
     """
 
     values: np.ndarray
@@ -66,45 +67,58 @@ class Scores:
 
 
 class PoolScorer:
-    """Scores pools; compiled functions live as long as it does."""
+    """Compiled scoring passes over pools; made once a run."""
 
-    def __init__(self, experiment: Experiment, beliefs: Predictor):
-        """Compiles nothing yet."""
-        self._experiment = experiment
-        self._mesh = experiment.mesh
-        self._beliefs = beliefs
+    def __init__(
+        self,
+        predictor: Predictor,
+        *,
+        num_classes: int,
+        policy: PolicyHead | None = None,
+        exact_views: bool = False,
+    ):
+        """Compiles nothing yet.
+
+        Args:
+            predictor: Its posterior is what scores see.
+            num_classes: Of the capture.
+            policy: Head of the learned query policy, if there is one.
+            exact_views: Compare every view with every other in place of voxels.
+        """
+        self._predictor, self._mesh = predictor, predictor.mesh
+        self._num_classes = num_classes
+        self._policy = policy
+        self._exact_views = exact_views
         self._scorers: dict[Any, Any] = {}
-        self._view_beliefs = jax.jit(self._own_view)
-        self._policy_cues = jax.jit(self._vectors)
+        self._view_probs = jax.jit(self._own_view)
+        self._add_views = jax.jit(self._accumulate, donate_argnums=0)
+        self._policy_cues = jax.jit(self._cue_vectors)
 
-    def look(
-        self, needs: Set[str], model: Model | None, pool: Pool, labels: Labels
+    def cues(
+        self, needs: Set[str], model: Model | None, pool: Pool, labels: RoundLabels
     ) -> RoundCues:
-        """Makes the cues that `Strategy.needs` names, beside those of geometry."""
-        cues = RoundCues(geometry=pool.cues)
+        """Computes the cues that `Strategy.needs` names, beside those of geometry."""
+        found: dict[str, Any] = {"geometry": pool.cues}
         if model is not None and "views" in needs:
-            exact = self._experiment.active.exact_views
-            look = self._every_pair if exact else self._through_voxels
-            cues = cues.replace(views=look(model, pool))  # pyright: ignore[reportAttributeAccessIssue]
+            views = self._exact if self._exact_views else self._multiview
+            found["views"] = views(model, pool)
         if model is not None and "classes" in needs:
-            confusion = self._beliefs.expected_confusion(
+            confusion = self._predictor.expected_confusion(
                 model, pool.candidates.is_valid, stride=pool.stride
             )
             predicted = confusion.sum(axis=0)
-            cues = cues.replace(  # pyright: ignore[reportAttributeAccessIssue]
-                class_fractions=_fractions(predicted),
-                class_weight=acquisition.class_weight(
-                    predicted, int(labels.answers.sum())
-                ),
+            found["class_fractions"] = _fractions(predicted)
+            found["class_weight"] = acquisition.class_weight(
+                predicted, int(labels.answers_per_class.sum())
             )
         if "labels" in needs:
-            near, alike = acquisition.label_distances(pool.candidates, labels.pixel)
-            cues = cues.replace(  # pyright: ignore[reportAttributeAccessIssue]
-                label_fractions=_fractions(labels.count),
-                label_distance=near,
-                label_feature_distance=alike,
+            near, alike = acquisition.label_distances(
+                pool.candidates, labels.queried_pixels
             )
-        return jax.device_put(cues, replicated(self._mesh))
+            found["label_fractions"] = _fractions(labels.pixels_per_class)
+            found["label_distance"] = near
+            found["label_feature_distance"] = alike
+        return put(RoundCues(**found), self._mesh)
 
     def score(
         self,
@@ -112,56 +126,61 @@ class PoolScorer:
         key: jax.Array,
         model: Model | None,
         pool: Pool,
-        seen: RoundCues,
+        cues: RoundCues,
         *,
         predict: bool = False,
     ) -> Scores:
         """Scores every ray, and predicts its label if that is wanted too."""
         predict = predict and model is not None
+        params = put((self._params(model), key, cues), self._mesh)
         scorer = self._scorer(strategy, predict=predict)
-        everywhere = replicated(self._mesh)
-        params, key = jax.device_put((self._params(model), key), everywhere)
         num_rays = pool.cache.num_rays
         values: np.ndarray | None = None
         predicted = np.zeros(num_rays, np.uint16) if predict else None
-        for ids, chunk in self._chunks(pool):
-            held = (ids, chunk, seen)
-            found = scorer(params, key, ids, held, held)
-            rays = np.asarray(ids)
-            real = rays < num_rays
-            if predicted is not None:
-                found, label = found
-                predicted[rays[real]] = np.asarray(label)[real]
+        for ids, found, label in map_rays(
+            scorer, params, self._chunks(pool), self._mesh
+        ):
+            real = ids < num_rays
             if values is None:
                 values = np.empty((num_rays, *found.shape[1:]), np.float32)
-            values[rays[real]] = np.asarray(found)[real]
+            values[ids[real]] = found[real]
+            if predicted is not None:
+                predicted[ids[real]] = label[real]
         assert values is not None
         return Scores(values, predicted)
+
+    def policy_cues(
+        self, model: Model, pool: Pool, cues: RoundCues, pixel: np.ndarray
+    ) -> np.ndarray:
+        """The policy's cue vectors of chosen rays, float32 ``[q d]``."""
+        ids = padded(pixel.astype(np.int32))
+        rows = _rows(pool, ids, pool.cache.take(ids))
+        params, chunk, cues = put((self._params(model), (ids, rows), cues), self._mesh)
+        return fetch(self._policy_cues(params, chunk, cues))[: len(pixel)]
 
     def _scorer(self, strategy: Strategy, *, predict: bool) -> Any:
         which = strategy.score, predict
         if which not in self._scorers:
-            self._scorers[which] = acquisition.make_scorer(
+            score = acquisition.make_scorer(
                 strategy.score,
                 self._posterior,
                 lambda held: self._cues(*held),
                 predict=predict,
             )
+
+            def score_chunk(params: Any, chunk: Any) -> Any:
+                (model, key, cues), (ids, rows) = params, chunk
+                held = (ids, rows, cues)
+                found = score(model, key, ids, held, held)
+                return (ids, *found) if predict else (ids, found, None)
+
+            self._scorers[which] = jax.jit(score_chunk)
         return self._scorers[which]
 
-    def policy_cues(
-        self, model: Model, pool: Pool, seen: RoundCues, pixel: np.ndarray
-    ) -> np.ndarray:
-        """The policy's cue vectors of chosen rays, float32 ``[q d]``."""
-        ids = padded(pixel.astype(np.int32))
-        rows = self._rows(pool, ids, pool.cache.take(ids))
-        vectors = self._policy_cues(self._params(model), (ids, rows, seen))
-        return np.asarray(vectors)[: len(pixel)]
-
     def _params(self, model: Model | None) -> dict[str, Any]:
-        # Without a model only scores that look at no belief are asked for.
+        # Without a model only scores that use no prediction are computed.
         if model is None:
-            return {"heads": self._beliefs.no_heads(), "policy": None}
+            return {"heads": self._predictor.zero_heads(), "policy": None}
         return {"heads": model.heads, "policy": model.policy}
 
     def _cues(self, ids: Array, rows: Any, tables: RoundCues) -> Cues:
@@ -180,7 +199,7 @@ class PoolScorer:
             rows["frame"],
             rows["purity"],
             views=tables.views,
-            view_row=ids if self._experiment.active.exact_views else None,
+            view_row=ids if self._exact_views else None,
             class_fractions=of_all(tables.class_fractions),
             class_weight=of_all(tables.class_weight),
             label_fractions=of_all(tables.label_fractions),
@@ -188,80 +207,75 @@ class PoolScorer:
             label_feature_distance=of_voxel(tables.label_feature_distance),
         )
 
-    def _posterior(self, params: Any, chunk: Any) -> Posterior:
-        """Beliefs of the rays of a chunk, and what the policy expects of them."""
-        ids, rows, _ = chunk
-        posterior = self._beliefs.posterior(params["heads"], ids, rows["compact"])
-        policy = self._experiment.policy
-        if policy is None or params["policy"] is None:
+    def _posterior(self, params: Any, held: Any) -> Posterior:
+        """Posterior of the rays of a chunk, and the gain the policy expects."""
+        ids, rows, cues = held
+        posterior = self._predictor.posterior(params["heads"], ids, rows["compact"])
+        if self._policy is None or params["policy"] is None:
             return posterior
-        surface, weights, _ = self._beliefs.decode(ids, rows["compact"])
-        description = volume_rendering.composite(weights, surface.feature)
-        cues = self._vectors(params, chunk)
-        forecast: Any = policy.term.head.apply(params["policy"], cues, description)
-        return posterior.replace(gain=forecast.gain)  # pyright: ignore[reportAttributeAccessIssue]
+        surface, weights, _ = self._predictor.decode(ids, rows["compact"])
+        feature = volume_rendering.composite(weights, surface.feature)
+        vectors = self._cue_vectors(params, (ids, rows), cues)
+        forecast: Any = self._policy.apply(params["policy"], vectors, feature)
+        return dataclasses.replace(posterior, gain=forecast.gain)
 
-    def _vectors(self, params: Any, chunk: Any) -> Array:
-        """What the policy is told of the rays of a chunk."""
-        ids, rows, _ = chunk
-        posterior = self._beliefs.posterior(params["heads"], ids, rows["compact"])
-        return jax.vmap(features.policy_cues)(posterior, self._cues(*chunk))
+    def _cue_vectors(self, params: Any, chunk: Any, cues: RoundCues) -> Array:
+        """What the policy sees of the rays of a chunk."""
+        ids, rows = chunk
+        posterior = self._predictor.posterior(params["heads"], ids, rows["compact"])
+        return jax.vmap(policy_cues)(posterior, self._cues(ids, rows, cues))
 
-    def _own_view(self, heads: Any, ids: Array, rows: Any) -> Array:
-        posterior = self._beliefs.posterior(heads, ids, rows["compact"])
+    def _own_view(self, heads: Any, chunk: Any) -> Array:
+        ids, rows = chunk
+        posterior = self._predictor.posterior(heads, ids, rows["compact"])
         return acquisition.own_view_belief(posterior, rows["frame"])
 
-    def _through_voxels(self, model: Model, pool: Pool) -> Any:
-        """What views believe together, one frame per device at a time."""
-        mesh = self._mesh
-        num_classes = len(self._experiment.scene.class_names)
-        sums = acquisition.init_sums(pool.candidates.num_voxels, num_classes, mesh=mesh)
-        for ids, rows in self._frames(pool):
-            probs = self._view_beliefs(model.heads, ids, rows)
-            sums = acquisition.accumulate(sums, probs, rows["voxel"], mesh=mesh)
-        return acquisition.finish(sums, mesh=mesh)
+    def _accumulate(self, sums: Any, heads: Any, chunk: Any) -> Any:
+        probs = self._own_view(heads, chunk)
+        return acquisition.accumulate(sums, probs, chunk[1]["voxel"], mesh=self._mesh)
 
-    def _every_pair(self, model: Model, pool: Pool) -> Any:
+    def _multiview(self, model: Model, pool: Pool) -> Any:
+        """Multi-view statistics of every voxel, one frame per device at a time."""
+        sums = acquisition.init_sums(
+            pool.candidates.num_voxels, self._num_classes, mesh=self._mesh
+        )
+        heads = put(model.heads, self._mesh)
+        sums = fold_rays(self._add_views, heads, sums, self._frames(pool), self._mesh)
+        return acquisition.finish(sums, mesh=self._mesh)
+
+    def _exact(self, model: Model, pool: Pool) -> Any:
         """The same by comparing every view with every other."""
-        probs = [
-            np.asarray(self._view_beliefs(model.heads, ids, rows))
-            for ids, rows in self._frames(pool)
-        ]
+        heads = put(model.heads, self._mesh)
+        probs = list(map_rays(self._view_probs, heads, self._frames(pool), self._mesh))
         whole = np.concatenate(probs)[: pool.cache.num_rays]
         return acquisition.exact_views(pool.candidates, pool.cameras, whole).beliefs
 
-    def _chunks(self, pool: Pool) -> Iterator[tuple[Array, dict[str, Any]]]:
-        """All rays and what is kept of them, split over the devices.
+    def _chunks(self, pool: Pool) -> Iterator[Any]:
+        """All rays with what is known of them; padded ones are in no voxel."""
+        for ids, compact in self._predictor.chunks(pool.cache):
+            yield ids, _rows(pool, ids, compact)
 
-        The last chunks are padded: numbers from ``num_rays`` on, in no voxel.
-        """
-        size = min(self._experiment.surface.score_chunk, pool.cache.num_rays)
-        size += -size % self._mesh.size
-        split = batched(self._mesh)
-        for ids, compact in pool.cache.chunks(size):
-            yield jax.device_put((ids, self._rows(pool, ids, compact)), split)
-
-    def _frames(self, pool: Pool) -> Iterator[tuple[Array, dict[str, Any]]]:
+    def _frames(self, pool: Pool) -> Iterator[Any]:
         """The same frame by frame, one for each device, all rays in order."""
-        cache, split = pool.cache, batched(self._mesh)
+        cache = pool.cache
         size = cache.rays_per_frame * self._mesh.size
         for start in range(0, cache.num_rays, size):
             ids = np.arange(start, start + size, dtype=np.int32)
             whole = start + size <= cache.num_rays
             inside = np.minimum(ids, cache.num_rays - 1)
             compact = cache.take(slice(start, start + size) if whole else inside)
-            yield jax.device_put((ids, self._rows(pool, ids, compact)), split)
+            yield ids, _rows(pool, ids, compact)
 
-    @staticmethod
-    def _rows(pool: Pool, ids: np.ndarray, compact: Any) -> dict[str, Any]:
-        found, there = pool.candidates, np.minimum(ids, pool.cache.num_rays - 1)
-        voxel = np.where(ids < pool.cache.num_rays, found.voxel[there], -1)
-        return {
-            "compact": compact,
-            "voxel": voxel.astype(np.int32),
-            "frame": found.frame[there],
-            "purity": found.purity[there],
-        }
+
+def _rows(pool: Pool, ids: np.ndarray, compact: Any) -> dict[str, Any]:
+    found, inside = pool.candidates, np.minimum(ids, pool.cache.num_rays - 1)
+    voxel = np.where(ids < pool.cache.num_rays, found.voxel[inside], -1)
+    return {
+        "compact": compact,
+        "voxel": voxel.astype(np.int32),
+        "frame": found.frame[inside],
+        "purity": found.purity[inside],
+    }
 
 
 def _fractions(count: np.ndarray) -> np.ndarray:

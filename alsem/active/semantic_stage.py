@@ -1,98 +1,216 @@
-"""Fitting one round's model: from the annotations so far to semantic beliefs.
+"""The semantic stage: fits a round's model to the annotations so far.
 
-Staged rounds fit heads on the surface cache; joint rounds train everything and look
-at the scene anew. Both return a `Model`, and both go on where a kill left them.
+Rounds are fitted by a trainer, staged (`StagedTrainer`: heads on the surface cache) or
+joint (`active.joint_trainer`: everything in every round). A fit goes on where a kill
+left it, and its model is on disk before the round counts as finished.
 """
 
+import contextlib
+import dataclasses
 import math
-import shutil
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from alsem import training
-from alsem.active import geometry_stage, labelled_rays
-from alsem.active.experiment import Experiment
-from alsem.active.geometry_stage import FittedScene, Model
-from alsem.active.labelled_rays import LabelledRays
+from alsem.active.geometry_stage import SceneGeometry
+from alsem.active.labelled_rays import LabelledRays, surface_labels
+from alsem.active.model import Model
 from alsem.core import progress, rng, signals
-from alsem.core.mesh import replicated
-from alsem.core.numerics import padded
-from alsem.policy import loss, weight_files
-from alsem.policy.targets import PolicyTargets
-from alsem.surface import decoder
+from alsem.core.mesh import put
+from alsem.nerf import SemanticMembers
+from alsem.surface import SurfaceCache, decoder
 from alsem.training.checkpoint import Checkpoints
 from alsem.training.optimizer import Fit
 
 MAX_STEPS = 10**7  # unfinished fits are saved as round * MAX_STEPS + step
 
 
-class RoundFitter:
-    """Fits rounds of one run; compiled functions live as long as it does."""
+@dataclasses.dataclass(frozen=True)
+class SemanticOptions:
+    """Fits of the semantic heads.
 
-    def __init__(self, experiment: Experiment, scene: FittedScene):
-        """Compiles nothing yet; keeps what the rounds share."""
-        self._experiment = experiment
-        self._scene = scene
-        self._head = experiment.heads[-1]
-        joint = experiment.joint
-        self._fit: Fit = experiment.semantics if joint is None else joint.fit
-        self._tx = self._fit.optimiser.build(self._fit.steps)  # for its state's shape
+    Attributes:
+        fit: Their length and optimiser.
+        labels: Labels that this length is enough for; more lengthen a fit by the root
+            of their number. 0 keeps its length.
+        start: ``cold`` (new heads every round) or ``warm``.
+    """
+
+    fit: Fit
+    labels: int = 0
+    start: str = "cold"
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """How one round is fitted: `StagedTrainer` or `JointTrainer`."""
+
+    label_rays: int
+    """Labelled rays of a step beside those of `SemanticOptions.fit`."""
+
+    def init(self, key: jax.Array) -> tuple[dict[str, Any], Any]:
+        """New parameters and the proposal grid, if there is one."""
+        ...
+
+    def step(self, tx: optax.GradientTransformation) -> training.Step:
+        """The training step."""
+        ...
+
+    def refresh(self) -> Any:
+        """What runs after every call; None for nothing."""
+        ...
+
+    def data(self, labelled: LabelledRays) -> tuple:
+        """The step's data, without that of the extra losses."""
+        ...
+
+    def surfaces(
+        self, state: training.TrainState, round_index: int
+    ) -> tuple[Any, SurfaceCache, SurfaceCache]:
+        """Parameters of the finest heads, and the caches they predict on."""
+        ...
+
+
+class StagedTrainer:
+    """Trains the heads alone, on the surface cache of the fitted geometry."""
+
+    label_rays = 0
+
+    def __init__(
+        self,
+        heads: SemanticMembers,
+        geometry: SceneGeometry,
+        *,
+        batch_rays: int,
+        mesh: jax.sharding.Mesh,
+        extra_losses: tuple[training.ExtraLoss, ...] = (),
+    ):
+        """Compiles nothing yet."""
+        self._heads, self._geometry = heads, geometry
+        self._batch_rays, self._mesh = batch_rays, mesh
+        self._extra_losses = extra_losses
+        self._decode = decoder(geometry.pool)
+
+    def init(self, key: jax.Array) -> tuple[dict[str, Any], Any]:
+        """New heads; there is no proposal grid."""
+        init = init_heads(self._heads, self._geometry.pool)
+        return {"heads": init(rng.stream(key, "level", 0))}, None
+
+    def step(self, tx: optax.GradientTransformation) -> training.Step:
+        """The semantic step on the surface cache."""
+        return training.make_semantic_step(
+            self._heads,
+            tx,
+            decode=self._decode,
+            batch_rays=self._batch_rays,
+            rays_per_frame=self._geometry.pool.rays_per_frame,
+            mesh=self._mesh,
+            extra_losses=self._extra_losses,
+        )
+
+    def refresh(self) -> None:
+        """Nothing: geometry stays as it is."""
+
+    def data(self, labelled: LabelledRays) -> tuple:
+        """The labels with their rays' surface samples."""
+        return (surface_labels(labelled, self._geometry.pool),)
+
+    def surfaces(
+        self, state: training.TrainState, round_index: int
+    ) -> tuple[Any, SurfaceCache, SurfaceCache]:
+        """The same caches in every round."""
+        del round_index
+        return state.params["heads"], self._geometry.pool, self._geometry.test
+
+
+def init_heads(heads: SemanticMembers, pool: SurfaceCache) -> Any:
+    """Compiled function of a key to new parameters of heads."""
+
+    def init(key: jax.Array) -> Any:
+        one_ray = jax.tree.map(jnp.asarray, pool.take(slice(0, 1)))
+        surface, _, _ = decoder(pool)(jnp.zeros(1, jnp.int32), one_ray)
+        return heads.init(key, surface)
+
+    return jax.jit(init)
+
+
+class RoundFitter:
+    """Fits the rounds of one run; compiled functions live as long as it does."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        options: SemanticOptions,
+        *,
+        seed: int,
+        mesh: jax.sharding.Mesh,
+        folder: Path,
+        policy_params: Any = None,
+    ):
+        """Compiles nothing yet.
+
+        Args:
+            trainer: Staged or joint.
+            options: See there.
+            seed: The run's.
+            mesh: Devices.
+            folder: Where checkpoints are kept.
+            policy_params: Function of a key to new parameters of the query policy;
+                None without one.
+        """
+        self._trainer, self._options = trainer, options
+        self._seed, self._mesh = seed, mesh
+        self._policy_params = policy_params
+        self._tx = options.fit.optimiser.build(options.fit.steps)  # state's shape
         self._runners: dict[int, training.Step] = {}
-        self._steps = self._fit.steps  # of the last fit
-        folder = experiment.workdir / "checkpoints"
+        self._steps = options.fit.steps  # of the last fit
         self._rounds = Checkpoints(folder / "rounds", keep=2)
         self._unfinished = Checkpoints(folder / "unfinished", keep=1)
-        self._born = jax.jit(self._init_heads)
-        self._forecast = jax.jit(self._expect)
-        self._decode = decoder(scene.pool)  # cameras only: the same for every pool
-        if joint is not None:
-            self._pixels = labelled_rays.pixel_data(experiment.scene)
-            self._encode = geometry_stage.make_encoder(experiment)
 
     @property
     def rays_per_fit(self) -> int:
         """Rays that the last round's fit has drawn."""
-        joint = self._experiment.joint
-        extra = 0 if joint is None else joint.label_rays
-        return self._steps * (self._fit.batch_rays + extra)
-
-    def expected_gain(self, cues: np.ndarray) -> np.ndarray | None:
-        """What the policy's start expects of candidates ``[m d]``; None without one."""
-        policy = self._experiment.policy
-        if policy is None or policy.start is None or not len(cues):
-            return None
-        forecast = self._forecast(self._init_policy(0), padded(cues))
-        return np.asarray(forecast.gain)[: len(cues)]
+        fit = self._options.fit
+        return self._steps * (fit.batch_rays + self._trainer.label_rays)
 
     def restore(self, round_index: int, watch: progress.Stopwatch) -> Model:
-        """The model a finished round ended with."""
-        state = self._rounds.restore(round_index, self._fresh(round_index))
-        # As a state that was just fitted: on every device.
-        state = jax.device_put(state, replicated(self._experiment.mesh))
-        return self._look(state, round_index, watch)
+        """The model that a finished round ended with."""
+        state = self._rounds.restore(round_index, self._init(round_index))
+        # On every device, like a state that was just fitted.
+        return self._model(put(state, self._mesh), round_index, watch)
 
     def fit(
         self,
         round_index: int,
         before: Model | None,
         labelled: LabelledRays,
-        policy_targets: PolicyTargets,
+        extra_data: dict[str, Any],
         watch: progress.Stopwatch,
     ) -> Model:
-        """Fits a round's model to the labels, its policy to outcomes, and saves it."""
+        """Fits a round's model to the labels and saves it.
+
+        Args:
+            round_index: The round.
+            before: Model of the round before.
+            labelled: All labels so far.
+            extra_data: Data of the extra losses, by their names.
+            watch: Measures ``fit_semantics`` and, in joint training, ``cache``.
+        """
         seen = len(labelled.label) if labelled.seen is None else labelled.seen
         self._steps = self._steps_for(seen)
         if self._rounds.latest() == round_index:
             return self.restore(round_index, watch)
         with watch.measure("fit_semantics"):
             state = self._start(round_index, before)
-            state = self._train(round_index, state, labelled, policy_targets)
+            if len(labelled.label):  # else every answer was void: nothing to learn from
+                data = (*self._trainer.data(labelled), extra_data)
+                state = self._train(round_index, state, data)
             jax.block_until_ready(state.params)
-        model = self._look(state, round_index, watch)
+        model = self._model(state, round_index, watch)
         self._rounds.save(round_index, model.state, {"round": round_index})
         return model
 
@@ -106,189 +224,81 @@ class RoundFitter:
         self._unfinished.close()
 
     def _steps_for(self, num_labels: int) -> int:
-        """Steps of a fit: as many times more as the root of the labels tells.
+        """Steps of a fit, growing with the root of the number of labels.
 
-        Many labels hold detail that a short fit does not reach; few are learnt by heart
-        in a long one, and so are the errors of units that were answered as a whole.
+        Many labels hold detail that a short fit does not reach; few are overfitted by a
+        long one, and so are the errors of units that were answered as a whole.
         """
-        enough = self._experiment.labels_per_fit
-        if self._experiment.joint is not None or not enough:
-            return self._fit.steps
-        steps = self._fit.steps
-        while steps < self._fit.steps * math.sqrt(num_labels / enough):
+        steps, enough = self._options.fit.steps, self._options.labels
+        while enough and steps < self._options.fit.steps * math.sqrt(
+            num_labels / enough
+        ):
             steps *= 2  # few numbers of steps, for each is compiled by itself
         return steps
 
     def _runner(self, steps: int) -> training.Step:
         """Compiled calls of a fit of so many steps."""
         if steps not in self._runners:
-            is_joint = self._experiment.joint is not None
+            tx = self._options.fit.optimiser.build(steps)
             self._runners[steps] = training.make_runner(
-                self._make_step(self._fit.optimiser.build(steps)),
-                steps_per_call=self._fit.steps_per_call,
-                mesh=self._experiment.mesh,
-                refresh=geometry_stage.refresher(self._experiment)
-                if is_joint
-                else None,
+                self._trainer.step(tx),
+                steps_per_call=self._options.fit.steps_per_call,
+                mesh=self._mesh,
+                refresh=self._trainer.refresh(),
             )
         return self._runners[steps]
 
-    def _make_step(self, tx: optax.GradientTransformation) -> training.Step:
-        experiment = self._experiment
-        policy = None if experiment.policy is None else experiment.policy.term
-        if experiment.joint is None:
-            camera = experiment.scene.intrinsics
-            return training.make_semantic_step(
-                self._head,
-                tx,
-                decode=self._decode,
-                batch_rays=self._fit.batch_rays,
-                rays_per_frame=camera.width * camera.height,
-                mesh=experiment.mesh,
-                policy=policy,
-            )
-        return training.make_joint_step(
-            experiment.nerf,
-            experiment.heads,
-            tx,
-            weight=experiment.geometry_loss,
-            semantic_weight=experiment.joint.semantic_weight,
-            semantic_gradient=experiment.joint.semantic_gradient,
-            batch_rays=self._fit.batch_rays,
-            label_rays=experiment.joint.label_rays,
-            intrinsics=experiment.scene.intrinsics,
-            pixel_offset=experiment.scene.pixel_offset,
-            mesh=experiment.mesh,
-            policy=policy,
-        )
-
-    def _initial_heads(self, round_index: int) -> list[Any]:
-        """Parameters of heads as they are born, one entry a level."""
-        key = rng.run_key(self._experiment.seed, "heads", round_index)
-        return self._born(key)
-
-    def _init_heads(self, key: jax.Array) -> list[Any]:
-        one_ray = jax.tree.map(jnp.asarray, self._scene.pool.take(slice(0, 1)))
-        surface, _, _ = self._decode(jnp.zeros(1, jnp.int32), one_ray)
-        return [
-            head.init(rng.stream(key, "level", level), surface)
-            for level, head in enumerate(self._experiment.heads)
-        ]
-
-    def _expect(self, params: Any, cues: jax.Array) -> Any:
-        """Forecasts of a policy that has seen nothing of this scene."""
-        assert self._experiment.policy is not None
-        description = jnp.zeros((len(cues), self._description))
-        return self._experiment.policy.term.head.apply(params, cues, description)
-
-    @property
-    def _description(self) -> int:
-        """Length of the field's description of a point."""
-        return self._scene.pool.arrays["feature"].shape[-1]
-
-    def _init_policy(self, round_index: int) -> Any:
-        policy = self._experiment.policy
-        assert policy is not None
-        key = rng.run_key(self._experiment.seed, "policy", round_index)
-        start = policy.start or {}
-        return weight_files.fresh(policy.term.head, key, self._description, start)
-
-    def _fresh(self, round_index: int) -> training.TrainState:
-        """Heads as they are born; in joint training with the field as fitted."""
-        heads = self._initial_heads(round_index)
-        params: dict[str, Any] = {}
-        if self._experiment.policy is not None:
-            params["policy"] = self._init_policy(round_index)
-        if self._experiment.joint is None:
-            return training.init_state(params | {"heads": heads[-1]}, self._tx)
-        params |= {"field": self._scene.params, "heads": heads}
-        # Copies: the runner donates what it is given.
-        params = jax.tree.map(jnp.array, params)
-        grid = jax.tree.map(jnp.array, self._scene.grid)
+    def _init(self, round_index: int) -> training.TrainState:
+        """The state before the round's first step, of a cold start."""
+        params, grid = self._trainer.init(rng.run_key(self._seed, "heads", round_index))
+        if self._policy_params is not None:
+            key = rng.run_key(self._seed, "policy", round_index)
+            params["policy"] = self._policy_params(key)
         return training.init_state(params, self._tx, grid=grid)
 
     def _start(self, round_index: int, before: Model | None) -> training.TrainState:
-        state = self._fresh(round_index)
+        state = self._init(round_index)
         unfinished = self._unfinished.latest()
         if unfinished is not None and unfinished // MAX_STEPS == round_index:
             return self._unfinished.restore(unfinished, state)
-        if before is None or self._experiment.active.start == "cold":
+        if before is None or self._options.start == "cold":
             return state
-        # Warm: the weights go on; the optimiser and its schedule begin anew.
-        params = jax.tree.map(jnp.array, before.state.params)
-        grid = jax.tree.map(jnp.array, before.state.grid)
+        # Warm: the weights go on; the optimiser and its schedule begin anew. Copies:
+        # the runner donates its state.
+        params, grid = jax.tree.map(jnp.array, (before.state.params, before.state.grid))
         return training.init_state(params, self._tx, grid=grid)
 
     def _train(
-        self,
-        round_index: int,
-        state: training.TrainState,
-        labelled: LabelledRays,
-        policy_targets: PolicyTargets,
+        self, round_index: int, state: training.TrainState, data: tuple
     ) -> training.TrainState:
-        if not len(labelled.label):
-            return state  # every answer was void: nothing to learn from yet
-        key = rng.run_key(self._experiment.seed, "fit", round_index)
-        data = (*self._labels(labelled), self._policy_targets(policy_targets))
-        with progress.progress(self._steps, f"round {round_index} fit") as bar:
-            bar.update(int(state.step))
+        per_call = self._options.fit.steps_per_call
+        name, done = f"round {round_index} fit", int(state.step)
+        with progress.progress(self._steps, name, initial=done) as bar:
 
             def after_call(state: training.TrainState, parts: dict) -> None:
                 del parts
-                bar.update(self._fit.steps_per_call)
+                bar.update(per_call)
                 number = round_index * MAX_STEPS + int(state.step)
                 if signals.requested():
                     if number != self._unfinished.latest():
                         self._unfinished.save(number, state, {"round": round_index})
-                    self.close()
-                    signals.check()
+                    with contextlib.closing(self):
+                        signals.check()
                 self._unfinished.save_if_due(number, state, {"round": round_index})
 
             return training.fit(
                 self._runner(self._steps),
                 state,
                 data,
-                key,
+                rng.run_key(self._seed, "fit", round_index),
                 num_steps=self._steps,
-                steps_per_call=self._fit.steps_per_call,
+                steps_per_call=per_call,
                 after_call=after_call,
             )
 
-    def _labels(self, labelled: LabelledRays) -> tuple:
-        """The step's data up to the labels."""
-        if self._experiment.joint is None:
-            return (labelled_rays.surface_labels(labelled, self._scene.pool),)
-        return self._pixels, labelled_rays.pixel_labels(labelled)
-
-    def _policy_targets(
-        self, policy_targets: PolicyTargets
-    ) -> loss.Observations | None:
-        if self._experiment.policy is None:
-            return None
-        is_staged = self._experiment.joint is None
-        return labelled_rays.observed(
-            policy_targets, self._scene.pool if is_staged else None
-        )
-
-    def _look(
+    def _model(
         self, state: training.TrainState, round_index: int, watch: progress.Stopwatch
     ) -> Model:
-        """The model with the caches it looks through; joint ones are made anew."""
-        policy = state.params.get("policy")
-        if self._experiment.joint is None:
-            heads = state.params["heads"]
-            return Model(state, heads, policy, self._scene.pool, self._scene.test)
-        experiment = self._experiment
-        root = experiment.workdir / "surface"
-        folder = root / f"round_{round_index}"
         with watch.measure("cache"):
-            key = rng.run_key(experiment.seed, "grid", round_index)
-            seen = state.replace(params=state.params["field"])  # pyright: ignore
-            seen = geometry_stage.refresh_whole_grid(experiment, seen, key)
-            pool, test = geometry_stage.build_surfaces(
-                experiment, self._encode, seen, folder
-            )
-            for old in root.iterdir():
-                if old != folder:
-                    shutil.rmtree(old)
-        return Model(state, state.params["heads"][-1], policy, pool, test)
+            heads, pool, test = self._trainer.surfaces(state, round_index)
+        return Model(state, heads, state.params.get("policy"), pool, test)

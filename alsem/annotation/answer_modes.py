@@ -1,8 +1,8 @@
-"""Answers before they are written: one function for each way of answering a unit.
+"""Answer modes: how a unit is answered, and how many answers a limit allows.
 
-The kinds of an annotation: "point" (one pixel), "exact" (one run of pixels of a unit
+The kinds of an annotation are "point" (one pixel), "exact" (one run of pixels of a unit
 labelled pixel by pixel, or label -1 for a unit that is all void), "dominant" and
-"click" (one label for the whole unit), "mixed" (no label, for there is no one class).
+"click" (one label for the whole unit), and "mixed" (no label: several classes).
 """
 
 import dataclasses
@@ -12,50 +12,55 @@ from collections.abc import Callable
 import numpy as np
 
 from alsem.annotation.connected_segments import find_runs
-from alsem.annotation.rows import Queries
+from alsem.annotation.records import Queries
 
 MODES = ("exact", "dominant", "click")
-Flip = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Labels ``[n]`` with the errors that belong to flat pixel numbers ``[n]``."""
+UnitPixelsFn = Callable[[int], np.ndarray]
+"""Gives the pixels of a unit: unique flat pool numbers ``[m]`` int64.
 
-_ROUNDING = 1e-9  # of sums of seconds
+The flat number of a pixel is (frame * rows + row) * columns + col.
+"""
+SegmentNoiseFn = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Adds label noise to labels ``[n]``, given flat pixel numbers ``[n]``."""
+
+_ROUNDING = 1e-9  # relative error of sums of seconds
 
 
 @dataclasses.dataclass(frozen=True)
-class UnitPixels:
-    """True labels of all pixels of some units.
+class UnitLabels:
+    """True labels of the pixels of some units.
 
     Attributes:
-        owner: ``[m]`` int64, which of the units, ascending from 0; none is empty.
+        unit: ``[m]`` int64, which of the units, ascending from 0; none is empty.
         pixel: ``[m]`` int64, flat pool number, ascending within a unit.
         label: ``[m]`` true label, -1 = void.
         image_size: Rows and columns of a frame.
     """
 
-    owner: np.ndarray
+    unit: np.ndarray
     pixel: np.ndarray
     label: np.ndarray
     image_size: tuple[int, int]
 
     def sizes(self) -> np.ndarray:
-        """Pixels of each unit ``[n]``."""
-        return np.bincount(self.owner)
+        """Number of pixels of each unit ``[n]``."""
+        return np.bincount(self.unit)
 
 
 @dataclasses.dataclass(frozen=True)
 class Answers:
-    """Rows of answers, those of one segment in the order of their pixels.
+    """Rows to be written, those of one segment in the order of their pixels.
 
     Attributes:
         query_id: ``[m]`` int64.
-        label: ``[m]`` label index, -1 = void, mixed or cannot tell.
+        label: ``[m]`` label index, -1 = void, mixed or undecided.
         kind: ``[m]`` str.
         clicks: ``[m]`` int64.
         pixels: ``[m]`` int64.
-        segment: ``[m]`` int64, rows that one click answered share a number.
+        segment: ``[m]`` int64, the same for all rows of one click.
         seconds: ``[m]``.
-        row: ``[m]``, or None where the queries' own hold.
-        col: ``[m]``, or None.
+        row: ``[m]``, or None for the queries' own.
+        col: ``[m]``, or None for the queries' own.
     """
 
     query_id: np.ndarray
@@ -69,21 +74,23 @@ class Answers:
     col: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> "Answers":
-        """The rows of a mask ``[m]``."""
+        """Selects rows by a mask ``[m]``."""
         columns = {n: c[rows] for n, c in vars(self).items() if c is not None}
         return Answers(**columns)
 
-    def within(self, limit: int | float, spent: int | float, counts: str) -> "Answers":
-        """The first answers that fit into what is left of a limit.
+    def within_limit(
+        self, limit: int | float, spent: int | float, counts: str
+    ) -> "Answers":
+        """Selects the first answers that fit into the rest of a limit.
 
-        Clicks are spent to the last one: of the answer that would exceed the limit,
-        as many segments are kept as it allows, the largest first, then those whose
-        first pixel is lowest. Pixels and seconds are not: such an answer falls,
-        unless nothing was spent before it (or no round would ever get anywhere).
+        Clicks are spent exactly: of the answer that would exceed the limit, as many
+        segments are kept as it allows, the largest first, then those whose first
+        pixel is lowest. With pixels and seconds such an answer is left out, unless
+        nothing was spent before it (so that every round makes progress).
 
         Args:
-            limit: Of the round.
-            spent: What the round has spent before these answers.
+            limit: Limit of the round.
+            spent: Cost of the round's earlier answers.
             counts: "clicks", "pixels" or "seconds".
         """
         _, query = np.unique(self.query_id, return_inverse=True)
@@ -92,17 +99,17 @@ class Answers:
         fits = after <= limit * (1 + _ROUNDING)
         if counts != "clicks":
             fits |= before == 0
-        fits &= np.logical_not(is_spent(before, limit))
+        fits &= np.logical_not(is_limit_reached(before, limit))
         keep = fits[query]
         num = int(fits.sum())
         if counts == "clicks" and num < fits.size:
             partial = np.flatnonzero(query == num)
             most = math.floor(limit - before[num])
-            keep[partial] = self._largest(partial, max(most, 0))
+            keep[partial] = self._in_largest_segments(partial, max(most, 0))
         return self.take(keep)
 
-    def _largest(self, rows: np.ndarray, num: int) -> np.ndarray:
-        """Which of some rows belong to their ``num`` largest segments."""
+    def _in_largest_segments(self, rows: np.ndarray, num: int) -> np.ndarray:
+        """Whether each of some rows belongs to their ``num`` largest segments."""
         _, first, segment = np.unique(
             self.segment[rows], return_index=True, return_inverse=True
         )
@@ -110,12 +117,14 @@ class Answers:
         return np.isin(segment, np.lexsort((first, -size))[:num])
 
 
-def is_spent(spent: np.ndarray | int | float, limit: int | float) -> np.ndarray | bool:
-    """Whether a limit is reached, but for the rounding of sums of seconds."""
+def is_limit_reached(
+    spent: np.ndarray | int | float, limit: int | float
+) -> np.ndarray | bool:
+    """Whether a limit is reached, up to the rounding of sums of seconds."""
     return spent >= limit * (1 - _ROUNDING)
 
 
-def one_label(
+def single_label_answers(
     queries: Queries,
     label: np.ndarray,
     kind: str,
@@ -124,15 +133,15 @@ def one_label(
     seconds_per_click: float,
     is_mixed: np.ndarray | None = None,
 ) -> Answers:
-    """One click and one label for each query.
+    """Answers each query with one click and one label.
 
     Args:
         queries: The queries.
-        label: ``[n]`` label index, -1 = void or cannot tell.
-        kind: What such an answer is called.
-        pixels: ``[n]`` pixels of each unit.
+        label: ``[n]`` label index, -1 = void or undecided.
+        kind: Kind of the answers that are not mixed.
+        pixels: ``[n]`` number of pixels of each unit.
         seconds_per_click: Time of each answer.
-        is_mixed: ``[n]`` units that have no label for being too mixed.
+        is_mixed: ``[n]`` whether a unit is answered "mixed"; none if None.
     """
     n = queries.query_id.size
     is_mixed = np.zeros(n, bool) if is_mixed is None else is_mixed
@@ -148,16 +157,17 @@ def one_label(
     )
 
 
-def dominant(units: UnitPixels, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Finds the most frequent label of each unit, and the share of it that has it.
+def dominant_labels(
+    units: UnitLabels, num_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Most frequent label of each unit, and the fraction of its pixels that have it.
 
-    Void counts like a class. Of labels equally frequent the lowest class is taken,
-    and void last.
+    Void counts as a class. Ties go to the lowest class, and to void last.
     """
     sizes = units.sizes()
     column = units.label % (num_classes + 1)  # void comes last
     counts = np.bincount(
-        units.owner * (num_classes + 1) + column,
+        units.unit * (num_classes + 1) + column,
         minlength=sizes.size * (num_classes + 1),
     ).reshape(sizes.size, num_classes + 1)
     best = counts.argmax(axis=-1)
@@ -165,35 +175,39 @@ def dominant(units: UnitPixels, num_classes: int) -> tuple[np.ndarray, np.ndarra
     return label, counts.max(axis=-1) / sizes
 
 
-def exact(
-    queries: Queries, units: UnitPixels, flip: Flip, *, seconds_per_click: float
+def exact_answers(
+    queries: Queries,
+    units: UnitLabels,
+    add_noise: SegmentNoiseFn,
+    *,
+    seconds_per_click: float,
 ) -> Answers:
-    """Every pixel of each unit, run by run, for one click a connected segment.
+    """Labels every pixel of each unit, at one click per connected segment.
 
     Args:
         queries: The queries; each unit lies in its query's frame.
-        units: Their pixels.
-        flip: Gives every segment the error of its first pixel.
+        units: True labels of their pixels.
+        add_noise: Label noise; each segment gets that of its first pixel.
         seconds_per_click: Time of each click.
     """
-    runs = find_runs(units.owner, units.pixel, units.label, units.image_size)
-    # a unit without any run is all void, and is told so at its first pixel
-    starts = np.flatnonzero(np.diff(units.owner, prepend=-1))
-    void = np.setdiff1d(np.arange(starts.size), runs.owner)
-    nothing = np.zeros_like(void)
+    runs = find_runs(units.unit, units.pixel, units.label, units.image_size)
+    # a unit without runs is all void: one answer, at its first pixel
+    starts = np.flatnonzero(np.diff(units.unit, prepend=-1))
+    void = np.setdiff1d(np.arange(starts.size), runs.unit)
+    zero = np.zeros_like(void)
 
-    owner = np.concatenate([runs.owner, void])
-    label = flip(runs.label, runs.first[runs.head])
-    clicks = np.concatenate([runs.is_head.astype(np.int64), nothing + 1])
+    unit = np.concatenate([runs.unit, void])
+    label = add_noise(runs.label, runs.first[runs.head])
+    clicks = np.concatenate([runs.is_head.astype(np.int64), zero + 1])
     first = np.concatenate([runs.first, units.pixel[starts[void]]])
     height, width = units.image_size
     return Answers(
-        query_id=queries.query_id[owner],
-        label=np.concatenate([label, nothing - 1]),
-        kind=np.full(owner.size, "exact"),
+        query_id=queries.query_id[unit],
+        label=np.concatenate([label, zero - 1]),
+        kind=np.full(unit.size, "exact"),
         clicks=clicks,
-        pixels=np.concatenate([runs.length, nothing]),
-        segment=np.concatenate([runs.head, nothing - 1]),
+        pixels=np.concatenate([runs.length, zero]),
+        segment=np.concatenate([runs.head, zero - 1]),
         seconds=seconds_per_click * clicks,
         row=first // width % height,
         col=first % width,

@@ -1,4 +1,4 @@
-"""Runs and segments: how the labels of a unit fall into rows and connected pieces."""
+"""Run-length encoding of labelled units, and their connected segments."""
 
 import dataclasses
 
@@ -9,17 +9,17 @@ from scipy.sparse import csgraph
 
 @dataclasses.dataclass(frozen=True)
 class Runs:
-    """Pixels of one unit and one label, side by side in one row; by unit, then pixel.
+    """Runs: neighbouring pixels of one row, unit and label, by unit, then pixel.
 
     Attributes:
-        owner: ``[n]`` int64, the unit.
+        unit: ``[n]`` int64.
         first: ``[n]`` int64, the first pixel.
-        length: ``[n]`` int64, pixels.
+        length: ``[n]`` int64, number of pixels.
         label: ``[n]``, never void.
-        head: ``[n]`` int64, the first run of the connected segment that it is of.
+        head: ``[n]`` int64, the first run of its connected segment.
     """
 
-    owner: np.ndarray
+    unit: np.ndarray
     first: np.ndarray
     length: np.ndarray
     label: np.ndarray
@@ -27,59 +27,60 @@ class Runs:
 
     @property
     def is_head(self) -> np.ndarray:
-        """``[n]`` bool, one True in each connected segment."""
+        """Whether each run is the first of its segment, ``[n]`` bool."""
         return self.head == np.arange(self.head.size)
 
 
 def find_runs(
-    owner: np.ndarray, pixel: np.ndarray, label: np.ndarray, image_size: tuple[int, int]
+    unit: np.ndarray, pixel: np.ndarray, label: np.ndarray, image_size: tuple[int, int]
 ) -> Runs:
-    """Cuts units into runs, and joins runs that touch into segments.
+    """Finds the runs and connected segments of the labels of units.
 
-    Pixels touch through their edges, not their corners, and within one unit and one
-    image only. Void belongs to no run.
+    Segments are 4-connected and lie within one unit and one image. Void pixels belong
+    to no run. Two rows ``0 0 1`` and ``1 0 1`` of one unit give the runs 00, 1, 1, 0, 1
+    with heads 0, 1, 2, 0, 1.
 
     Args:
-        owner: ``[m]`` int64, unit of each pixel, ascending.
-        pixel: ``[m]`` int64, flat pixel number, ascending within a unit.
+        unit: ``[m]`` int64, unit of each pixel, ascending.
+        pixel: ``[m]`` int64, flat pool number, ascending within a unit.
         label: ``[m]`` label index, -1 = void.
         image_size: Rows and columns.
     """
     height, width = image_size
-    is_named = label >= 0
-    owner, pixel, label = owner[is_named], pixel[is_named], label[is_named]
+    is_labelled = label >= 0
+    unit, pixel, label = unit[is_labelled], pixel[is_labelled], label[is_labelled]
     starts = np.ones(pixel.size, bool)
     starts[1:] = (
         (np.diff(pixel) != 1)
         | (np.diff(label) != 0)
-        | (np.diff(owner) != 0)
+        | (np.diff(unit) != 0)
         | (pixel[1:] % width == 0)
     )
     start = np.flatnonzero(starts)
     run = np.cumsum(starts) - 1
-    below = _below(owner, pixel, width)
+    below = _index_below(unit, pixel, width)
     # the row under an image's last one belongs to the next image
     touches = (below >= 0) & (pixel // width % height < height - 1)
     touches &= label[below] == label
     return Runs(
-        owner[start],
+        unit[start],
         pixel[start],
         np.diff(start, append=pixel.size),
         label[start],
-        _join(start.size, run[touches], run[below[touches]]),
+        _lowest_connected(start.size, run[touches], run[below[touches]]),
     )
 
 
-def _below(owner: np.ndarray, pixel: np.ndarray, width: int) -> np.ndarray:
-    """Where the pixel one row further down stands, -1 if its unit has none."""
-    key = owner * (pixel.max(initial=0) + width + 1) + pixel
-    place = np.searchsorted(key, key + width)
-    place[place == key.size] = -1
-    return np.where(key[place] == key + width, place, -1)
+def _index_below(unit: np.ndarray, pixel: np.ndarray, width: int) -> np.ndarray:
+    """Index of the pixel one row below, -1 if its unit does not contain it."""
+    key = unit * (pixel.max(initial=0) + width + 1) + pixel
+    index = np.searchsorted(key, key + width)
+    index[index == key.size] = -1
+    return np.where(key[index] == key + width, index, -1)
 
 
-def _join(n: int, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The lowest of n nodes that each hangs together with by edges (one, other)."""
+def _lowest_connected(n: int, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Lowest node that each of n nodes is connected to by the edges (one, other)."""
     graph = sparse.coo_array((np.ones(one.size, bool), (one, other)), (n, n))
     _, component = csgraph.connected_components(graph, directed=False)
     _, first, component = np.unique(component, return_index=True, return_inverse=True)

@@ -1,7 +1,7 @@
-"""What an answer costs a person: clicks, pixels that got a label, and seconds.
+"""Annotation costs: clicks, labelled pixels and seconds.
 
-Why segments: a person labels an exact patch by clicking once into every connected
-piece of one class, so that is what the budget has to count.
+Why segments: a person labels a patch exactly by clicking once into every connected
+segment of one class, so that is what a budget should count.
 """
 
 import dataclasses
@@ -18,18 +18,18 @@ CLICKS = ("point", "segment", "dominant", "click")
 
 @dataclasses.dataclass(frozen=True)
 class CostModel:
-    """What a round's limit is counted in, and how long one click takes.
+    """What limits are counted in, and how long a click takes.
 
     Attributes:
         counts: "clicks", "pixels" or "seconds".
-        seconds: Of one click, by what is clicked: a "point", a "segment" of a unit
-            labelled exactly, a unit's "dominant" label, or the "click" that is spread
-            over a unit. Void and mixed take as long as a name; what is missing
-            takes no time.
+        seconds: Seconds of one click on a "point", on a "segment" of an exactly
+            labelled unit, for a unit's "dominant" label, or for the "click" whose
+            label holds for the whole unit; 0 where missing. The answers void and
+            mixed take as long as a class.
 
     Raises:
-        InputError: It counts something else, or a time has an unknown name or is
-            negative or not finite.
+        InputError: `counts` is none of these, or a time has an unknown name, is
+            negative or is not finite.
     """
 
     counts: str = "clicks"
@@ -38,36 +38,36 @@ class CostModel:
     def __post_init__(self) -> None:
         """Checks the fields."""
         if self.counts not in COUNTS:
-            raise InputError(f"cost: {self.counts!r} cannot be counted, {COUNTS} can")
+            raise InputError(f"cost: {self.counts!r} is none of {', '.join(COUNTS)}")
         for name, seconds in self.seconds.items():
             if name not in CLICKS:
                 raise InputError(
-                    f"cost: seconds of {name!r}, which is none of {CLICKS}"
+                    f"cost: seconds of {name!r}, which is none of {', '.join(CLICKS)}"
                 )
             if not 0 <= seconds < np.inf:
                 raise InputError(f"cost: seconds of {name!r} must be >= 0: {seconds}")
 
     def seconds_per_click(self, name: str) -> float:
-        """Seconds of one click on what `seconds` calls by this name.
+        """Seconds of one click by its name in `seconds`.
 
         Raises:
-            InputError: Seconds are counted, and these would be free.
+            InputError: Seconds are counted, and these are not given.
         """
         seconds = float(self.seconds.get(name, 0.0))
         if self.counts == "seconds" and seconds == 0:
-            raise InputError(f"cost: counts seconds, so give those of a {name!r}")
+            raise InputError(f"cost: seconds are counted, so give those of a {name!r}")
         return seconds
 
 
 def point_cost(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cost of answering points, one label each.
+    """Cost of answering points with one label each.
 
     Args:
-        labels: ``[n]`` label indices, -1 for void or cannot tell.
+        labels: ``[n]`` label indices, -1 for void or undecided.
 
     Returns:
-        Clicks ``[n]`` int64, one each: looking at void costs as much as naming a
-        class. Pixels ``[n]`` int64, 0 where the label is void.
+        Clicks ``[n]`` int64, one each, void included. Pixels ``[n]`` int64, 1 or, where
+        the label is void, 0.
     """
     clicks = np.ones(np.shape(labels), np.int64)
     pixels = (np.asarray(labels) >= 0).astype(np.int64)
@@ -77,19 +77,19 @@ def point_cost(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def segments_cost(labels_in_unit: np.ndarray, mask: np.ndarray) -> tuple[int, int]:
     """Cost of labelling one unit (patch, superpixel or frame) exactly.
 
-    Pixels touch through their edges, not their corners. Void is left unclicked,
-    except that saying "all of it is void" is one click.
+    Segments are 4-connected. Void costs nothing, except that the answer "all void" is
+    one click. The labels ``0 0 1 / 1 0 -1`` cost 3 clicks and label 5 pixels.
 
     Args:
         labels_in_unit: ``[h w]`` label indices of a window around the unit, -1 void.
         mask: ``[h w]`` bool, the pixels of the window that belong to the unit.
 
     Returns:
-        Clicks: connected segments of one class, at least 1. Pixels: those that got
-        a class.
+        Clicks: number of connected segments of one class, at least 1. Pixels: number
+        of those with a class.
 
     Raises:
-        ValueError: The shapes differ, or the unit has no pixel.
+        ValueError: The shapes differ, or the unit is empty.
     """
     if labels_in_unit.shape != mask.shape or mask.ndim != 2:
         raise ValueError(
@@ -98,6 +98,6 @@ def segments_cost(labels_in_unit: np.ndarray, mask: np.ndarray) -> tuple[int, in
     pixel = np.flatnonzero(mask)
     if not pixel.size:
         raise ValueError("the unit's mask is empty")
-    owner = np.zeros(pixel.size, np.int64)
-    runs = find_runs(owner, pixel, labels_in_unit[mask], mask.shape)
+    unit = np.zeros(pixel.size, np.int64)
+    runs = find_runs(unit, pixel, labels_in_unit[mask], mask.shape)
     return max(int(runs.is_head.sum()), 1), int(runs.length.sum())

@@ -1,9 +1,9 @@
-"""Label sets that are drawn once, before any model: Semantic-NeRF's ablations.
+"""Fixed label sets, drawn before training: the ablations of Semantic-NeRF.
 
 Zhi, Laidlow, Leutenegger, Davison, *In-Place Scene Labelling and Understanding with
 Implicit Scene Representation* (ICCV 2021), section 4: sparse frames, pixel noise,
-super-resolution, and propagation from clicks or partial regions. A set is the label
-images with void in the place of what is not labelled.
+super-resolution, and propagation from clicks or partial regions. A label set is the
+label images with void where nothing is labelled.
 """
 
 import dataclasses
@@ -15,37 +15,37 @@ from scipy import ndimage
 from alsem.core.errors import InputError
 
 VOID = -1
-_REACH = np.ones((5, 5), bool)  # how far a partial region grows at a time
+_GROWTH = np.ones((5, 5), bool)  # dilation of a partial region per step
 
 
 @dataclasses.dataclass(frozen=True)
 class LabelSet:
-    """A rule that draws a label set.
+    """A rule for drawing labels.
 
     Attributes:
         name: A row of `RULES`.
-        values: Its numbers.
+        values: Parameters of the rule.
     """
 
     name: str
     values: tuple[float, ...]
 
     def draw(self, labels: np.ndarray, *, num_classes: int, seed: int) -> np.ndarray:
-        """The set's label images, int16 ``[n h w]``, from all labels; -1 void."""
-        key = np.random.default_rng([seed, 0x1ABE15])
-        return RULES[self.name].draw(labels, self.values, num_classes, key)
+        """Draws label images ``[n h w]`` int16, -1 where void, from all labels."""
+        rng = np.random.default_rng([seed, 0x1ABE15])
+        return RULES[self.name].draw(labels, self.values, num_classes, rng)
 
 
 def parse_label_set(text: str) -> LabelSet:
     """Parses ``sparse:0.9``, ``click`` and the like.
 
     Raises:
-        InputError: There is no such rule, or its numbers do not fit it.
+        InputError: The rule does not exist, or its parameters are wrong.
     """
     name, colon, rest = text.partition(":")
     if name not in RULES:
         raise InputError(
-            f"active.label_set={text!r}: no such set; use one of "
+            f"active.label_set={text!r}: no such label set; use one of "
             + ", ".join(rule.example for rule in RULES.values())
         )
     rule = RULES[name]
@@ -60,18 +60,19 @@ def parse_label_set(text: str) -> LabelSet:
     return LabelSet(name, values)
 
 
-def _sparse(labels, values, num_classes, draw) -> np.ndarray:
-    """Frames kept at even steps."""
+def _sparse(labels, values, num_classes, rng) -> np.ndarray:
+    """Keeps frames at even steps."""
     kept = max(len(labels) - int(len(labels) * values[0]), 1)
     return _only(labels, np.linspace(0, len(labels) - 1, kept).round().astype(int))
 
 
-def _frames(labels, values, num_classes, draw) -> np.ndarray:
+def _frames(labels, values, num_classes, rng) -> np.ndarray:
+    """Keeps the frames with the given numbers."""
     beyond = [int(v) for v in values if v >= len(labels)]
     if beyond:
         raise InputError(
-            f"active.label_set: frame {beyond[0]} is beyond the {len(labels)} training"
-            " frames; count from 0"
+            f"active.label_set: frame {beyond[0]} does not exist: there are"
+            f" {len(labels)} training frames, counted from 0"
         )
     return _only(labels, np.array(values, int))
 
@@ -82,39 +83,41 @@ def _only(labels: np.ndarray, frames: np.ndarray) -> np.ndarray:
     return kept
 
 
-def _noise(labels, values, num_classes, draw) -> np.ndarray:
-    """A share of every frame's pixels gets any class or void, each as likely."""
+def _noise(labels, values, num_classes, rng) -> np.ndarray:
+    """Replaces a fraction of each frame's pixels by random classes or void."""
     wrong = labels.copy()
     pixels = labels[0].size
     for frame in wrong.reshape(len(labels), -1):
-        chosen = draw.permutation(pixels)[: int(pixels * values[0])]
-        frame[chosen] = draw.integers(VOID, num_classes, len(chosen))
+        chosen = rng.permutation(pixels)[: int(pixels * values[0])]
+        frame[chosen] = rng.integers(VOID, num_classes, len(chosen))
     return wrong
 
 
-def _superres(labels, values, num_classes, draw) -> np.ndarray:
-    """Pixels on every so manieth row and column."""
+def _superres(labels, values, num_classes, rng) -> np.ndarray:
+    """Keeps the pixels of every n-th row and column."""
     step = int(values[0])
     kept = np.full_like(labels, VOID)
     kept[:, ::step, ::step] = labels[:, ::step, ::step]
     return kept
 
 
-def _superres_dense(labels, values, num_classes, draw) -> np.ndarray:
-    """Shrunk by a factor and grown again, each time to the nearest pixel."""
+def _superres_dense(labels, values, num_classes, rng) -> np.ndarray:
+    """Downsamples and upsamples again, both by nearest neighbour."""
     step, (height, width) = int(values[0]), labels.shape[1:]
     row, col = (np.arange(side) // step * step for side in (height, width))
     return labels[:, row[:, None], col]
 
 
-def _click(labels, values, num_classes, draw) -> np.ndarray:
-    return _partial(labels, (0.0,), num_classes, draw)
+def _click(labels, values, num_classes, rng) -> np.ndarray:
+    """Keeps one random pixel of each class in each frame."""
+    return _partial(labels, (0.0,), num_classes, rng)
 
 
-def _partial(labels, values, num_classes, draw) -> np.ndarray:
-    """Of each class in each frame, regions grown from random pixels to a share of it.
+def _partial(labels, values, num_classes, rng) -> np.ndarray:
+    """Grows a region to a fraction of the pixels of each class in each frame.
 
-    At a share of 0 a single pixel. A region that cannot grow on is joined by another.
+    It starts from one random pixel, which is all for a fraction of 0. Where it cannot
+    grow further another random pixel is added.
     """
     kept = np.full_like(labels, VOID)
     for image, out in zip(labels, kept, strict=True):
@@ -123,10 +126,10 @@ def _partial(labels, values, num_classes, draw) -> np.ndarray:
             wanted = max(inside.sum() * values[0], 1)
             region = np.zeros_like(inside)
             while region.sum() < wanted:
-                grown = ndimage.binary_dilation(region, _REACH) & inside
+                grown = ndimage.binary_dilation(region, _GROWTH) & inside
                 if not region.any() or (grown == region).all():
                     grown = region.copy()
-                    grown.flat[draw.choice(np.flatnonzero(inside & ~region))] = True
+                    grown.flat[rng.choice(np.flatnonzero(inside & ~region))] = True
                 region = grown
             out[region] = label
     return kept
@@ -146,16 +149,16 @@ def _one(fits: Callable[[float], bool]) -> Callable[[tuple[float, ...]], bool]:
 
 RULES: dict[str, _Rule] = {
     "sparse": _Rule(
-        _sparse, _one(lambda v: 0 <= v < 1), "sparse:0.9", "share of frames dropped"
+        _sparse, _one(lambda v: 0 <= v < 1), "sparse:0.9", "fraction of frames dropped"
     ),
     "frames": _Rule(
         _frames,
         lambda values: bool(values) and all(v >= 0 and v == int(v) for v in values),
         "frames:0,60,120",
-        "training frames, from 0",
+        "numbers of training frames, from 0",
     ),
     "noise": _Rule(
-        _noise, _one(lambda v: 0 <= v <= 1), "noise:0.5", "share of pixels made wrong"
+        _noise, _one(lambda v: 0 <= v <= 1), "noise:0.5", "fraction of pixels replaced"
     ),
     "superres": _Rule(
         _superres,
@@ -167,15 +170,18 @@ RULES: dict[str, _Rule] = {
         _superres_dense,
         _one(lambda v: v >= 1 and v == int(v)),
         "superres_dense:8",
-        "label images shrunk 8 times",
+        "label images downsampled 8 times",
     ),
     "click": _Rule(
-        _click, lambda values: not values, "click", "a pixel of each class and frame"
+        _click,
+        lambda values: not values,
+        "click",
+        "one pixel of each class in each frame",
     ),
     "partial": _Rule(
         _partial,
         _one(lambda v: 0 < v <= 1),
         "partial:0.05",
-        "share of each class in each frame",
+        "fraction of each class in each frame",
     ),
 }

@@ -1,11 +1,11 @@
-"""Captures on disk to scenes in memory; NumPy only."""
+"""Captures on disk, and the scenes in memory that they are decoded to; NumPy only."""
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from alsem.core.errors import InputError
-from alsem.data.capture import load
+from alsem.data.decode import load
 from alsem.data.readers.registry import READERS, detect
 from alsem.data.scene import Frames, GroundTruth, Scene
 from alsem.data.scene_box import scene_box
@@ -33,24 +33,25 @@ def open_capture(
     Args:
         dir: Folder of scenes, or the scene itself if ``scene`` is empty.
         scene: Name of the scene.
-        source: Layout on disk, a row of `READERS`, or ``auto`` to find it out.
+        source: Layout on disk, a row of `READERS`, or ``auto`` to detect it.
         downscale: Whole factor that divides the images' width and height. Colour is
-            averaged; depth, labels and regions are taken at one pixel of each block.
+            averaged; depth, labels and regions are sampled at one pixel of each block.
         scale: Metres of the unit that poses and depth are in.
         train_split: Sequence and slice of the pool, like ``"Sequence_1[::5]"``.
-        test_split: Sequence and slice of the frames scored; none may be in both.
+        test_split: Sequence and slice of the frames to evaluate on; disjoint from
+            ``train_split``.
         use_depth: Whether training frames get their depth, if the capture has any.
         regions: Whether training frames get the user's own regions, which must then
-            be there.
+            exist.
         classes: Lines ``"id name"``, or names for ids from 1, in place of the class
-            list in the capture; of ScanNet, which classes of the label space count.
-        label_space: Of ScanNet: ``nyu40`` (if empty), ``nyu13`` or ``scannet20``.
+            list in the capture; for ScanNet, the classes of the label space to keep.
+        label_space: For ScanNet: ``nyu40`` (if empty), ``nyu13`` or ``scannet20``.
 
     Returns:
         The scene, and apart from it its ground truth.
 
     Raises:
-        InputError: If anything asked for is missing, malformed or damaged.
+        InputError: Something that was requested is missing, malformed or damaged.
     """
     if source != "auto" and source not in READERS:
         known = ", ".join(("auto", *READERS))
@@ -65,7 +66,7 @@ def open_capture(
             raise InputError(f"{error.filename}: {error.strerror}") from None
     if label_space and source != "scannet":
         raise InputError(
-            f"data.label_space={label_space!r} is of ScanNet; leave it empty for"
+            f"data.label_space={label_space!r} is for ScanNet; leave it empty for"
             f" data.source={source!r}"
         )
     if isinstance(scale, bool) or not 0 < scale < math.inf:
@@ -80,7 +81,7 @@ def open_capture(
         capture = READERS[source](folder, scene, classes, **options)
         return load(
             capture.scaled(scale),
-            downscale=downscale,
+            factor=downscale,
             train=train,
             test=test,
             use_depth=use_depth,

@@ -1,6 +1,6 @@
-"""Photographs of real lenses, turned into those of one pinhole camera.
+"""Camera models with lens distortion, and the images undistorted to one pinhole camera.
 
-Everything after the readers sees one undistorted camera. Pixel centres have whole
+Everything after the readers sees one undistorted camera. Pixel centres have integer
 coordinates, as in OpenCV; COLMAP and nerfstudio put them at halves.
 """
 
@@ -15,10 +15,18 @@ import numpy as np
 
 from alsem.core.errors import InputError
 from alsem.core.types import Intrinsics
-from alsem.data.image_files import ImageFile
+from alsem.data.image_io import ImageFile
 
 _LONGEST_SIDE = 32767  # that OpenCV resamples
-_NOTHING = -1e4  # a place outside of every picture
+_OUTSIDE = -1e4  # a coordinate outside of every image
+
+
+def pixel_directions(
+    camera: Intrinsics, col: np.ndarray, row: np.ndarray
+) -> np.ndarray:
+    """Ray directions ``[*b 3]`` of pixels, camera axes, scaled to a depth of one."""
+    x, y = (col - camera.cx) / camera.fx, (row - camera.cy) / camera.fy
+    return np.stack([x, y, np.ones(x.shape)], axis=-1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,15 +46,15 @@ class Lens:
 
     @property
     def is_pinhole(self) -> bool:
-        """Whether it distorts nothing."""
+        """Whether it is free of distortion."""
         return not self.is_fisheye and not any(self.distortion)
 
 
 def shared_camera(lenses: Sequence[Lens]) -> Intrinsics:
-    """The pinhole camera that all photographs are turned into.
+    """Chooses the pinhole camera to which all photographs are undistorted.
 
-    That of the photographs if they agree; else the median of those that have the most
-    common size.
+    It is that of the photographs if they agree; else the median camera of those that
+    have the most common size.
     """
     sizes = collections.Counter((x.camera.width, x.camera.height) for x in lenses)
     (width, height), _ = sizes.most_common(1)[0]
@@ -61,15 +69,15 @@ def shared_camera(lenses: Sequence[Lens]) -> Intrinsics:
 
 
 @dataclasses.dataclass(frozen=True)
-class Undistorted(ImageFile):
-    """A picture as the shared camera would have taken it.
+class UndistortedImage(ImageFile):
+    """An image resampled from its lens to the shared camera.
 
     Attributes:
-        source: The picture as it is; it may have another size than the lens was
+        source: The image as stored; it may have another size than the lens was
             calibrated for, as depth often has.
-        lens: What took it.
+        lens: The camera that took it.
         camera: The shared camera.
-        is_colour: Whether values between pixels may be mixed.
+        is_colour: Whether to interpolate between pixels; else the nearest is taken.
     """
 
     source: ImageFile
@@ -79,11 +87,11 @@ class Undistorted(ImageFile):
 
     @property
     def where(self) -> str:
-        """Where its source lies."""
+        """The file of its source."""
         return self.source.where
 
     def size(self) -> tuple[int, int]:
-        """The shared camera's, once the source's header is found good."""
+        """The shared camera's size; checks the source's header."""
         width, height = self.source.size()
         if max(width, height) > _LONGEST_SIDE:
             raise InputError(
@@ -103,21 +111,22 @@ class Undistorted(ImageFile):
         return self.camera.width, self.camera.height
 
     def read(self) -> np.ndarray:
-        """Resampled; 0 where the lens saw nothing."""
-        pixels = self.source.read()
-        col, row = _places(self.lens, self.camera, pixels.shape[1], pixels.shape[0])
+        """The resampled image; 0 outside the lens' field of view."""
+        image = self.source.read()
+        height, width = image.shape[:2]
+        col, row = _source_coordinates(self.lens, self.camera, width, height)
         how = cv2.INTER_LINEAR if self.is_colour else cv2.INTER_NEAREST
-        return cv2.remap(pixels, col, row, how, borderMode=cv2.BORDER_CONSTANT)
+        return cv2.remap(image, col, row, how, borderMode=cv2.BORDER_CONSTANT)
 
 
 @dataclasses.dataclass(frozen=True)
-class Covered(ImageFile):
-    """Where the shared camera sees something that the lens saw too, as a mask.
+class FieldOfViewMask(ImageFile):
+    """Mask of the shared camera's pixels that lie in a lens' field of view.
 
     Attributes:
-        lens: What took the photograph.
+        lens: The camera that took the photograph.
         camera: The shared camera.
-        mask: The photograph's own, as the shared camera sees it; None without one.
+        mask: A further mask to apply, undistorted already; None without one.
     """
 
     lens: Lens
@@ -126,19 +135,19 @@ class Covered(ImageFile):
 
     @property
     def where(self) -> str:
-        """Where the mask lies, if there is one."""
+        """The file of the further mask, if there is one."""
         return "the lens' field of view" if self.mask is None else self.mask.where
 
     def size(self) -> tuple[int, int]:
-        """The shared camera's."""
+        """The shared camera's size; checks the further mask's header."""
         if self.mask is not None:
             return self.mask.size()
         return self.camera.width, self.camera.height
 
     def read(self) -> np.ndarray:
-        """1 where the lens saw something, else 0."""
+        """``[h w]`` uint8, 1 for pixels in the field of view, else 0."""
         width, height = self.lens.camera.width, self.lens.camera.height
-        col, row = _places(self.lens, self.camera, width, height)
+        col, row = _source_coordinates(self.lens, self.camera, width, height)
         inside = (col >= 0) & (col <= width - 1) & (row >= 0) & (row <= height - 1)
         if self.mask is not None:
             inside &= self.mask.read() > 0
@@ -146,10 +155,13 @@ class Covered(ImageFile):
 
 
 @functools.lru_cache(maxsize=4)  # most captures have one lens
-def _places(
+def _source_coordinates(
     lens: Lens, camera: Intrinsics, width: int, height: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Column and row, float32 ``[h w]``, of a picture that the camera's pixels show."""
+    """Column and row in a lens' image of the camera's pixels, float32 ``[h w]``.
+
+    The image has ``width`` x ``height`` pixels, perhaps not as the lens was calibrated.
+    """
     known, wanted = _matrix(lens.camera), _matrix(camera)
     size, coefficients = (camera.width, camera.height), np.array(lens.distortion)
     if lens.is_fisheye:
@@ -160,8 +172,8 @@ def _places(
         maps = cv2.initUndistortRectifyMap(
             known, coefficients, np.eye(3), wanted, size, cv2.CV_32FC1
         )
-    col, row = (np.where(np.isfinite(m), m, np.float32(_NOTHING)) for m in maps)
-    # Of another size than calibrated: the same place between the same borders.
+    col, row = (np.where(np.isfinite(m), m, np.float32(_OUTSIDE)) for m in maps)
+    # Scale about the image's corner, which is at (-0.5, -0.5).
     col = (col + 0.5) * (width / lens.camera.width) - 0.5
     row = (row + 0.5) * (height / lens.camera.height) - 0.5
     return col.astype(np.float32), row.astype(np.float32)

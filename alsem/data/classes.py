@@ -1,6 +1,6 @@
-"""The classes of a capture, from what its maker wrote down about them.
+"""Reads the class list of a capture from its metadata, a text file or a config.
 
-Never from label images: what they hold is what an annotator is to be paid for.
+Never from label images: the classes that occur in them are known only after annotation.
 """
 
 from collections.abc import Iterable, Sequence
@@ -8,25 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from alsem.core.errors import InputError
-from alsem.data.json_files import read_json
-from alsem.data.text_files import read_text
+from alsem.data.text_files import read_json, read_text
 
 Classes = tuple[tuple[str, ...], tuple[int, ...]]
 _MAX_ID = 255  # label images have 8 bits
 
 
 def from_info(path: Path, info: dict[str, Any]) -> Classes:
-    """Takes the classes of an ``info.json``: ``{"classes": {name: {"id": int}}}``.
+    """Reads the classes of an ``info.json``: ``{"classes": {name: {"id": int}}}``.
 
     Args:
         path: The file, for messages.
-        info: What it holds.
+        info: Its contents.
 
     Returns:
         Names and ids, ordered by id, without void (ids of 0 and below).
 
     Raises:
-        InputError: If ``classes`` is malformed.
+        InputError: ``classes`` is malformed.
     """
     classes = info["classes"]
     example = 'write "classes": {"wall": {"id": 1}, ...}'
@@ -41,7 +40,7 @@ def from_info(path: Path, info: dict[str, Any]) -> Classes:
 
 
 def from_info_semantic(path: Path) -> Classes:
-    """Takes the classes that occur among the objects of Replica's metadata.
+    """Reads the classes of the objects in Replica's metadata.
 
     Args:
         path: ``info_semantic.json``, which lists all 101 classes of the data set under
@@ -51,7 +50,7 @@ def from_info_semantic(path: Path) -> Classes:
         Names and ids, ordered by id, without void (ids of 0 and below).
 
     Raises:
-        InputError: If the file is malformed.
+        InputError: The file is malformed.
     """
     info = read_json(path)
     objects, named = (_rows(path, info, key) for key in ("objects", "classes"))
@@ -60,15 +59,15 @@ def from_info_semantic(path: Path) -> Classes:
     for row in objects:
         class_id = row.get("class_id")
         pairs.append((class_id, row.get("class_name", name_of_id.get(str(class_id)))))
-    return _ordered(path, dict.fromkeys(_plain(path, pairs)))
+    return _ordered(path, dict.fromkeys(_checked(path, pairs)))
 
 
-def listed(folders: Sequence[Path], lines: Sequence[str]) -> Classes:
-    """Takes the classes of a config, or else those of a ``classes.txt``.
+def configured_or_listed(folders: Sequence[Path], lines: Sequence[str]) -> Classes:
+    """Reads the classes of a config, or else those of a ``classes.txt``.
 
     Args:
-        folders: Where it may lie, the first that holds one counts.
-        lines: The config's.
+        folders: Folders that are searched for the file, in order.
+        lines: The config's lines; empty if it gives none.
 
     Raises:
         InputError: There are none, or they are malformed.
@@ -85,27 +84,27 @@ def listed(folders: Sequence[Path], lines: Sequence[str]) -> Classes:
 
 
 def from_text(path: Path) -> Classes:
-    """Takes classes from a text file, see `from_lines`.
+    """Reads classes from a text file, see `from_lines`.
 
     Raises:
-        InputError: If the file cannot be read or is malformed.
+        InputError: The file cannot be read or is malformed.
     """
     lines = read_text(path, "write one class a line").splitlines()
     return from_lines(path, lines)
 
 
 def from_lines(where: Path | str, lines: Sequence[str]) -> Classes:
-    """Takes classes from lines ``id name``, or just ``name`` for ids from 1.
+    """Reads classes from lines ``id name``, or just ``name`` for ids from 1.
 
     Args:
-        where: Where the lines stand, for messages.
-        lines: One class each; blank ones and those that open with # are skipped.
+        where: File or config key of the lines, for messages.
+        lines: One class each; blank lines and those that start with # are skipped.
 
     Returns:
         Names and ids, ordered by id, without void (ids of 0 and below).
 
     Raises:
-        InputError: If some lines carry an id and others do not, or a class repeats.
+        InputError: Some lines carry an id and others do not, or a class repeats.
     """
     lines = [line.strip() for line in lines]
     lines = [line for line in lines if line and not line.startswith("#")]
@@ -114,10 +113,10 @@ def from_lines(where: Path | str, lines: Sequence[str]) -> Classes:
     if not with_id:
         return _ordered(where, enumerate(lines, start=1))
     if len(with_id) != len(lines):
-        odd = lines[numbered.index(None)]
+        without_id = lines[numbered.index(None)]
         raise InputError(
-            f"{where}: {odd!r} has no id while other lines do; write 'id name' in every"
-            " line, or names only"
+            f"{where}: {without_id!r} has no id while other lines do; write 'id name'"
+            " in every line, or names only"
         )
     return _ordered(where, with_id)
 
@@ -137,11 +136,11 @@ def _rows(path: Path, info: dict[str, Any], key: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _plain(
+def _checked(
     where: Path | str, pairs: Iterable[tuple[object, object]]
 ) -> list[tuple[int, str]]:
-    """Drops void and checks the types, which JSON leaves open."""
-    plain = []
+    """Drops void and checks types, since JSON may hold any."""
+    checked = []
     for class_id, name in pairs:
         if not isinstance(class_id, int) or isinstance(class_id, bool):
             raise InputError(
@@ -152,12 +151,12 @@ def _plain(
             continue
         if not isinstance(name, str) or not name.strip():
             raise InputError(f"{where}: class {class_id} has no name; give it one")
-        plain.append((class_id, name.strip()))
-    return plain
+        checked.append((class_id, name.strip()))
+    return checked
 
 
 def _ordered(where: Path | str, pairs: Iterable[tuple[object, object]]) -> Classes:
-    classes = sorted(_plain(where, pairs))
+    classes = sorted(_checked(where, pairs))
     if not classes:
         raise InputError(f"{where}: lists no class with an id above 0 (0 is void)")
     if classes[-1][0] > _MAX_ID:

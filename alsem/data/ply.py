@@ -1,4 +1,4 @@
-"""Point clouds in PLY files."""
+"""Reads and writes point clouds in PLY files."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from alsem.core.errors import InputError
 
 
 def read_points(path: Path) -> np.ndarray:
-    """The points of a PLY file, float64 ``[n 3]``.
+    """Reads the points of a PLY file, float64 ``[n 3]``.
 
     Raises:
         InputError: It is missing, damaged, or has no vertices with finite x, y and z.
@@ -23,8 +23,8 @@ def read_points(path: Path) -> np.ndarray:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except (plyfile.PlyParseError, KeyError, ValueError, TypeError) as error:
-        trouble = " ".join(str(error).split())
-        raise InputError(f"{path}: no PLY of points ({trouble})") from None
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: no PLY of points ({reason})") from None
     if not np.isfinite(points).all():
         raise InputError(f"{path}: holds a point that is not finite; remove it")
     return points

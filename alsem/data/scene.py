@@ -1,7 +1,7 @@
-"""A capture in memory, and its ground truth kept apart from it.
+"""A scene in memory, and its ground truth kept apart from it.
 
-Why two types: whatever is handed a `Scene` cannot see a label or the depth of a test
-frame, so no score, model or cache can use them by mistake.
+Why two types: code that gets a `Scene` has no access to labels or to the depth of test
+frames, so no score, model or cache can use them by mistake.
 """
 
 import dataclasses
@@ -23,10 +23,10 @@ class Frames:
             z forward).
         depth_z: ``[n h w]`` float32, metres along the optical axis, 0 = unknown;
             None without depth.
-        regions: ``[n h w]`` int32, the user's own regions: ids that hold within one
-            image, 0 = in no region; None unless asked for.
-        valid_mask: ``[n h w]`` bool, which pixels show the scene: the others are neither
-            learnt from nor asked about; None if all do.
+        regions: ``[n h w]`` int32, the user's own regions: ids that are unique within
+            one image, 0 = in no region; None unless requested.
+        valid_mask: ``[n h w]`` bool, False for pixels that are neither trained on nor
+            queried nor scored; None if all are valid.
     """
 
     names: tuple[str, ...]
@@ -50,19 +50,19 @@ class Frames:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scene:
-    """What may be known without asking an annotator.
+    """Everything about a capture that needs no annotator.
 
     Attributes:
         name: Name of the scene.
-        intrinsics: Camera of the images below, that is after downscaling.
-        pixel_offset: (row, column) of the point of a pixel at which depth and labels
-            were sampled, pixels from the pixel's centre.
+        intrinsics: Camera of the images, after downscaling.
+        pixel_offset: (row, column) offset from a pixel's centre of the point at which
+            its depth and label were sampled, pixels.
         train: The frames whose pixels form the pool.
-        test: The frames scored; without depth, which is ground truth here.
+        test: The frames to evaluate on; without depth, which is ground truth here.
         class_names: ``C`` names without void; a label is an index into them.
         class_ids: The capture's own ids of the classes, same order.
-        points: ``[p 3]`` float32, points of surfaces that were found with the poses,
-            metres; None if none are known.
+        points: ``[p 3]`` float32, points on surfaces, metres, found together with the
+            poses; None if there are none.
     """
 
     name: str
@@ -91,12 +91,12 @@ class Scene:
                 raise ValueError(f"classes repeat: {field}")
 
     def fingerprint(self) -> str:
-        """Names all that geometry is fitted to.
+        """Hashes all data that geometry is fitted to.
 
         Returns:
             SHA-256 in hexadecimal over the training images, depth, poses and masks,
-            the points, the intrinsics and the pixel offset. Neither classes nor test
-            frames count, so fitted geometry may be shared by runs that differ in those.
+            the points, the intrinsics and the pixel offset. Classes and test frames do
+            not count, so runs that differ in those may share fitted geometry.
         """
         digest = hashlib.sha256()
         digest.update(repr(dataclasses.astuple(self.intrinsics)).encode())
@@ -114,7 +114,7 @@ class Scene:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GroundTruth:
-    """What only the simulated annotator and the evaluator may see.
+    """Labels and test depth, for the simulated annotator and the evaluator only.
 
     Attributes:
         train_labels: ``[n h w]`` int16 label index, -1 = void; None if unlabelled.

@@ -1,19 +1,20 @@
-"""The box that a scene's field is made for."""
+"""The axis-aligned box that bounds a scene."""
 
 import numpy as np
 
 from alsem.core.geometry import bounding_box
-from alsem.data.resampling import directions
+from alsem.data.camera_models import pixel_directions
 from alsem.data.scene import Scene
 
-OUTLIERS = 0.005  # of points along an axis, at either end: badly triangulated
+OUTLIERS = 0.005  # fraction of points cut off at either end of an axis
 
 
 def scene_box(scene: Scene, *, far: float) -> tuple[np.ndarray, np.ndarray]:
-    """The box that holds all cameras and all that they see.
+    """Computes the box that holds all cameras and the surfaces in their views.
 
-    From measured depth where there is any; for frames without, from points that were
-    found with the poses, else as far as ``far`` metres along the frames' corner rays.
+    Surfaces come from measured depth; for frames without any, from the scene's points,
+    badly triangulated ones cut off, or else from the frames' corner rays up to ``far``
+    metres.
 
     Returns:
         Low and high corner, float64 ``[3]``, metres.
@@ -22,7 +23,7 @@ def scene_box(scene: Scene, *, far: float) -> tuple[np.ndarray, np.ndarray]:
     row, col = np.meshgrid(
         np.arange(camera.height), np.arange(camera.width), indexing="ij"
     )
-    in_cam = directions(camera, col, row)
+    in_cam = pixel_directions(camera, col, row)
     found = np.zeros((0, 3))
     if scene.points is not None and len(scene.points):
         found = np.quantile(scene.points, (OUTLIERS, 1 - OUTLIERS), axis=0)

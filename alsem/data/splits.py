@@ -1,8 +1,9 @@
-"""Splits: which frames of a capture, ``Sequence_1[::5]``.
+"""Splits: text that selects frames of a capture, such as ``Sequence_1[::5]``.
 
-A sequence and a Python slice over its frames; then, in this order and each if wanted,
-``but OTHER[slice]`` leaves frames of another split out, ``count N`` takes N of what is
-left, evenly, and ``sharpest N`` the sharpest of every N in a row, as for videos.
+A split is a sequence and a Python slice over its frames, then optionally
+``but OTHER[slice]``, which leaves out frames of another split, and either
+``count N``, which takes N evenly spaced ones of the rest, or ``sharpest N``, which
+takes the sharpest of every N consecutive ones, as for videos.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 
 from alsem.core.errors import InputError
-from alsem.data.frame_records import FrameRecord
+from alsem.data.capture import FrameRecord
 
 _PART = r"\s*(-?\d{1,18})?\s*"
 _SLICE = rf"\s*([^\[\]/\\]+?)\s*\[{_PART}:{_PART}(?::{_PART})?\]\s*"
@@ -25,7 +26,7 @@ _EXAMPLES = "'Sequence_1[::5]', 'frames[:] but frames[::8]' or 'frames[:] sharpe
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A sequence, and which of its frames, by place in their order."""
+    """A sequence and a slice of its frames."""
 
     sequence: str
     frames: slice
@@ -37,10 +38,10 @@ class Split:
 
     Attributes:
         text: The split as written, for messages.
-        part: What it chooses from.
-        without: What it leaves out; None for nothing.
+        part: The frames to choose from.
+        without: Frames to leave out; None for none.
         choice: ``count``, ``sharpest`` or None for all.
-        number: Of that choice.
+        number: The N of that choice.
     """
 
     text: str
@@ -59,17 +60,17 @@ class Split:
             The selected frames, at least one, in order.
 
         Raises:
-            InputError: There is no such sequence, or nothing is selected.
+            InputError: There is no such sequence, or no frame is selected.
         """
-        every = frames(self.part.sequence)
-        picked = every[self.part.frames]
+        available = frames(self.part.sequence)
+        picked = available[self.part.frames]
         if self.without is not None:
             others = frames(self.without.sequence)[self.without.frames]
             names = {record.name for record in others}
             picked = [record for record in picked if record.name not in names]
         if not picked:
             raise InputError(
-                f"split {self.text!r} selects none of the {len(every)} frames of "
+                f"split {self.text!r} selects none of the {len(available)} frames of "
                 f"{self.part.sequence}; widen its slice"
             )
         if self.choice == "count":
@@ -78,8 +79,8 @@ class Split:
                     f"split {self.text!r} has {len(picked)} frames to choose from; "
                     "lower its count"
                 )
-            places = np.linspace(0, len(picked) - 1, self.number).round().astype(int)
-            return [picked[i] for i in places]
+            indices = np.linspace(0, len(picked) - 1, self.number).round().astype(int)
+            return [picked[i] for i in indices]
         if self.choice == "sharpest":
             windows = range(0, len(picked), self.number)
             return [max(picked[i : i + self.number], key=sharpness) for i in windows]
@@ -87,7 +88,7 @@ class Split:
 
 
 def sharpness(record: FrameRecord) -> float:
-    """Variance of the Laplacian of the grey photograph: low where it is blurred."""
+    """Variance of the Laplacian of the grey photograph; low if it is blurred."""
     grey = cv2.cvtColor(record.rgb.read(), cv2.COLOR_RGB2GRAY)
     return float(cv2.Laplacian(grey, cv2.CV_32F).var())
 
@@ -96,7 +97,7 @@ def parse_split(text: str) -> Split:
     """Parses a split; every part of a slice may be left out.
 
     Raises:
-        InputError: If the text is not of that form, or a step or number is zero.
+        InputError: The text is not of that form, or a step or number is zero.
     """
     match = _SPLIT.fullmatch(text)
     if match is None:
@@ -113,5 +114,5 @@ def parse_split(text: str) -> Split:
     choice, number = match.groups()[8:]
     if number is not None and int(number) == 0:
         raise InputError(f"split {text!r} chooses 0 frames; write it like {_EXAMPLES}")
-    assert parts[0] is not None  # the form has one
+    assert parts[0] is not None  # the expression requires one
     return Split(text, parts[0], parts[1], choice, int(number or 0))

@@ -1,16 +1,19 @@
-"""Text that others wrote: read with one-line errors."""
+"""Text and JSON files that others wrote, read with one-line errors."""
 
+import json
+import math
 from pathlib import Path
+from typing import Any
 
 from alsem.core.errors import InputError
 
 
-def read_text(path: Path, what: str) -> str:
-    """The text of a file, with or without a byte order mark.
+def read_text(path: Path, purpose: str) -> str:
+    """Reads a text file, with or without a byte order mark.
 
     Args:
         path: The file.
-        what: What it holds, for the message if it is missing.
+        purpose: What it holds or how to make it, for the message if it is missing.
 
     Raises:
         InputError: It is missing, or cannot be read as text.
@@ -18,6 +21,49 @@ def read_text(path: Path, what: str) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise InputError(f"{path}: missing; {what}") from None
+        raise InputError(f"{path}: missing; {purpose}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text ({error})") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Raises:
+        InputError: The file cannot be read or holds something else.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read as JSON ({reason})") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: holds no JSON object; write {{...}}")
+    return value
+
+
+def number(info: dict[str, Any], key: str, where: Path | str, default: float) -> float:
+    """The number under a key of a JSON object, ``default`` if the key is absent.
+
+    Raises:
+        InputError: The value is no finite number.
+    """
+    value = info.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{where}: {key} is {value!r}; give a number")
+    try:
+        if math.isfinite(value):
+            return float(value)
+    except OverflowError:
+        pass  # an integer of hundreds of digits
+    raise InputError(f"{where}: {key} is {value!r:.40}; give a finite number")
+
+
+def positive(
+    info: dict[str, Any], key: str, where: Path | str, default: float
+) -> float:
+    """As `number`; the value must be above 0."""
+    value = number(info, key, where, default)
+    if value <= 0:
+        raise InputError(f"{where}: {key} is {value:g}; give a number above 0")
+    return value

@@ -1,1 +1,1 @@
-"""Metrics: segmentation, calibration, image quality and label efficiency."""
+"""Metrics: segmentation, calibration, image quality, label efficiency."""

@@ -1,9 +1,9 @@
-"""The mIoU reached, as the model's own beliefs tell it: no labels are held back for it.
+"""Estimate of the mIoU from the model's own predictions, without held-out labels.
 
-A calibrated belief p of a pixel is a forecast of its label, so the pixels of a pool
-give an expected confusion matrix, and that an expected mIoU. Beliefs are calibrated by
-one temperature on the labels of a round, which the model has not learnt yet. Classes
-that nobody has met have no IoU; how many there are is estimated too.
+A calibrated class probability of a pixel forecasts its label, so the pixels of a pool
+give an expected confusion matrix, and that an expected mIoU. Predictions are calibrated
+by one temperature on the labels of a round, which the model has not learnt yet. Classes
+without a label so far have no IoU; their number is estimated too.
 """
 
 import numpy as np
@@ -14,34 +14,37 @@ TEMPERATURES = np.geomspace(1 / 4, 8, 61)
 
 
 def temperature(probs: np.ndarray, label: np.ndarray) -> float:
-    """The temperature under which labels are least surprising (Guo et al. 2017).
+    """The temperature that minimises the negative log-likelihood (Guo et al. 2017).
 
     Args:
-        probs: ``[m c]`` what was believed before the labels were learnt.
-        label: ``[m]``; those of one round, so that they judge the model as it was.
+        probs: float ``[m c]``, class probabilities predicted before the labels were
+            learnt.
+        label: int ``[m]``, labels of one round, so that they calibrate the model as it
+            was then.
 
     Returns:
-        1 without labels; above 1 for beliefs that were too sure.
+        1 without labels; above 1 for predictions that were overconfident.
     """
     if not len(label):
         return 1.0
     logs = np.log(np.maximum(probs, 1e-12)).astype(np.float64)
-    surprise = []
+    losses = []
     for value in TEMPERATURES:
         scaled = logs / value
         total = np.log(np.exp(scaled).sum(axis=-1))
-        surprise.append(np.mean(total - scaled[np.arange(len(label)), label]))
-    return float(TEMPERATURES[int(np.argmin(surprise))])
+        losses.append(np.mean(total - scaled[np.arange(len(label)), label]))
+    return float(TEMPERATURES[int(np.argmin(losses))])
 
 
 def unseen_classes(labels: np.ndarray) -> float:
-    """How many classes are still to be met, at most those that are listed.
+    """Estimated number of classes that occur but have no label yet.
 
-    The bias-corrected estimate of Chao (1984) from how many classes were met once and
-    how many twice.
+    The bias-corrected estimator of Chao (1984), f1 (f1 - 1) / (2 (f2 + 1)), from the
+    numbers of classes with one label (f1) and with two (f2), and at most the number of
+    classes without any. For 3 classes with one label and 1 with two: 3 * 2 / 4 = 1.5.
 
     Args:
-        labels: ``[c]`` answers of every class so far.
+        labels: int ``[c]``, number of labels of every class so far.
     """
     once, twice = np.count_nonzero(labels == 1), np.count_nonzero(labels == 2)
     expected = once * (once - 1) / (2 * (twice + 1))
@@ -49,14 +52,14 @@ def unseen_classes(labels: np.ndarray) -> float:
 
 
 def expected_miou(confusion: np.ndarray, labels: np.ndarray) -> float:
-    """Expected mIoU from an expected confusion matrix, unmet classes counting 0.
+    """Expected mIoU from an expected confusion matrix; unseen classes count 0.
 
     Args:
-        confusion: ``[c c]``, row = what is believed, column = what is predicted.
-        labels: ``[c]`` answers of every class so far.
+        confusion: float ``[c c]``, row = expected true class, column = predicted class.
+        labels: int ``[c]``, number of labels of every class so far.
     """
-    met = np.flatnonzero(labels > 0)
-    if not len(met):
+    seen = np.flatnonzero(labels > 0)
+    if not len(seen):
         return 0.0
     each = np.nan_to_num(segmentation.iou(segmentation.class_sums(confusion)))
-    return float(each[met].sum() / (len(met) + unseen_classes(labels)))
+    return float(each[seen].sum() / (len(seen) + unseen_classes(labels)))

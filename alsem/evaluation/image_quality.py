@@ -1,12 +1,10 @@
-"""Image quality: PSNR, and depth error of rendered frames."""
+"""Image quality of rendered frames: PSNR and depth error."""
 
 import numpy as np
 
-from alsem.evaluation import image_quality
-
 
 def psnr(mean_squared_error: float) -> float:
-    """Peak signal-to-noise ratio in dB for colours in [0, 1]."""
+    """Peak signal-to-noise ratio in dB for colours in [0, 1]; at most 120."""
     return float(-10.0 * np.log10(max(mean_squared_error, 1e-12)))
 
 
@@ -17,20 +15,23 @@ def geometry_metrics(
     depth_z_true: np.ndarray | None,
     valid_mask: np.ndarray | None = None,
 ) -> dict[str, float]:
-    """Colour and depth figures of rendered frames, NaN where nothing is known.
+    """Computes colour and depth errors of rendered frames.
 
     Args:
-        rgb: Rendered, uint8 [n h w 3].
-        rgb_true: uint8 [n h w 3].
-        depth_z: Rendered, metres [n h w].
-        depth_z_true: Metres [n h w], 0 unknown; None if there is none.
-        valid_mask: Pixels that count, bool [n h w]; None if all do.
+        rgb: Rendered, uint8 ``[n h w 3]``.
+        rgb_true: uint8 ``[n h w 3]``.
+        depth_z: Rendered, metres ``[n h w]``.
+        depth_z_true: Metres ``[n h w]``, 0 where unknown; None if there is none.
+        valid_mask: bool ``[n h w]``, the pixels whose colours count; None for all.
+
+    Returns:
+        ``psnr`` in dB; ``depth_l1_m`` and ``depth_median_m``, mean and median absolute
+        depth error in metres, NaN without a true depth.
     """
-    error = (rgb.astype(np.float64) - rgb_true)[
-        ... if valid_mask is None else valid_mask
-    ] / 255.0
+    valid = ... if valid_mask is None else valid_mask
+    error = (rgb.astype(np.float64) - rgb_true)[valid] / 255.0
     result = {
-        "psnr": image_quality.psnr(float(np.mean(error**2))),
+        "psnr": psnr(float(np.mean(error**2))),
         "depth_l1_m": float("nan"),
         "depth_median_m": float("nan"),
     }

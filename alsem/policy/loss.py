@@ -1,7 +1,6 @@
 """The policy's loss term: what asking brought, against what was expected of it."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import flax.struct
@@ -13,9 +12,7 @@ from alsem.core.arrays import Array, Float, Leaf, PRNGKeyArray
 from alsem.core.mesh import split_batch
 from alsem.nerf import losses
 from alsem.policy.head import PolicyHead
-
-Describe = Callable[[Any, Array, PRNGKeyArray], Array]
-"""(observations drawn, their pixels [r], key) -> the field's description ``[r f]``."""
+from alsem.training.state import FeaturesOf
 
 
 @flax.struct.dataclass
@@ -60,25 +57,26 @@ def policy_loss(
 
 
 @dataclasses.dataclass(frozen=True)
-class PolicyTerm:
-    """The loss term that a training step adds for a policy.
+class PolicyLoss:
+    """The policy's loss, as a `training.ExtraLoss`.
 
     Attributes:
         head: The policy.
-        weight: Of the term.
+        weight: Of the loss.
         batch: Observations of one step.
     """
 
     head: PolicyHead
     weight: float
     batch: int
+    name: str = "policy"
 
-    def loss(
+    def __call__(
         self,
         params: Any,
         data: Observations,
         key: PRNGKeyArray,
-        describe: Describe,
+        features_of: FeaturesOf,
         mesh: jax.sharding.Mesh,
     ) -> Float[Array, ""]:
         """The weighted loss of a random batch of observations."""
@@ -86,7 +84,7 @@ class PolicyTerm:
         chosen = jax.random.randint(draw_key, (self.batch,), 0, data.count)
         chosen = split_batch(chosen, mesh)
         drawn = jax.tree.map(lambda leaf: leaf[chosen], data.replace(count=None))  # pyright: ignore[reportAttributeAccessIssue]
-        description = describe(drawn.compact, drawn.pixel, look_key)
+        description = features_of(drawn.compact, drawn.pixel, look_key)
         return self.weight * policy_loss(
             self.head, params, drawn.cues, description, drawn.wrong, drawn.gain
         )

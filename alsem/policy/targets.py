@@ -7,6 +7,7 @@ that model nor the one after has learnt, are its honest judges.
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -63,12 +64,7 @@ class QueryLog:
 
     def write(self, round_index: int, queried: QuerySnapshot) -> None:
         """Writes a round down, whole or not at all."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(round_index)
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **dataclasses.asdict(queried))
-        temporary.replace(path)
+        self._save(self._path(round_index), queried)
 
     def read(self, round_index: int) -> QuerySnapshot | None:
         """What was known when the round was asked; None if no model was there yet."""
@@ -78,8 +74,42 @@ class QueryLog:
         with np.load(path) as arrays:
             return QuerySnapshot(**arrays)
 
+    def write_targets(self, round_index: int, targets: PolicyTargets) -> None:
+        """Writes the targets of a round's queries, whole or not at all."""
+        self._save(self._targets_path(round_index), targets)
+
+    def read_targets(self, round_index: int) -> PolicyTargets | None:
+        """The targets of a round's queries; None if it has none."""
+        path = self._targets_path(round_index)
+        if not path.exists():
+            return None
+        with np.load(path) as arrays:
+            return PolicyTargets(**arrays)
+
+    def targets(self, round_index: int, *, num_cues: int) -> PolicyTargets:
+        """The targets of all rounds up to one."""
+        parts = [self.read_targets(number) for number in range(1, round_index + 1)]
+        return joined(
+            [nothing(num_cues), *(part for part in parts if part is not None)]
+        )
+
+    def num_targets(self, round_index: int) -> int:
+        """How many targets the rounds up to one have."""
+        parts = (self.read_targets(number) for number in range(1, round_index + 1))
+        return sum(len(part) for part in parts if part is not None)
+
     def _path(self, round_index: int) -> Path:
         return self._folder / f"round_{round_index}.npz"
+
+    def _targets_path(self, round_index: int) -> Path:
+        return self._folder / f"targets_{round_index}.npz"
+
+    def _save(self, path: Path, arrays: Any) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **dataclasses.asdict(arrays))
+        temporary.replace(path)
 
 
 def credit(

@@ -1,1 +1,1 @@
-"""What a run writes for people: its records, its HTML report, comparisons of runs."""
+"""Files of a run, its HTML report, figures, and comparisons of runs."""

@@ -1,66 +1,62 @@
-"""What a comparison shows: a figure of the curves, a table, and all of it as JSON."""
+"""Writes a comparison of runs: a Markdown table, JSON, and a figure of the curves."""
 
 import json
-import math
-import textwrap
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
 from alsem.core.errors import InputError
-from alsem.reporting import json_records
-from alsem.runs.compare import LEVELS
-
-_PANEL = (5.2, 3.9)  # inches
-_NAME = 70  # characters of a line of a group's name, below the panel
-_LINE = 0.15  # inches
+from alsem.reporting import figures, json_records
 
 
-def write(found: dict[str, Any], out: Path) -> str:
-    """Writes ``label_efficiency.json``, ``.md`` and ``curves.png``; the table's text.
+def write(scenes: dict[str, Any], out: Path) -> str:
+    """Writes ``label_efficiency.json``, ``.md`` and ``curves.png``.
+
+    Args:
+        scenes: From `runs.compare.compare`.
+        out: Folder to write to; made if it is missing.
+
+    Returns:
+        The table's text.
 
     Raises:
         InputError: The folder cannot be written.
     """
-    table = table_text(found)
+    table = table_text(scenes)
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / "label_efficiency.md").write_text(table + "\n")
-        draw_curves(found, out / "curves.png")
-        text = json.dumps(json_records.plain(found), indent=2, allow_nan=False)
+        figures.draw_comparison(scenes, out / "curves.png")
+        text = json.dumps(json_records.plain(scenes), indent=2, allow_nan=False)
         (out / "label_efficiency.json").write_text(text + "\n")
     except OSError as error:
         raise InputError(f"{out}: {error.strerror}; give another --out") from error
     return table
 
 
-def table_text(found: dict[str, Any]) -> str:
+def table_text(scenes: dict[str, Any]) -> str:
     """One table a scene, in Markdown."""
-    return "\n\n".join(_scene_text(name, scene) for name, scene in found.items())
+    return "\n\n".join(_scene_text(name, scene) for name, scene in scenes.items())
 
 
 def _scene_text(name: str, scene: dict[str, Any]) -> str:
     groups = scene["groups"]
     levels = list(dict.fromkeys(k for g in groups.values() for k in g["levels"]))
     head = ["", "seeds", *(f"clicks to {level}" for level in levels)]
-    if scene["area_between"]:
-        first, last = scene["area_between"]
+    if scene["mean_miou_range"]:
+        first, last = scene["mean_miou_range"]
         head.append(f"mean mIoU over log clicks, {first} to {last}")
     rows = [head, ["---"] * len(head)]
     for label, group in groups.items():
         row = [f"`{label}`", str(len(group["seeds"]))]
         row += [_level(group["levels"].get(level)) for level in levels]
-        if "area" in group:
-            low, high = group["area"]["interval"]
-            row.append(f"{group['area']['mean']:.3f} ({low:.3f} to {high:.3f})")
+        if "mean_miou" in group:
+            low, high = group["mean_miou"]["interval"]
+            row.append(f"{group['mean_miou']['value']:.3f} ({low:.3f} to {high:.3f})")
         rows.append(row)
     lines = [f"**{name}**, {scene['test_frames']} test frames. {_ceiling(groups)}", ""]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     for ratio, title in (("ratio_a", "A"), ("ratio_b", "B")):
-        lines += _ratios(groups, levels, ratio, title)
+        lines += _ratio_rows(groups, levels, ratio, title)
     return "\n".join(lines)
 
 
@@ -75,18 +71,18 @@ def _ceiling(groups: dict[str, Any]) -> str:
     return text.strip()
 
 
-def _ratios(
+def _ratio_rows(
     groups: dict[str, Any], levels: list[str], ratio: str, title: str
 ) -> list[str]:
-    """Rows of one ratio, none where nothing is compared; B only where it is not A."""
+    """Lines of one ratio; ratio B is left out where its baseline is that of A."""
     lines = []
     for label, group in groups.items():
-        bases = group["compared_with"]
-        if ratio == "ratio_b" and bases["ratio_b"] == bases["ratio_a"]:
+        baselines = group["compared_with"]
+        if ratio == "ratio_b" and baselines["ratio_b"] == baselines["ratio_a"]:
             continue
         cells = [_ratio(group["levels"].get(k, {}).get(ratio)) for k in levels]
         if any(cells):
-            row = [f"`{label}` against `{bases[ratio]}`", *cells]
+            row = [f"`{label}` against `{baselines[ratio]}`", *cells]
             lines.append("| " + " | ".join(row) + " |")
     if not lines:
         return []
@@ -100,7 +96,7 @@ def _level(level: dict[str, Any] | None) -> str:
         return ""
     if level["clicks"] is None:
         return f"> {level['more_than']}"
-    fraction = f"{100 * level['pixel_share']:.2g} % of pixels"
+    fraction = f"{100 * level['pixel_fraction']:.2g} % of pixels"
     if level["at_most"]:
         return f"at most {level['clicks']:.0f}, {fraction}"
     low, high = level["interval"]
@@ -116,53 +112,3 @@ def _ratio(ratio: dict[str, Any] | None) -> str:
     ends = ["less" if low is None else f"{low:.1f}"]
     ends.append("more" if high is None else f"{high:.1f}")
     return f"{sign}{ratio['value']:.1f} ({' to '.join(ends)})"
-
-
-def draw_curves(found: dict[str, Any], path: Path) -> None:
-    """Mean mIoU over clicks of every group and its band, one panel a scene."""
-    columns = min(2, len(found))
-    rows = math.ceil(len(found) / columns)
-    lines = max(
-        sum(_wrapped(label).count("\n") + 1 for label in scene["groups"])
-        for scene in found.values()
-    )
-    size = (columns * _PANEL[0], rows * (_PANEL[1] + lines * _LINE))
-    figure = Figure(size, layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for axis in axes.flat[len(found) :]:
-        axis.set_visible(False)
-    for axis, (name, scene) in zip(axes.flat, found.items(), strict=False):
-        _draw_scene(axis, name, scene)
-    FigureCanvasAgg(figure).print_png(str(path))
-
-
-def _draw_scene(axis: Any, name: str, scene: dict[str, Any]) -> None:
-    for full in {g["full_supervision"] for g in scene["groups"].values()} - {None}:
-        axis.axhline(full, color="black", lw=0.8)
-        for fraction in LEVELS:
-            axis.axhline(fraction * full, color="0.75", lw=0.6, ls=":")
-    for number, (label, group) in enumerate(scene["groups"].items()):
-        curve, colour = group["curve"], f"C{number % 10}"
-        line = ("-", "--", ":", "-.")[number // 10 % 4]
-        axis.plot(
-            curve["clicks"],
-            curve["miou"],
-            line,
-            color=colour,
-            lw=1.5,
-            label=_wrapped(label),
-        )
-        axis.fill_between(
-            curve["clicks"], curve["low"], curve["high"], color=colour, alpha=0.2, lw=0
-        )
-    axis.set_xscale("log")
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.set(title=name, xlabel="clicks", ylabel="mIoU")
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14)}
-    axis.legend(fontsize=7, frameon=False, **below)
-
-
-def _wrapped(label: str) -> str:
-    return textwrap.fill(label, _NAME)

@@ -1,4 +1,4 @@
-"""Runs that are compared: read from their directories, told apart by their configs."""
+"""Runs to compare: read from their directories and grouped by their configs."""
 
 import dataclasses
 import json
@@ -11,48 +11,50 @@ import numpy as np
 
 from alsem.core.errors import InputError
 from alsem.evaluation import segmentation
-from alsem.evaluation.label_efficiency import Curve
+from alsem.evaluation.label_efficiency import LearningCurve
 from alsem.reporting import run_dir
 
-# Says only which run of a group it is, how far it went, or where its answers lie.
-FREE = (
+# Keys in which runs of one group may differ: seed, length, where answers are.
+FREE_KEYS = (
     *("seed", "active.rounds", "active.budget", "active.stop_at_miou"),
     "active.answers",
 )
-NAMED = ("active.strategy", "active.granularity")
-# How queries are chosen and rounds grow: of random choice as of any other.
-OF_CHOICE = (
+# Keys that a group's name has already.
+NAME_KEYS = ("active.strategy", "active.granularity")
+# Keys of how queries are chosen and rounds grow: they differ between a strategy and
+# the random choice it is compared with.
+SELECTION_KEYS = (
     *("active.strategy", "active.mix_by", "active.diversity", "active.exact_views"),
     *("active.initial_clicks", "active.clicks_per_round", "active.growth"),
 )
 
-Config = dict[str, Any]  # flat: dotted key to value
+FlatConfig = dict[str, Any]  # dotted key: value
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
-    """What is compared of a run directory.
+class FinishedRun:
+    """A run directory with finished rounds.
 
     Attributes:
         workdir: The directory.
         config: Its config.
-        rows: Its rounds.
-        curve: Its curve.
+        rows: Rows of its rounds.
+        curve: Its learning curve.
     """
 
     workdir: Path
-    config: Config
+    config: FlatConfig
     rows: list[dict[str, Any]]
-    curve: Curve
+    curve: LearningCurve
 
     @property
-    def data(self) -> str:
-        """What decides the scene and its frames."""
+    def data_key(self) -> str:
+        """Key of the scene and its frames."""
         return _dump({k: v for k, v in self.config.items() if k.startswith("data.")})
 
     @property
-    def training(self) -> str:
-        """What decides the model but for its labels."""
+    def training_key(self) -> str:
+        """Key of the model and its training, whatever labels it has."""
         other = ("data.", "active.", "seed", "train.policy.")
         keys = [k for k in self.config if not k.startswith(other)]
         return _dump(
@@ -60,23 +62,23 @@ class Run:
         )
 
     @property
-    def key(self) -> str:
-        """What the runs of a group have in common."""
-        return _dump({k: v for k, v in self.config.items() if k not in FREE})
+    def group_key(self) -> str:
+        """Key of the runs that differ only by their seed and length."""
+        return _dump({k: v for k, v in self.config.items() if k not in FREE_KEYS})
 
     @property
     def is_full(self) -> bool:
-        """Whether it is full supervision: all labels, and the true ones."""
+        """Whether it is full supervision: every label, and the true ones."""
         config = self.config
         changed = config.get("active.label_set") or config.get("active.noise_rate")
         return config["active.strategy"] == "full" and not changed
 
-    def settings_apart(self, other: "Run") -> int:
-        """In how many settings labels come otherwise, but for how they are chosen."""
+    def annotation_differences(self, other: "FinishedRun") -> int:
+        """Number of settings of annotation (answers, cost, noise) that differ."""
         keys = {k for k in self.config | other.config if k.startswith("active.")}
         return sum(
             self.config.get(k) != other.config.get(k)
-            for k in keys - {*FREE, *OF_CHOICE}
+            for k in keys - {*FREE_KEYS, *SELECTION_KEYS}
         )
 
 
@@ -84,15 +86,15 @@ def _dump(values: Any) -> str:
     return json.dumps(values, sort_keys=True)
 
 
-def find_runs(folders: Sequence[Path]) -> list[Run]:
-    """Runs in the folders, or in the folders directly below them.
+def find_runs(folders: Sequence[Path]) -> list[FinishedRun]:
+    """Reads the runs in folders, or in the folders directly below them.
 
     Runs without a finished round, or whose test frames have no labels, are left out.
 
     Raises:
         InputError: A folder has no run, none can be compared, or one is damaged.
     """
-    found: dict[Path, Run] = {}
+    found: dict[Path, FinishedRun] = {}
     for folder in folders:
         below = sorted(folder.iterdir()) if folder.is_dir() else []
         places = [p for p in (folder, *below) if (p / "rounds.jsonl").exists()]
@@ -110,41 +112,54 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
     return list(found.values())
 
 
-def read_run(workdir: Path) -> Run | None:
-    """A run directory; None if no round was scored: unfinished, or without labels.
+def read_run(workdir: Path) -> FinishedRun | None:
+    """Reads a run directory; None if no round was scored: unfinished, or no labels.
 
     Raises:
-        InputError: It is damaged.
+        InputError: It is damaged, or was made by a version whose runs cannot be read.
     """
     rows = run_dir.read_rounds(workdir)
     if not rows or rows[-1].get("miou", 0.0) is None:
         return None
-    config = run_dir.read_config(workdir)
+    config = run_dir.flat(run_dir.read_config(workdir))
+    missing = [key for key in ("seed", *NAME_KEYS) if key not in config]
+    if missing:
+        raise InputError(
+            f"{workdir / 'config.json'}: has no {missing[0]}, so its version cannot be"
+            " read; run it again in a new directory"
+        )
     sums = [
         segmentation.class_sums(run_dir.read_confusions(workdir, row["round"]))
         for row in rows
     ]
-    curve = Curve(
+    curve = LearningCurve(
         clicks=np.array([row["clicks"] for row in rows]),
         pixels=np.array([row["pixels"] for row in rows]),
         sums=np.stack(sums),
     )
-    return Run(workdir, run_dir.flat(config), rows, curve)
+    return FinishedRun(workdir, config, rows, curve)
 
 
 def distinct_names(
-    names: list[str], configs: list[Config], *, besides: Sequence[str] = ()
+    names: list[str], configs: list[FlatConfig], *, ignore: Sequence[str] = ()
 ) -> list[str]:
-    """Names, with what sets their configs apart from the usual one."""
-    keys = sorted({k for config in configs for k in config} - set(besides))
+    """Makes names distinct by settings that differ from their most frequent value.
+
+    Args:
+        names: One a config, perhaps equal.
+        configs: Flat configs.
+        ignore: Keys that no name needs. With any, names get their settings even where
+            they are distinct without.
+    """
+    keys = sorted({k for config in configs for k in config} - set(ignore))
     values = {k: [_dump(config.get(k)) for config in configs] for k in keys}
     usual = {k: Counter(of_key).most_common(1)[0][0] for k, of_key in values.items()}
     found = []
     for i, name in enumerate(names):
-        apart = [f"{k}={configs[i].get(k)}" for k in keys if values[k][i] != usual[k]]
-        alone = names.count(name) == 1 and not besides
-        found.append(name if alone else ", ".join([name, *apart]))
-    # Values that print alike: numbered, so that none is lost.
+        unusual = [f"{k}={configs[i].get(k)}" for k in keys if values[k][i] != usual[k]]
+        is_distinct = names.count(name) == 1 and not ignore
+        found.append(name if is_distinct else ", ".join([name, *unusual]))
+    # Values may print alike: numbers keep them apart.
     return [
         name if found.count(name) == 1 else f"{name} ({found[:i].count(name) + 1})"
         for i, name in enumerate(found)

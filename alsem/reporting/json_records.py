@@ -1,4 +1,4 @@
-"""Strict JSON files and JSON lines that a kill cannot break."""
+"""Strict JSON files and JSON lines that stay whole when a process is killed."""
 
 import contextlib
 import errno
@@ -16,8 +16,12 @@ from alsem.core.errors import InputError
 
 
 @contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Turns what the disk refuses into one line that names the path."""
+def write_errors(path: Path) -> Iterator[None]:
+    """Turns an OSError while writing a file into one line that names the file.
+
+    Raises:
+        InputError: The disk is full or the place cannot be written.
+    """
     try:
         yield
     except OSError as error:
@@ -28,7 +32,11 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def plain(value: Any) -> Any:
-    """Value as strict JSON knows it; TypeError for what has no JSON form."""
+    """Converts a value to types of strict JSON; numbers that are not finite to None.
+
+    Raises:
+        TypeError: The value has no JSON form.
+    """
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -40,25 +48,34 @@ def plain(value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, np.ndarray | np.generic | jax.Array):
-        # Asked for by name, the copy passes a transfer guard.
+        # An explicit copy is allowed under a transfer guard.
         return plain(np.asarray(jax.device_get(value)).tolist())
     raise TypeError(f"{type(value).__name__} has no JSON form: {value!r}")
 
 
 def write_json(path: str | os.PathLike[str], obj: Any) -> None:
-    """Replaces a file by an object's JSON in one step, so readers see all or nothing.
+    """Replaces a file by an object's JSON in one step.
 
     Raises:
-        InputError: if the disk is full or the place cannot be written.
+        InputError: The disk is full or the place cannot be written.
+    """
+    text = json.dumps(plain(obj), indent=2, allow_nan=False) + "\n"
+    replace_file(path, text.encode())
+
+
+def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
+    """Replaces a file in one step: readers see the old content or the new.
+
+    Raises:
+        InputError: The disk is full or the place cannot be written.
     """
     path = Path(path)
-    text = json.dumps(plain(obj), indent=2, allow_nan=False) + "\n"
-    with _writing(path):
+    with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            with open(temporary, "w", encoding="utf-8") as file:
-                file.write(text)
+            with open(temporary, "wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -66,25 +83,34 @@ def write_json(path: str | os.PathLike[str], obj: Any) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _mend_jsonl(path: Path) -> None:
-    """Makes a file of JSON lines ready for the next line, whatever a kill left."""
-    with _writing(path):
+def repair_jsonl(path: Path) -> None:
+    """Makes a file of JSON lines, if needed, and drops a last line that is incomplete.
+
+    Raises:
+        InputError: The place cannot be written.
+    """
+    with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "ab+") as file:
             file.seek(0)
             data = file.read()
             tail = data[data.rfind(b"\n") + 1 :]
             try:
-                # Whole but for its newline: cut anywhere else it would not parse.
+                # It parses only if nothing but its newline is missing.
                 json.loads(tail or b"null")
                 file.write(b"\n" if tail else b"")
             except ValueError:
                 file.truncate(len(data) - len(tail))
 
 
-def _append_jsonl(path: Path, row: Mapping[str, Any]) -> None:
+def append_jsonl(path: Path, row: Mapping[str, Any]) -> None:
+    """Appends one line to a file from `repair_jsonl`; it is on disk on return.
+
+    Raises:
+        InputError: The disk is full; the file is as before.
+    """
     line = json.dumps(plain(row), allow_nan=False).encode() + b"\n"
-    with _writing(path):
+    with write_errors(path):
         end = path.stat().st_size
         try:
             with open(path, "ab") as file:
@@ -92,17 +118,19 @@ def _append_jsonl(path: Path, row: Mapping[str, Any]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError:
-            # Half a line would swallow the next one.
+            # An incomplete line would spoil the next one.
             with contextlib.suppress(OSError):
                 os.truncate(path, end)
             raise
 
 
 def read_jsonl(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """Objects of a JSON-lines file, without a torn last line; none if it is missing.
+    """Reads the objects of a file of JSON lines; none if it is missing.
+
+    A last line that is incomplete is left out.
 
     Raises:
-        InputError: if a line before the last is not a JSON object.
+        InputError: A line before the last is not a JSON object.
     """
     path, rows = Path(path), []
     lines = path.read_bytes().split(b"\n") if path.exists() else []
@@ -114,5 +142,7 @@ def read_jsonl(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         if isinstance(row, dict) and row:
             rows.append(row)
         elif row is not None and number < len(lines):
-            raise InputError(f"{path}, line {number}: no JSON object; mend the line")
+            raise InputError(
+                f"{path}, line {number}: not a JSON object; fix or remove the line"
+            )
     return rows

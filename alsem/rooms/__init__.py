@@ -1,7 +1,7 @@
-"""The built-in procedural room: furnished by a seed, ray-traced exactly, labelled.
+"""Procedural rooms: furnished from a seed, ray cast exactly, labelled per pixel.
 
-``write_room`` puts a room on disk in the Replica layout; ``render_room`` returns it
-as arrays.
+`write_room` writes a room to disk in the Replica layout; `render_room` returns it as
+arrays.
 """
 
 from alsem.rooms.layout import CLASS_IDS, furnish

@@ -1,4 +1,4 @@
-"""Where the cameras go: two closed walks through the room, clear of furniture."""
+"""Camera paths: two closed loops through the room that keep clear of furniture."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ CLEARANCE_M = 0.35
 def clearance(room: Room, points: np.ndarray) -> np.ndarray:
     """Distance ``[n]`` from points ``[n 3]`` to furniture and walls, metres.
 
-    Round solids count as their bounding boxes, so it is never overestimated.
+    Round solids count as their bounding boxes, so the result is a lower bound.
     """
     nearest = np.minimum(points, room.size - points).min(axis=-1)
     for solid in room.solids:
@@ -24,12 +24,14 @@ def clearance(room: Room, points: np.ndarray) -> np.ndarray:
     return nearest
 
 
-def look(position: np.ndarray, yaw: np.ndarray, pitch: np.ndarray) -> np.ndarray:
-    """Level cameras ``[n 4 4]`` (OpenCV axes) at positions ``[n 3]``.
+def level_cameras(
+    position: np.ndarray, yaw: np.ndarray, pitch: np.ndarray
+) -> np.ndarray:
+    """Poses ``[n 4 4]`` (OpenCV axes) of cameras without roll at positions ``[n 3]``.
 
     Args:
         position: World, metres.
-        yaw: ``[n]`` heading from +x towards +y, radians.
+        yaw: ``[n]`` from +x towards +y, radians.
         pitch: ``[n]`` above the horizon, radians.
     """
     forward = np.stack(
@@ -43,10 +45,10 @@ def look(position: np.ndarray, yaw: np.ndarray, pitch: np.ndarray) -> np.ndarray
     return out
 
 
-def _loop(
+def _clear_loop(
     room: Room, rng: np.random.Generator, phase: np.ndarray, low: float, high: float
 ) -> np.ndarray:
-    """Positions ``[n 3]`` of a rounded loop, as wide as clearance allows."""
+    """Positions ``[n 3]`` on a rounded loop, as wide as the clearance allows."""
     turns = phase / (2 * np.pi)
     wide = np.concatenate([np.linspace(1.0, 0.15, 18), np.full(40, 0.3)])
     for scale in wide:
@@ -61,30 +63,30 @@ def _loop(
         points = np.concatenate([centre + reach * flat, height[:, None]], axis=-1)
         if clearance(room, points).min() >= CLEARANCE_M:
             return points
-    raise RuntimeError("no clear walk through this room")
+    raise RuntimeError("no camera path clear of furniture in this room")
 
 
-def walks(
+def camera_paths(
     room: Room, seed: int, train_frames: int, test_frames: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cameras ``[n 4 4]`` of Sequence_1 and Sequence_2.
+    """Camera poses ``[n 4 4]`` of the training and the test sequence.
 
-    The first goes twice round the room in small steps and looks across it and to
-    both sides; the second goes the other way in larger steps, lower and higher.
+    The first goes round the room twice and looks across it and to both sides; the
+    second goes the other way, over a larger range of heights.
     """
     rng = np.random.default_rng([seed, 7])
     phase = 4 * np.pi * np.arange(train_frames) / train_frames
-    position = _loop(room, rng, phase, 1.35, 1.7)
+    position = _clear_loop(room, rng, phase, 1.35, 1.7)
     offset = rng.uniform(0, 2 * np.pi, 2)
     inward = np.unwrap(np.arctan2(*(room.size[:2] / 2 - position[:, :2]).T[::-1]))
     yaw = inward + 1.15 * np.sin(2.5 * phase + offset[0])
     pitch = np.deg2rad(-14 + 24 * np.sin(3.5 * phase + offset[1]))
-    train = look(position, yaw, pitch)
+    train = level_cameras(position, yaw, pitch)
 
     phase = -4 * np.pi * np.arange(test_frames) / test_frames
-    position = _loop(room, rng, phase, 1.2, 1.85)
+    position = _clear_loop(room, rng, phase, 1.2, 1.85)
     offset = rng.uniform(0, 2 * np.pi, 2)
     inward = np.unwrap(np.arctan2(*(room.size[:2] / 2 - position[:, :2]).T[::-1]))
     yaw = inward + 1.3 * np.sin(3.5 * phase + offset[0])
     pitch = np.deg2rad(-15 + 22 * np.sin(4.5 * phase + offset[1]))
-    return train, look(position, yaw, pitch)
+    return train, level_cameras(position, yaw, pitch)

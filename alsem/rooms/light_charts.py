@@ -1,23 +1,28 @@
-"""Where light is computed: a grid of texels on every face of every solid."""
+"""Light-map charts: a grid of texels on every face of every solid."""
 
 import numpy as np
 
-from alsem.rooms.solids import BOX, ELLIPSOID, FACES, FRUSTUM, Solid
+from alsem.rooms.solids import BOX, ELLIPSOID, FACES_PER_SOLID, FRUSTUM, Solid
 
 TEXEL_M = 0.085
-OFFSET_M = 2e-3  # texels stand this far off the surface
+OFFSET_M = 2e-3  # of texels from the surface, along its normal
 
 
-def lay_out(
+def texel_layout(
     solids: list[Solid], room_size: np.ndarray, *, rows: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Places a grid of texels on every face.
 
+    Args:
+        solids: The solids.
+        room_size: ``[3]`` metres; faces outside get 2 by 2 texels.
+        rows: Number of solids to pad the charts to.
+
     Returns:
-        Charts ``[m*6 3]``, texel points ``[l 3]`` (world, metres, just off the
-        surface) and unit normals ``[l 3]``.
+        Charts ``[rows*6 3]``, which are first texel, columns and rows of each face;
+        texel points ``[l 3]``, world, metres; and unit normals ``[l 3]``.
     """
-    charts = np.zeros((rows, FACES, 3), np.int32)
+    charts = np.zeros((rows, FACES_PER_SOLID, 3), np.int32)
     charts[..., 1:] = 2
     points, normals, first = [], [], 0
     for i, solid in enumerate(solids):
@@ -31,7 +36,7 @@ def lay_out(
             normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
             world = world + OFFSET_M * normal
             if np.any(world.min(0) > room_size) or np.any(world.max(0) < 0):
-                columns, lines = 2, 2  # the far side of a wall is never seen
+                columns, lines = 2, 2  # the outside of a wall is never seen
                 world, normal = world[:4], normal[:4]
             charts[i, face] = first, columns, lines
             points.append(world)
@@ -54,7 +59,7 @@ def _grid(solid: Solid, face: int) -> tuple[int, int]:
 def _face_points(
     solid: Solid, face: int, columns: int, lines: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Local points and (unscaled) normals of one face, row by row."""
+    """Points and (not normalized) normals of one face of a unit solid, row by row."""
     u, v = np.meshgrid(np.linspace(-1, 1, columns), np.linspace(-1, 1, lines))
     u, v = u.ravel(), v.ravel()
     one = np.ones_like(u)
@@ -63,7 +68,7 @@ def _face_points(
         parts = {0: (sign * one, u, v), 1: (u, sign * one, v), 2: (u, v, sign * one)}
         normal = np.zeros((u.size, 3))
         normal[:, axis] = sign
-        # Edges are shared with the neighbour below or beside: stay clear of it.
+        # Stay clear of solids that touch this one along its edges.
         inset = 1.0 - np.minimum(0.2, 4e-3 / solid.half_size)
         inset[axis] = 1.0
         return np.stack(parts[axis], -1) * inset, normal

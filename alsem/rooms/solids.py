@@ -1,8 +1,8 @@
-"""Solids of a room and the exact intersection of rays with them.
+"""Solids of a room and exact ray intersection.
 
-Every solid is convex and is the image of a unit solid under an affine map, so a ray
-meets it in one interval of ``t``, and ``t`` is the same in local and in world
-coordinates. Vectors are stored component first, ``[3, r]``, which keeps the innermost
+Every solid is convex and the image of a unit solid under an affine map, so a ray is
+inside it in one interval of ``t``, and ``t`` is the same in local and in world
+coordinates. Vectors are stored component first, ``[3 r]``, which keeps the innermost
 loop over rays contiguous.
 
 The unit solids are: the box ``[-1, 1]^3``; the frustum, whose axis is z from -1 to 1
@@ -12,15 +12,16 @@ taper 1); and the unit ball.
 
 import dataclasses
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alsem.core.arrays import Array, Bool, Float, Int, Leaf
+from alsem.core.arrays import Array, Bool, Float, Int
+from alsem.core.pytrees import pytree
 
 BOX, FRUSTUM, ELLIPSOID = range(3)
-FACES = 6  # charts kept for every solid; frusta use three of them, ellipsoids one
+MAX_SOLIDS = 512  # of a room; tables are padded to it
+FACES_PER_SOLID = 6  # a box has six, a frustum three, an ellipsoid one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,10 +32,10 @@ class Solid:
         kind: ``BOX``, ``FRUSTUM`` or ``ELLIPSOID``.
         world_from_part: ``[4 4]`` rigid motion, metres.
         half_size: ``[3]`` half extents, metres.
-        class_name: What it is.
+        class_name: Class of the object it belongs to.
         material: Row of the material table.
-        taper: Radius at the top over radius at the bottom, frusta only.
-        is_shell: Part of the room itself (walls, floor, ceiling), not furniture.
+        taper: Upper radius over lower radius, of frusta only.
+        is_shell: Whether it is a wall, floor or ceiling.
     """
 
     kind: int
@@ -46,45 +47,45 @@ class Solid:
     is_shell: bool = False
 
     def local_from_world(self) -> np.ndarray:
-        """The affine map ``[3 4]`` that turns the solid into its unit solid."""
+        """The affine map ``[3 4]`` from the world to the frame of the unit solid."""
         scale = np.diag([*(1.0 / self.half_size), 1.0])
         return (scale @ np.linalg.inv(self.world_from_part))[:3]
 
     def corners(self) -> np.ndarray:
-        """The corners ``[8 3]`` of its bounding box, world frame, metres."""
+        """Corners ``[8 3]`` of the oriented bounding box, world, metres."""
         signs = np.stack(np.meshgrid(*[[-1.0, 1.0]] * 3), axis=-1).reshape(-1, 3)
         rotation, shift = self.world_from_part[:3, :3], self.world_from_part[:3, 3]
         return (signs * self.half_size) @ rotation.T + shift
 
 
-@flax.struct.dataclass
+@pytree
 class SolidTable:
     """All solids of a room as arrays, sorted by kind and padded to ``m`` rows.
 
     Attributes:
-        local_from_world: ``[m 3 4]``.
-        half_size: ``[m 3]`` metres.
-        taper: ``[m]``.
-        kind: ``[m]`` int32.
-        material: ``[m]`` int32.
-        class_id: ``[m]`` int32, 0 in padding.
+        local_from_world: Affine maps to the frames of the unit solids.
+        half_size: Half extents, metres.
+        taper: Upper radius over lower radius.
+        kind: int32.
+        material: int32 rows of the material table.
+        class_id: int32, 0 in padding.
     """
 
-    local_from_world: Leaf
-    half_size: Leaf
-    taper: Leaf
-    kind: Leaf
-    material: Leaf
-    class_id: Leaf
+    local_from_world: Float[Array, "m 3 4"]
+    half_size: Float[Array, "m 3"]
+    taper: Float[Array, " m"]
+    kind: Int[Array, " m"]
+    material: Int[Array, " m"]
+    class_id: Int[Array, " m"]
 
 
 def solid_table(
     solids: list[Solid], class_ids: dict[str, int], *, rows: int
 ) -> SolidTable:
-    """Turns solids, already sorted by kind, into arrays.
+    """Stacks solids, sorted by kind, into arrays.
 
     Raises:
-        ValueError: If there are more solids than rows.
+        ValueError: There are more solids than rows.
     """
     if len(solids) > rows:
         raise ValueError(f"{len(solids)} solids do not fit in {rows} rows")
@@ -109,7 +110,7 @@ def to_local(
 ) -> Float[Array, "3 r"]:
     """Applies a ``[3 4]`` affine map to ``[3 r]`` points (w=1) or directions (w=0).
 
-    Written out, because a matrix product of this size would not be fused.
+    Written out because XLA does not fuse a matrix product of this size.
     """
     x, y, z = points
     rows = [
@@ -126,7 +127,7 @@ def _away_from_zero(x: Array, limit: float) -> Array:
 def box_interval(
     o: Float[Array, "3 #r"], d: Float[Array, "3 r"], taper: Float[Array, ""]
 ) -> tuple[Float[Array, " r"], Float[Array, " r"]]:
-    """Where rays ``o + t d``, ``[3 r]`` local, are inside the unit box."""
+    """Interval of ``t`` in which rays ``o + t d`` are inside the unit box."""
     del taper
     inverse = 1.0 / _away_from_zero(d, 1e-9)
     a, b = (-1.0 - o) * inverse, (1.0 - o) * inverse
@@ -136,15 +137,15 @@ def box_interval(
     return enter, leave
 
 
-def ball_interval(
+def ellipsoid_interval(
     o: Float[Array, "3 #r"], d: Float[Array, "3 r"], taper: Float[Array, ""]
 ) -> tuple[Float[Array, " r"], Float[Array, " r"]]:
-    """Where rays ``o + t d``, ``[3 r]`` local, are inside the unit ball."""
+    """Interval of ``t`` in which rays ``o + t d`` are inside the unit ball."""
     del taper
     speed2 = d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
     t_mid = -(o[0] * d[0] + o[1] * d[1] + o[2] * d[2]) / speed2
-    # From the point nearest the centre: the textbook discriminant cancels when a
-    # small ball is seen from afar.
+    # Measured from the point nearest the centre: the usual discriminant loses its
+    # digits to cancellation when a small ball is far away.
     x, y, z = o[0] + t_mid * d[0], o[1] + t_mid * d[1], o[2] + t_mid * d[2]
     room = 1.0 - (x * x + y * y + z * z)
     half = jnp.sqrt(jnp.maximum(room, 0.0) / speed2)
@@ -154,7 +155,10 @@ def ball_interval(
 def frustum_interval(
     o: Float[Array, "3 #r"], d: Float[Array, "3 r"], taper: Float[Array, ""]
 ) -> tuple[Float[Array, " r"], Float[Array, " r"]]:
-    """Where rays ``o + t d``, ``[3 r]`` local, are inside the unit frustum."""
+    """Interval of ``t`` in which rays ``o + t d`` are inside the unit frustum.
+
+    Where the ray misses, the interval is empty: it ends before it begins.
+    """
     mean, slope = 0.5 * (1.0 + taper), 0.5 * (taper - 1.0)
     t_mid = -(o[0] * d[0] + o[1] * d[1] + o[2] * d[2]) / (
         d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
@@ -171,8 +175,8 @@ def frustum_interval(
     root = jnp.sqrt(jnp.maximum(room, 0.0))
     t_a, t_b = (-half_lin - root) / quad, (-half_lin + root) / quad
     first, second = jnp.minimum(t_a, t_b), jnp.maximum(t_a, t_b)
-    # A ray steeper than the wall is inside from one crossing on; the other crossing
-    # belongs to the cone's mirror image, which lies outside the caps.
+    # A ray steeper than the side enters or leaves through it once; the other crossing
+    # belongs to the mirror image of the cone, outside the caps.
     steep = quad < 0
     widening = growth > 0
     side_in = jnp.where(steep, jnp.where(widening, second, -jnp.inf), first)
@@ -182,7 +186,7 @@ def frustum_interval(
     return jnp.where(missed, jnp.inf, enter + t_mid), leave + t_mid
 
 
-INTERVALS = (box_interval, frustum_interval, ball_interval)
+INTERVALS = (box_interval, frustum_interval, ellipsoid_interval)
 
 
 def closest_hit(
@@ -192,17 +196,17 @@ def closest_hit(
     origins: Float[Array, "3 #r"],
     directions: Float[Array, "3 r"],
 ) -> tuple[Float[Array, " r"], Int[Array, " r"]]:
-    """The first solid each ray enters.
+    """Finds the first solid that each ray enters.
 
     Args:
         table: The solids.
-        ids: Rows of the table to try, sorted, so that kinds are contiguous.
+        ids: Rows of the table to test, sorted by kind.
         bounds: Where in ``ids`` each kind starts, and the end.
         origins: World, metres, outside every solid.
         directions: Of any length.
 
     Returns:
-        ``t`` of the hit, infinite if nothing was hit, and the row that was hit.
+        ``t`` of the hit, infinite where a ray hits nothing, and the row of the solid.
     """
     best = (
         jnp.full(directions.shape[1:], jnp.inf),
@@ -228,7 +232,7 @@ def inside_any(
     bounds: Int[Array, "4"],
     points: Float[Array, "3 r"],
 ) -> Bool[Array, " r"]:
-    """Whether each point (world, metres) is inside some solid."""
+    """Whether each point (world, metres) is inside any solid."""
     inside = jnp.zeros(points.shape[1:], bool)
     up = jnp.zeros_like(points).at[2].set(1.0)
     for kind, interval in enumerate(INTERVALS):

@@ -12,17 +12,17 @@ from PIL import Image
 
 from alsem.core.errors import InputError
 from alsem.core.types import Intrinsics
-from alsem.rooms.bake import light_room
-from alsem.rooms.camera_paths import walks
+from alsem.rooms.camera_paths import camera_paths
 from alsem.rooms.layout import CLASS_IDS, furnish
-from alsem.rooms.render import Images, photograph
+from alsem.rooms.light_baking import bake_light
+from alsem.rooms.render import Images, render_frames
 
-VERSION = 1  # raise it whenever the same seed would give other images
+VERSION = 1  # increase whenever the images of a seed change
 SEQUENCES = ("Sequence_1", "Sequence_2")
 
 
 def intrinsics(width: int, height: int) -> Intrinsics:
-    """A camera that sees 90 degrees across."""
+    """Intrinsics of a camera with a horizontal field of view of 90 degrees."""
     focal = width / 2
     return Intrinsics(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
 
@@ -36,10 +36,10 @@ def render_room(
     test_frames: int = 40,
     progress: Callable[[int], object] | None = None,
 ) -> dict[str, tuple[Images, np.ndarray]]:
-    """Makes the room of a seed and photographs it.
+    """Furnishes and renders the room of a seed.
 
     Args:
-        seed: Decides the room, its light and the walks through it.
+        seed: Decides the room, its light and the camera paths.
         width: Image width, pixels.
         height: Image height, pixels.
         train_frames: Frames of Sequence_1.
@@ -50,17 +50,18 @@ def render_room(
         For each sequence its images and ``world_from_cam`` ``[n 4 4]``.
 
     Raises:
-        InputError: If a number makes no sense.
+        InputError: A number is out of range.
     """
     _check(seed, width, height, train_frames, test_frames)
     room = furnish(seed)
-    train, test = walks(room, seed, train_frames, test_frames)
-    stage = light_room(room.solids, room.materials, room.lights, room.size, CLASS_IDS)
+    train, test = camera_paths(room, seed, train_frames, test_frames)
     poses = np.concatenate([train, test])
-    seen = photograph(stage, room.solids, poses, intrinsics(width, height), progress)
+    images = render_frames(
+        bake_light(room), room.solids, poses, intrinsics(width, height), progress
+    )
 
     def part(frames: slice) -> Images:
-        return Images(seen.rgb[frames], seen.depth_z[frames], seen.class_id[frames])
+        return Images(*(stack[frames] for stack in vars(images).values()))
 
     return {
         SEQUENCES[0]: (part(slice(0, train_frames)), train),
@@ -80,10 +81,10 @@ def write_room(
 ) -> pathlib.Path:
     """Writes the room of a seed to ``out_dir/room_<seed>``, all of it or nothing.
 
-    A room that is there already, made with the same settings, is kept.
+    A room that exists already with the same settings is kept.
 
     Args:
-        out_dir: Folder of rooms; made if it is missing.
+        out_dir: Folder of rooms; created if it is missing.
         seed: Decides everything about the room.
         width: Image width, pixels.
         height: Image height, pixels.
@@ -95,12 +96,12 @@ def write_room(
         The folder of the room.
 
     Raises:
-        InputError: If a number makes no sense, if another room is in the way, or if
-            the folder cannot be written.
+        InputError: A number is out of range, a different room exists there, or the
+            folder cannot be written.
     """
     _check(seed, width, height, train_frames, test_frames)
     folder = pathlib.Path(out_dir) / f"room_{seed}"
-    info = _info(seed, width, height, (train_frames, test_frames))
+    info = _metadata(seed, width, height, (train_frames, test_frames))
     if folder.exists():
         _require_same(folder, info)
         return folder
@@ -129,7 +130,7 @@ def write_room(
         draft.chmod(0o755)  # mkdtemp makes it private
         try:
             draft.rename(folder)
-        except OSError:  # another process was first: its room must be the same one
+        except OSError:  # another process wrote it first
             _require_same(folder, info)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -150,7 +151,7 @@ def _check(
             raise InputError(f"{name}_frames is {frames}; give 1 to 100000")
 
 
-def _info(seed: int, width: int, height: int, frames: tuple[int, int]) -> dict:
+def _metadata(seed: int, width: int, height: int, frames: tuple[int, int]) -> dict:
     camera = intrinsics(width, height)
     return {
         "scene": f"room_{seed}",
@@ -164,7 +165,7 @@ def _info(seed: int, width: int, height: int, frames: tuple[int, int]) -> dict:
         "depth_scale": 1000.0,
         "pose": "camera-to-world, OpenCV axes (x right, y down, z forward), "
         "world z up, metres",
-        "generator": {"name": "alsem.make_rooms", "version": VERSION, "seed": seed},
+        "generator": {"name": "alsem.rooms", "version": VERSION, "seed": seed},
         "frames": dict(zip(SEQUENCES, frames, strict=True)),
         "classes": {name: {"id": i} for name, i in CLASS_IDS.items()},
     }
@@ -177,8 +178,8 @@ def _require_same(folder: pathlib.Path, info: dict) -> None:
         found = None
     if found != info:
         raise InputError(
-            f"{folder} exists and is not the room asked for (other size, frames or "
-            "version); delete it or choose another folder"
+            f"{folder} exists with another size, number of frames or version; delete it"
+            " or choose another folder"
         )
 
 
@@ -193,7 +194,7 @@ def _write_sequence(
     ):
         (folder / kind).mkdir(parents=True)
         for i, image in enumerate(stack):
-            picture = Image.fromarray(image)
-            picture.save(folder / kind / f"{kind}_{i}.png", compress_level=4)
+            path = folder / kind / f"{kind}_{i}.png"
+            Image.fromarray(image).save(path, compress_level=4)
     rows = world_from_cam.reshape(-1, 16)
     np.savetxt(folder / "traj_w_c.txt", rows, fmt="%.9g")

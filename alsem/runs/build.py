@@ -1,151 +1,80 @@
-"""From a config to an experiment: the only library file that sees a ConfigDict."""
+"""From a config to what a run is made of: one function for each part.
+
+The only place, with `runs.runner`, where a config's sections become arguments.
+"""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from alsem.core.mesh import make_mesh
 from alsem import acquisition
-from alsem.runs import config_checks
-from alsem.nerf import hash_grid
-from alsem.policy import weight_files
-from alsem.data import Scene, open_capture, scene_box
-from alsem import rooms
-from alsem.active.experiment import (ActiveOptions, Experiment, Joint, Policy, SurfaceOptions,)
-from alsem.training.optimizer import Fit, Optimiser
-from alsem.nerf import (GridNerf, HashField, Nerf, PaperField, PaperNerf, SemanticHead, SemanticMembers,)
-from alsem.policy.head import PolicyHead
+from alsem.active.geometry_stage import GeometryOptions, SurfaceOptions
+from alsem.active.joint_trainer import JointOptions
+from alsem.active.loop import LoopOptions
+from alsem.active.pool import PoolOptions
+from alsem.active.semantic_stage import SemanticOptions
+from alsem.annotation import (
+    Annotator,
+    CostModel,
+    FileAnnotator,
+    UnitPixelsFn,
+    SimulatedAnnotator,
+    parse_label_set,
+)
+from alsem.core.errors import InputError
+from alsem.data import GroundTruth, Scene, open_capture, scene_box
+from alsem.nerf import (
+    GridNerf,
+    HashField,
+    Nerf,
+    PaperField,
+    PaperNerf,
+    SemanticHead,
+    SemanticMembers,
+    hash_grid,
+)
+from alsem.policy.learned import LearnedPolicy, load_policy
+from alsem.rooms import write_room
 from alsem.training import GeometryLoss
-from alsem.policy.loss import PolicyTerm
+from alsem.training.optimizer import Fit, Optimiser
 
 
-def build(config: Any, workdir: Path) -> Experiment:
-    """Reads the capture and makes all that a run is made of.
+def active_options(config: Any) -> Any:
+    """The section ``active``, with what full supervision decides by itself."""
+    options = config.active.to_dict()
+    if options["strategy"] == "full":  # the ceiling: every pixel of every frame
+        options |= {"granularity": "frame", "answer": "exact", "budget": 0}
+    return options
 
-    Writes nothing but the built-in room, where the config asks for it.
+
+def open_scene(config: Any, rooms_dir: Path) -> tuple[Scene, GroundTruth]:
+    """Reads the capture.
+
+    Args:
+        config: The whole config.
+        rooms_dir: Where the built-in room is written, if the config asks for it.
 
     Raises:
-        InputError: The config or the capture cannot be used.
+        InputError: The capture cannot be used.
     """
-    plain = json.loads(config.to_json_best_effort())
-    config_checks.check(config)
     data = config.data.to_dict()
-    room_options = data.pop("room", None)
+    room = data.pop("room", None)
     if data.pop("make_room", False):
         # Rooms of one seed but another size are other rooms.
-        size = "{width}x{height}_{train_frames}+{test_frames}".format(**room_options)
-        data["dir"] = data["dir"] or str(workdir.parent / "rooms" / size)
-        path = rooms.write_room(data["dir"], **room_options)
-        data["scene"] = path.name
-    active = _active(config)
-    wants_files = active.granularity == "superpixel" and active.superpixels == "files"
-    scene, truth = open_capture(**data, regions=wants_files)
-    strategy = _strategy(active)
-    groups = 0
-    if strategy is not None and "views" in strategy.needs:
-        groups = config.model.view_members
-    sensor = _sensor(scene)
-    nerf = _nerf(config, scene, sensor)
-    heads = tuple(
-        SemanticMembers(
-            head=SemanticHead(
-                num_classes=len(scene.class_names), **_tuples(config.model.head)
-            ),
-            members=config.model.members + groups,
-            view_groups=groups,
-        )
-        for _ in range(nerf.levels)
+        size = "{width}x{height}_{train_frames}+{test_frames}".format(**room)
+        data["dir"] = data["dir"] or str(rooms_dir / size)
+        data["scene"] = write_room(data["dir"], **room).name
+    options = active_options(config)
+    regions = options["granularity"] == "superpixel" and (
+        options["superpixels"] == "files"
     )
-    train = config.train
-    joint = None
-    if train.mode == "joint":
-        joint = Joint(
-            fit=_fit(train.joint.fit),
-            label_rays=train.joint.label_rays,
-            semantic_weight=train.joint.semantic_weight,
-            semantic_gradient=train.joint.semantic_gradient,
-        )
-    source = "density" if sensor == "none" else "sensor"
-    geometry_config = {
-        "field": plain["model"]["field"],
-        "render": plain["model"][plain["model"]["field"]],
-        "geometry": plain["train"]["geometry"],
-        "surface": {key: plain["surface"][key] for key in ("samples", "gap")},
-    }
-    return Experiment(
-        scene=scene,
-        truth=truth,
-        nerf=nerf,
-        heads=heads,
-        mesh=make_mesh(),
-        geometry=_fit(train.geometry.fit),
-        geometry_seed=train.geometry.seed,
-        geometry_loss=GeometryLoss(
-            **train.geometry.loss.to_dict(), normal_source=source
-        ),
-        appearance=config.model.appearance,
-        grid_fraction=train.geometry.grid_fraction if sensor != "all" else 0.0,
-        semantics=_fit(train.semantics.fit),
-        labels_per_fit=train.semantics.labels,
-        joint=joint,
-        policy=_policy(train.policy) if active.strategy == "policy" else None,
-        strategy=strategy,
-        surface=SurfaceOptions(**config.surface.to_dict(), t_max=_longest_ray(nerf)),
-        active=active,
-        seed=config.seed,
-        config=plain,
-        geometry_config=geometry_config,
-        workdir=workdir,
-        cache_dir=workdir.parent / ".geometry",
-    )
+    return open_capture(**data, regions=regions)
 
 
-def _active(config: Any) -> ActiveOptions:
-    active = ActiveOptions(**_tuples(config.active))
-    if active.strategy == "full":  # the ceiling: every pixel of every frame
-        active = dataclasses.replace(
-            active, granularity="frame", answer="exact", budget=0
-        )
-    return active
-
-
-def _strategy(active: ActiveOptions) -> acquisition.Strategy | None:
-    """The strategy that is asked for; None for full supervision."""
-    if active.strategy == "full":
-        return None
-    strategy = acquisition.parse_strategy(active.strategy, mix_by=active.mix_by)
-    if active.diversity:
-        strategy = acquisition.with_steps(strategy, active.diversity)
-    return strategy
-
-
-def _policy(options: Any) -> Policy:
-    head = PolicyHead(width=options.width, depth=options.depth)
-    start = None
-    if options.start:
-        path = weight_files.SHIPPED if options.start == "shipped" else Path(options.start)
-        start = weight_files.load(path, head)
-    return Policy(
-        term=PolicyTerm(head=head, weight=options.weight, batch=options.batch),
-        start=start,
-        prior=options.prior,
-        least=options.least,
-    )
-
-
-def _sensor(scene: Scene) -> str:
-    """How much of the training frames has depth: ``all``, ``some`` or ``none``."""
-    depth_z = scene.train.depth_z
-    if depth_z is None or not (depth_z > 0).any():
-        return "none"
-    valid_mask = ... if scene.train.valid_mask is None else scene.train.valid_mask
-    return "all" if (depth_z[valid_mask] > 0).all() else "some"
-
-
-def _nerf(config: Any, scene: Scene, sensor: str) -> Nerf:
+def make_nerf(config: Any, scene: Scene) -> Nerf:
+    """The field and its renderer."""
     if config.model.field == "paper":
         options = config.model.paper
         return PaperNerf(
@@ -164,8 +93,138 @@ def _nerf(config: Any, scene: Scene, sensor: str) -> Nerf:
             ),
             **grid,
         ),
-        sensor=sensor,
+        sensor=depth_coverage(scene),
         **options.render.to_dict(),
+    )
+
+
+def depth_coverage(scene: Scene) -> str:
+    """How much of the training frames has depth: ``all``, ``some`` or ``none``."""
+    depth_z = scene.train.depth_z
+    if depth_z is None or not (depth_z > 0).any():
+        return "none"
+    valid = ... if scene.train.valid_mask is None else scene.train.valid_mask
+    return "all" if (depth_z[valid] > 0).all() else "some"
+
+
+def make_heads(
+    config: Any, strategy: acquisition.Strategy | None, num_classes: int
+) -> SemanticMembers:
+    """The semantic heads of one level: ensemble members, and those of view groups."""
+    groups = 0
+    if strategy is not None and "views" in strategy.needs:
+        groups = config.model.view_members
+    return SemanticMembers(
+        head=SemanticHead(num_classes=num_classes, **_tuples(config.model.head)),
+        members=config.model.members + groups,
+        view_groups=groups,
+    )
+
+
+def make_strategy(config: Any) -> acquisition.Strategy | None:
+    """The strategy that the config names; None for full supervision."""
+    options = config.active
+    if options.strategy == "full":
+        return None
+    strategy = acquisition.parse_strategy(options.strategy, mix_by=options.mix_by)
+    if options.diversity:
+        strategy = acquisition.with_steps(strategy, tuple(options.diversity))
+    return strategy
+
+
+def make_policy(config: Any) -> LearnedPolicy | None:
+    """The learned query policy; None if the strategy has none."""
+    if config.active.strategy != "policy":
+        return None
+    return load_policy(**config.train.policy.to_dict())
+
+
+def geometry_options(config: Any, scene: Scene) -> GeometryOptions:
+    """Options of the geometry stage."""
+    options, coverage = config.train.geometry, depth_coverage(scene)
+    return GeometryOptions(
+        fit=_fit(options.fit),
+        loss=GeometryLoss(
+            **options.loss.to_dict(),
+            normal_source="density" if coverage == "none" else "sensor",
+        ),
+        seed=options.seed,
+        # Where every ray has depth, samples are placed without the grid.
+        grid_fraction=options.grid_fraction if coverage != "all" else 0.0,
+        appearance=config.model.appearance,
+    )
+
+
+def surface_options(config: Any, nerf: Nerf) -> SurfaceOptions:
+    """Options of the surface caches."""
+    options = config.surface.to_dict()
+    options.pop("score_chunk")
+    return SurfaceOptions(t_max=_longest_ray(nerf), **options)
+
+
+def semantic_options(config: Any) -> SemanticOptions:
+    """Options of a round's fit."""
+    train, start = config.train, config.active.start
+    if train.mode == "joint":
+        return SemanticOptions(fit=_fit(train.joint.fit), start=start)
+    return SemanticOptions(
+        fit=_fit(train.semantics.fit), labels=train.semantics.labels, start=start
+    )
+
+
+def joint_options(config: Any) -> JointOptions:
+    """Options of the joint step."""
+    options = config.train.joint.to_dict()
+    return JointOptions(batch_rays=options.pop("fit")["batch_rays"], **options)
+
+
+def pool_options(config: Any) -> PoolOptions:
+    """Options of candidates and units."""
+    return _chosen(PoolOptions, active_options(config))
+
+
+def loop_options(config: Any) -> LoopOptions:
+    """Options of the loop."""
+    return _chosen(LoopOptions, active_options(config))
+
+
+def make_annotator(
+    config: Any, scene: Scene, truth: GroundTruth, unit_pixels: UnitPixelsFn
+) -> Annotator:
+    """Who answers the queries; the simulated annotator looks up ground truth."""
+    options = active_options(config)
+    num_classes = len(scene.class_names)
+    cost = CostModel(counts=options["cost"], seconds=options["seconds"])
+    if options["annotator"] == "file":
+        return FileAnnotator(
+            options["answers"],
+            scene.class_names,
+            cost=cost,
+            granularity=options["granularity"],
+            mode=options["answer"],
+            unit_pixels=unit_pixels,
+        )
+    labels = truth.train_labels
+    if labels is None:
+        raise InputError(
+            f"{scene.name}: the training frames have no labels to simulate an annotator"
+            " with; set active.annotator='file' (full supervision needs labels)"
+        )
+    if options["label_set"]:
+        labels = parse_label_set(options["label_set"]).draw(
+            labels, num_classes=num_classes, seed=config.seed
+        )
+    return SimulatedAnnotator(
+        lambda frame, row, col: labels[frame, row, col],
+        num_classes=num_classes,
+        seed=config.seed,
+        noise_rate=options["noise_rate"],
+        cost=cost,
+        granularity=options["granularity"],
+        mode=options["answer"],
+        mixed_below=options["mixed_below"],
+        unit_pixels=unit_pixels,
+        image_size=(scene.intrinsics.height, scene.intrinsics.width),
     )
 
 
@@ -180,6 +239,12 @@ def _longest_ray(nerf: Nerf) -> float:
 def _fit(section: Any) -> Fit:
     options = section.to_dict()
     return Fit(optimiser=Optimiser(**options.pop("optimiser")), **options)
+
+
+def _chosen(options: Any, values: dict[str, Any]) -> Any:
+    """An options dataclass from those of some values that it has fields for."""
+    names = {field.name for field in dataclasses.fields(options)}
+    return options(**{name: values[name] for name in names})
 
 
 def _tuples(section: Any) -> dict[str, Any]:

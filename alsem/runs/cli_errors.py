@@ -1,24 +1,32 @@
-"""What all command lines but `alsem.main` share: bad input is one line and status 2."""
+"""What all commands share: how bad input and a closed output pipe end them."""
 
+import contextlib
+import os
+import select
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from absl import app, flags, logging
 
 from alsem.core.errors import InputError
 
+CLOSED_PIPE_STATUS = 128 + signal.SIGPIPE  # as shells report a tool that it ended
+
 
 def run(name: str, main: Callable[[list[str]], Any], *, takes_names: bool = False):
-    """Runs a command; what it returns is the exit status.
+    """Runs a command and exits with the status that it returns.
+
+    Bad flags and `InputError` end it with one line on standard error and status 2.
 
     Args:
-        name: What its errors begin with.
-        main: The command, called with what is left of the arguments.
-        takes_names: Whether arguments that are no flags mean something.
+        name: Name of the command, the first word of its errors.
+        main: The command, called with the arguments that are not flags.
+        takes_names: Whether the command takes arguments that are not flags.
     """
 
-    def only_flags(argv: list[str]) -> Any:
+    def checked_main(argv: list[str]) -> Any:
         if len(argv) > 1 and not takes_names:
             raise InputError(
                 f"unexpected argument {argv[1]!r}; all options are --flags"
@@ -26,13 +34,43 @@ def run(name: str, main: Callable[[list[str]], Any], *, takes_names: bool = Fals
         return main(argv)
 
     logging.set_verbosity(logging.WARNING)
+    with quiet_on_closed_pipe():
+        try:
+            app.run(checked_main, flags_parser=flags.FLAGS)
+        except InputError as error:
+            _fail(name, error.line)
+        except flags.Error as error:
+            _fail(name, " ".join(str(error).split()))
+
+
+@contextlib.contextmanager
+def quiet_on_closed_pipe() -> Iterator[None]:
+    """Exits without a traceback when the reader of the output is gone, as in ``| head``.
+
+    Wrap everything that a command does, `app.run` included: buffered output is written
+    at the end of the block, where a closed pipe can still be handled.
+    """
     try:
-        app.run(only_flags, flags_parser=flags.FLAGS)
-    except (InputError, flags.Error) as error:
-        line = (
-            error.line
-            if isinstance(error, InputError)
-            else " ".join(str(error).split())
-        )
-        print(f"{name}: {line}", file=sys.stderr)
-        sys.exit(2)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        closed = [stream for stream in (sys.stdout, sys.stderr) if _is_closed(stream)]
+        if not closed:
+            raise  # some other pipe, such as a worker's: an error of the program
+        for stream in closed:  # else Python complains when it flushes them at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        sys.exit(CLOSED_PIPE_STATUS)
+
+
+def _is_closed(stream: Any) -> bool:
+    """Whether a stream is a pipe whose reader is gone."""
+    poll = select.poll()
+    poll.register(stream.fileno(), 0)  # errors are reported in any case
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def _fail(name: str, line: str) -> None:
+    print(f"{name}: {line}", file=sys.stderr)
+    sys.exit(2)

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from alsem import acquisition
-from alsem.reporting import run_dir
 from alsem.annotation import parse_label_set
 from alsem.core.errors import InputError
+from alsem.reporting import run_dir
 
 LEAST_VOLUME = 0.03  # metres: what supervoxels are grown from
 HEAD_INPUTS = ("position", "normal", "diffuse", "feature")

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from alsem.core import rng
 from alsem.acquisition import STRATEGIES
-from alsem.active.loop import Run
-from alsem.active.geometry_stage import Model
-from alsem.reporting.html_report.maps import draw_maps
+from alsem.active.model import Model
+from alsem.core import rng
+from alsem.reporting.figures import draw_maps
 from alsem.core.errors import InputError
+from alsem.runs.stages import OpenRun
 
 GEOMETRY = (
     *("num_views", "directions", "view_distance", "coherence", "variation"),
@@ -17,16 +17,18 @@ GEOMETRY = (
 )
 
 
-def write(run: Run, model: Model, frame: int, folder: Path) -> list[Path]:
+def write(run: OpenRun, model: Model, frame: int, folder: Path) -> list[Path]:
     """Draws them into a folder; the sheet is the last file.
 
     Raises:
         InputError: There is no such frame.
     """
-    frames = run.experiment.scene.train
+    frames = run.scene.train
     if not 0 <= frame < len(frames.names):
         raise InputError(f"--frame={frame}: give 0 to {len(frames.names) - 1}")
-    pool = run.open_pool(model)
+    pool = run.stages.open_pool(model)
+    rows = run.log.rounds()
+    labels = run.stages.read_labels(rows[-1]["round"])
     cache, candidates = pool.cache, pool.candidates
     shape = frames.rgb.shape[1:3]
     here = slice(frame * cache.rays_per_frame, (frame + 1) * cache.rays_per_frame)
@@ -50,12 +52,12 @@ def write(run: Run, model: Model, frame: int, folder: Path) -> list[Path]:
             r.score for n, r in STRATEGIES.items() if n in ("random", "coverage")
         }:
             continue  # a constant or a draw: nothing to see
-        if "views" in row.needs and not run.experiment.heads[-1].view_groups:
+        if "views" in row.needs and not run.predictor.heads.view_groups:
             continue  # its members were not fitted: run with such a strategy
-        if name == "policy" and run.experiment.policy is None:
+        if name == "policy" and model.policy is None:
             continue
-        seen = run.scorer.look(row.needs, model, pool, run.answers.summary())
-        key = rng.run_key(run.experiment.seed, "maps")
+        seen = run.scorer.cues(row.needs, model, pool, labels)
+        key = rng.run_key(0, "maps")
         scores = run.scorer.score(row, key, model, pool, seen)
         pictures[f"score_{name}"] = picture(row.worth(scores.values, candidates)[here])
     return draw_maps(folder, pictures)

@@ -6,9 +6,8 @@ did to mIoU. A policy learns to expect that credit from what was known when aski
 The rooms' truth is used as an annotator's would be: none of it is in the file.
 """
 
-import dataclasses
 import hashlib
-import time
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from alsem.policy import features
 from alsem import acquisition
-from alsem.runs import build, runner
-from alsem.active import geometry_stage
-from alsem.policy import targets, weight_files
-from alsem.acquisition import STRATEGIES
-from alsem.active.experiment import Experiment, Policy
-from alsem.policy.head import PolicyHead
-from alsem.policy.targets import QueryLog, PolicyTargets
 from alsem.active.pool import open_pool
-from alsem.policy.loss import PolicyTerm, policy_loss
+from alsem.core import mesh as devices
+from alsem.policy import features, targets, weight_files
+from alsem.policy.head import PolicyHead
+from alsem.policy.learned import LearnedPolicy
+from alsem.policy.loss import PolicyLoss, policy_loss
+from alsem.policy.targets import PolicyTargets, QueryLog
+from alsem.runs import build, runner, stages
+from alsem.runs.runner import use_compilation_cache
 
 JUDGES = 1 << 17  # pool pixels that judge a round, at most
 ROUNDS = 10  # of a run: some hundred clicks to more than a thousand
@@ -63,11 +61,12 @@ def teach(
         parts = []
         for teacher in teachers:
             workdir = folder / f"room_{room}_{teacher}{_fingerprint(start)}"
-            experiment = _experiment(config, workdir, room, teacher, start)
-            runner.check_workdir(experiment.config, workdir)
+            taught = _config(config, room, teacher)
+            runner.check_workdir(json.loads(taught.to_json_best_effort()), workdir)
             if not (workdir / "summary.json").exists():
-                runner.run_experiment(experiment, time.monotonic())
-            parts.append(hindsight(experiment))
+                policy = _policy(config.train.policy, start)
+                runner.start_run(taught, workdir, policy=policy)
+            parts.append(hindsight(taught, workdir))
             tell(f"room {room}, {teacher}: {len(parts[-1])} queries")
         policy_targets.append(targets.joined(parts))
     return policy_targets
@@ -81,44 +80,36 @@ def _fingerprint(start: dict[str, np.ndarray] | None) -> str:
     return f"_{hashlib.sha256(arrays).hexdigest()[:8]}"
 
 
-def _experiment(
-    config: Any,
-    workdir: Path,
-    room: int,
-    teacher: str,
-    start: dict[str, np.ndarray] | None,
-) -> Experiment:
+def _config(config: Any, room: int, teacher: str) -> Any:
+    """The config of one strategy's run in one room."""
     config = config.copy_and_resolve_references()
     config.data.room.seed = room
     config.seed = room
-    config.active.strategy = "random"  # replaced below: no policy file is read
+    config.active.strategy = teacher
     config.active.rounds = ROUNDS
-    experiment = build.build(config, workdir)
-    options = config.train.policy
+    return config
+
+
+def _policy(options: Any, start: dict[str, np.ndarray] | None) -> LearnedPolicy:
+    """The policy whose queries are logged; the strategies select from the start."""
     head = PolicyHead(width=options.width, depth=options.depth)
-    policy = Policy(
-        term=PolicyTerm(head=head, weight=options.weight, batch=options.batch),
-        start=start,
-        prior=options.prior,
-        least=0,  # teachers choose by themselves from the first round on
-    )
-    active = dataclasses.replace(experiment.active, strategy=teacher)
-    return dataclasses.replace(
-        experiment, active=active, policy=policy, strategy=STRATEGIES[teacher]
-    )
+    loss = PolicyLoss(head=head, weight=options.weight, batch=options.batch)
+    return LearnedPolicy(loss=loss, start=start, prior=options.prior, least=0)
 
 
-def hindsight(experiment: Experiment) -> PolicyTargets:
-    """What became of a finished run's queries, judged by the whole pool's truth."""
-    pool = open_pool(experiment, geometry_stage.fit_scene(experiment).pool)
-    truth = experiment.truth.train_labels
-    assert truth is not None  # of a procedural room
-    label = truth.reshape(-1)
+def hindsight(config: Any, workdir: Path) -> PolicyTargets:
+    """Targets of a finished run's queries, judged by the true labels of the pool."""
+    use_compilation_cache()
+    scene, truth = build.open_scene(config, workdir.parent / "rooms")
+    _, geometry = stages.fit_geometry(config, workdir, scene, devices.make_mesh())
+    pool = open_pool(geometry.pool, scene.train, build.pool_options(config))
+    assert truth.train_labels is not None  # of a procedural room
+    label = truth.train_labels.reshape(-1)
     judges = np.flatnonzero(pool.candidates.is_valid & (label >= 0))
     judges = judges[:: 1 + len(judges) // JUDGES]
-    query_log = QueryLog(experiment.workdir / "policy")
+    query_log = QueryLog(workdir / "policy")
     parts = [targets.nothing(len(features.policy_names()))]
-    for number in range(1, experiment.active.rounds - 1):
+    for number in range(1, config.active.rounds - 1):
         asked, after = query_log.read(number), query_log.read(number + 1)
         if asked is None or after is None:
             continue

@@ -18,6 +18,8 @@ from alsem.training.joint_step import make_joint_step
 from alsem.training.loop import fit, make_runner
 from alsem.training.semantic_step import make_semantic_step, semantic_loss
 from alsem.training.state import (
+    ExtraLoss,
+    FeaturesOf,
     LabelledPixels,
     LabelledSurface,
     PixelData,
@@ -28,6 +30,8 @@ from alsem.training.state import (
 )
 
 __all__ = [
+    "ExtraLoss",
+    "FeaturesOf",
     "GeometryLoss",
     "LabelledPixels",
     "LabelledSurface",

@@ -1,5 +1,7 @@
 """The joint step: everything learns in every step, as published."""
 
+from collections.abc import Sequence
+
 import jax
 import optax
 
@@ -8,10 +10,9 @@ from alsem.core.arrays import PRNGKeyArray
 from alsem.core.mesh import split_batch
 from alsem.core.types import Intrinsics
 from alsem.nerf import Nerf, SemanticMembers, cameras, volume_rendering
-from alsem.policy.loss import PolicyTerm
 from alsem.training.geometry_step import GeometryLoss, geometry_loss
 from alsem.training.semantic_step import semantic_loss
-from alsem.training.state import Step, TrainState, update
+from alsem.training.state import ExtraLoss, Step, TrainState, extra_parts, update
 
 
 def make_joint_step(
@@ -27,13 +28,13 @@ def make_joint_step(
     intrinsics: Intrinsics,
     pixel_offset: tuple[float, float],
     mesh: jax.sharding.Mesh,
-    policy: PolicyTerm | None = None,
+    extra_losses: Sequence[ExtraLoss] = (),
 ) -> Step:
-    """One step of everything: colour, labels and policy, one gradient.
+    """One step of everything: colour, geometry, labels, extra losses; one gradient.
 
-    With ``semantic_gradient`` what labels teach also moves density and trunk, as
-    published; without it only the heads learn from labels. The step's data are
-    `PixelData`, `LabelledPixels` and, with a policy, `Observations`.
+    With ``semantic_gradient`` labels also move density and trunk, as published; without
+    it only the heads learn from labels. The step's data are `PixelData`,
+    `LabelledPixels` and a dict of the extra losses' data.
     """
 
     def render_levels(params, grid, data, pixel, key):
@@ -54,8 +55,9 @@ def make_joint_step(
         )
 
     def step(state: TrainState, data, key: PRNGKeyArray):
-        pixels, labelled, observed = data
-        keys = jax.random.split(rng.stream(key, "train", state.step), 4)
+        pixels, labelled, extra_data = data
+        step_key = rng.stream(key, "train", state.step)
+        keys = jax.random.split(step_key, 4)
         pixel = split_batch(pixels.draw(keys[0], batch_rays), mesh)
 
         def loss(params):
@@ -75,23 +77,18 @@ def make_joint_step(
             )
             total = total + semantic_weight * semantic
             parts = parts | {"semantic": semantic}
-            if policy is not None:
 
-                def describe(compact, pixel, key):
-                    del compact
-                    last = render_levels(params, state.grid, pixels, pixel, key)[-1]
-                    return volume_rendering.composite(
-                        last.weights, last.samples.surface.feature
-                    )
+            def features_of(compact, pixel, key):
+                del compact
+                last = render_levels(params, state.grid, pixels, pixel, key)[-1]
+                feature = last.samples.surface.feature
+                return volume_rendering.composite(last.weights, feature)
 
-                parts["policy"] = policy.loss(
-                    params["policy"],
-                    observed,
-                    rng.stream(key, "policy"),
-                    describe,
-                    mesh,
-                )
-                total = total + parts["policy"]
+            extra = extra_parts(
+                extra_losses, params, extra_data, step_key, features_of, mesh
+            )
+            total = total + sum(extra.values())
+            parts = parts | extra
             return total, parts
 
         (total, parts), grads = jax.value_and_grad(loss, has_aux=True)(state.params)

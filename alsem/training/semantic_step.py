@@ -1,6 +1,6 @@
 """The staged semantic step: heads learn from labelled rays of the surface cache."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -12,8 +12,7 @@ from alsem.core.arrays import Array, Float, Int, PRNGKeyArray
 from alsem.core.mesh import split_batch
 from alsem.core.types import SurfacePoints
 from alsem.nerf import SemanticMembers, losses, volume_rendering
-from alsem.policy.loss import PolicyTerm
-from alsem.training.state import Step, TrainState, update
+from alsem.training.state import ExtraLoss, Step, TrainState, extra_parts, update
 
 
 def semantic_loss(
@@ -53,9 +52,9 @@ def make_semantic_step(
     batch_rays: int,
     rays_per_frame: int,
     mesh: jax.sharding.Mesh,
-    policy: PolicyTerm | None = None,
+    extra_losses: Sequence[ExtraLoss] = (),
 ) -> Step:
-    """One step of fitting heads, and a policy, to labelled rays of the surface cache.
+    """One step of fitting heads to labelled rays of the surface cache.
 
     Args:
         heads: The semantic members; their parameters are ``params["heads"]``.
@@ -64,19 +63,19 @@ def make_semantic_step(
         batch_rays: Labelled rays of a step.
         rays_per_frame: Tells a ray's frame.
         mesh: Devices that the batch is split over.
-        policy: Its loss term; its parameters are ``params["policy"]``.
+        extra_losses: Added to the semantic loss.
 
     Returns:
-        The step; its data are `LabelledSurface` and, with a policy, `Observations`.
+        The step; its data are `LabelledSurface` and a dict of the extra losses' data.
     """
 
-    def describe(compact: Any, pixel: Array, key: PRNGKeyArray) -> Array:
+    def features_of(compact: Any, pixel: Array, key: PRNGKeyArray) -> Array:
         del key
         surface, weights, _ = decode(pixel, compact)
         return volume_rendering.composite(weights, surface.feature)
 
     def step(state: TrainState, data: tuple, key: PRNGKeyArray):
-        labelled, observed = data
+        labelled, extra_data = data
         key = rng.stream(key, "semantics", state.step)
         chosen = jax.random.randint(key, (batch_rays,), 0, labelled.count)
         chosen = split_batch(chosen, mesh)
@@ -86,19 +85,13 @@ def make_semantic_step(
         frame = pixel // rays_per_frame
 
         def loss(params):
-            parts = {
-                "semantic": semantic_loss(
-                    heads, params["heads"], surface, weights, label, frame
-                )
-            }
-            if policy is not None:
-                parts["policy"] = policy.loss(
-                    params["policy"],
-                    observed,
-                    rng.stream(key, "policy"),
-                    describe,
-                    mesh,
-                )
+            semantic = semantic_loss(
+                heads, params["heads"], surface, weights, label, frame
+            )
+            extra = extra_parts(
+                extra_losses, params, extra_data, key, features_of, mesh
+            )
+            parts = {"semantic": semantic, **extra}
             return jnp.asarray(sum(parts.values())), parts
 
         (total, parts), grads = jax.value_and_grad(loss, has_aux=True)(state.params)

@@ -1,14 +1,52 @@
 """What training holds and what it draws from."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
 
+from alsem.core import rng
 from alsem.core.arrays import Array, Int, Leaf, PRNGKeyArray
+
+FeaturesOf = Callable[[Any, Array, PRNGKeyArray], Array]
+"""(compact samples, pixels [r], key) -> composited geometry features ``[r f]``."""
+
+
+@runtime_checkable
+class ExtraLoss(Protocol):
+    """A loss that is added to a semantic step, with parameters and data of its own.
+
+    Attributes:
+        name: Key of its parameters in those of the state, and of its data.
+    """
+
+    @property
+    def name(self) -> str:
+        """See above."""
+        ...
+
+    def __call__(
+        self,
+        params: Any,
+        data: Any,
+        key: PRNGKeyArray,
+        features_of: FeaturesOf,
+        mesh: jax.sharding.Mesh,
+    ) -> Array:
+        """The weighted loss of a random batch of its data.
+
+        Args:
+            params: Its parameters.
+            data: Its data.
+            key: Of this step.
+            features_of: Gives geometry features of pool pixels.
+            mesh: Devices that the batch is split over.
+        """
+        ...
+
 
 Step = Callable[["TrainState", Any, PRNGKeyArray], tuple["TrainState", dict]]
 
@@ -28,6 +66,27 @@ class TrainState:
     params: Any
     opt_state: Any
     grid: Any = None
+
+
+def extra_parts(
+    losses: Sequence[ExtraLoss],
+    params: Any,
+    data: dict[str, Any],
+    step_key: PRNGKeyArray,
+    features_of: FeaturesOf,
+    mesh: jax.sharding.Mesh,
+) -> dict[str, Array]:
+    """The extra losses of a step by name; ``step_key`` differs from step to step."""
+    return {
+        extra.name: extra(
+            params[extra.name],
+            data[extra.name],
+            rng.stream(step_key, extra.name),
+            features_of,
+            mesh,
+        )
+        for extra in losses
+    }
 
 
 def init_state(

@@ -11,19 +11,13 @@ import pytest
 import tiny
 
 from alsem.acquisition import STRATEGIES
-from alsem.active import geometry_stage, labelled_rays, semantic_stage
-from alsem.active.predict import Predictor
-from alsem.active.round_metrics import Assessor
-from alsem.active.semantic_stage import RoundFitter
+from alsem.active import labelled_rays, round_metrics, semantic_stage
 from alsem.annotation import LabelStore, expand_annotations
-from alsem.core import progress
+from alsem.core import mesh as devices
 from alsem.core.errors import InputError
-from alsem.core.mesh import make_mesh
 from alsem.data import open_capture
-from alsem.policy import targets
-from alsem.reporting import run_log
 from alsem.reporting.json_records import read_jsonl
-from alsem.runs import build, cue_maps, runner
+from alsem.runs import cue_maps, runner
 
 CLICKS = [8, 16, 24]  # totals of tiny.SHRINK's rounds
 PIXELS = tiny.TRAIN_FRAMES * tiny.WIDTH * tiny.HEIGHT
@@ -41,7 +35,7 @@ def folder(tmp_path_factory):
 def start(folder):
     def run(name, **overrides):
         workdir = folder / "runs" / name
-        runner.run(tiny.config(folder, **overrides), workdir)
+        runner.start_run(tiny.config(folder, **overrides), workdir)
         return read_jsonl(workdir / "rounds.jsonl")
 
     return run
@@ -88,7 +82,7 @@ def test_every_granularity_spends_its_budget_to_the_click(
         assert not store.count_open()
         if answer == "exact":
             pixel, label = expand_annotations(
-                store.annotations(), members=None, image_size=(tiny.HEIGHT, tiny.WIDTH)
+                store.annotations(), image_size=(tiny.HEIGHT, tiny.WIDTH)
             )
             np.testing.assert_array_equal(label, truth_of(folder).reshape(-1)[pixel])
 
@@ -145,8 +139,8 @@ def test_exact_views_choose_alike(start):
 @pytest.mark.parametrize("strategy", ["view_divergence", "geometry"])
 def test_eight_devices_ask_what_one_asks(start, folder, strategy, monkeypatch):
     queried = []
-    for mesh in (make_mesh(1), make_mesh(8)):
-        monkeypatch.setattr(sharding, "make_mesh", lambda mesh=mesh: mesh)
+    for mesh in (devices.make_mesh(1), devices.make_mesh(8)):
+        monkeypatch.setattr(devices, "make_mesh", lambda mesh=mesh: mesh)
         name = f"{strategy}_on_{mesh.size}"
         start(name, active__strategy=strategy, active__rounds=2)
         with LabelStore(folder / "runs" / name / "labels.sqlite") as store:
@@ -184,7 +178,8 @@ def test_a_policy_waits_until_it_has_seen_enough(start, folder, trusting, mode):
     assert chosen == ["random", "geometry", "geometry", "policy"]
     query_log = folder / "runs" / f"policy_{mode}" / "policy"
     assert sorted(p.name for p in query_log.iterdir()) == [
-        *("policy.npz", *(f"round_{i}.npz" for i in (1, 2, 3)))
+        *("policy.npz", *(f"round_{i}.npz" for i in (1, 2, 3))),
+        *(f"targets_{i}.npz" for i in (1, 2, 3)),
     ]
 
 
@@ -217,14 +212,14 @@ def test_a_capture_without_labels_waits_for_a_file_and_is_labelled(folder):
         active__rounds=1,
         active__strategy="random",
     )
-    assert not runner.run(config, workdir)
+    assert not runner.start_run(config, workdir)
     with (workdir / "queries.csv").open(newline="") as file:
         queries = list(csv.DictReader(file))
     assert len(queries) == CLICKS[0] and queries[0]["photograph"].startswith("Seq")
     cells = ([q["frame"], q["row"], q["col"], "floor"] for q in queries)
     lines = ["frame,row,col,label", *(",".join(row) for row in cells)]
     answers.write_text("\n".join(lines) + "\n")
-    assert runner.run(config, workdir)
+    assert runner.start_run(config, workdir)
     assert not (workdir / "queries.csv").exists()
     (row,) = read_jsonl(workdir / "rounds.jsonl")
     assert row["miou"] is None and row["psnr"] > 5
@@ -233,7 +228,7 @@ def test_a_capture_without_labels_waits_for_a_file_and_is_labelled(folder):
 
 def test_every_cue_is_drawn_over_a_frame(start, folder):
     start("margin", active__strategy="margin", active__rounds=2)
-    with runner.reopen(folder / "runs" / "margin") as (run, model):
+    with runner.reopen_run(folder / "runs" / "margin") as (run, model):
         files = cue_maps.write(run, model, 2, folder / "maps")
         with pytest.raises(InputError, match="give 0 to 5"):
             cue_maps.write(run, model, 6, folder / "maps")
@@ -245,7 +240,7 @@ def test_every_cue_is_drawn_over_a_frame(start, folder):
 
 def test_only_a_finished_run_can_be_looked_at(folder):
     with pytest.raises(InputError, match="no run directory"):
-        with runner.reopen(folder / "nowhere"):
+        with runner.reopen_run(folder / "nowhere"):
             pass
 
 
@@ -263,13 +258,13 @@ def test_a_run_stops_at_the_miou_that_it_believes_it_has(start, folder):
 
 def test_many_labels_are_fitted_longer(start, monkeypatch):
     counted = []
-    fit = semantic_stage.train.fit
+    fit = semantic_stage.training.fit
 
     def count(*args, **kwargs):
         counted.append(kwargs["num_steps"])
         return fit(*args, **kwargs)
 
-    monkeypatch.setattr(semantic_stage.train, "fit", count)
+    monkeypatch.setattr(semantic_stage.training, "fit", count)
     options = {"train__semantics__labels": 16, "active__rounds": 1}
     start("few", **options)
     assert counted[-1] == 20  # 8 labels
@@ -286,33 +281,30 @@ def test_many_labels_are_fitted_longer(start, monkeypatch):
     assert patches["pixels"] > 64 and counted[-1] == 20  # 8 answers were given
 
 
-def test_a_round_that_tells_nothing_keeps_the_temperature(folder):
-    experiment = build.build(tiny.config(folder), folder / "runs" / "unused")
-    scene = geometry_stage.fit_scene(experiment)
-    log = run_log.RunLog(folder / "runs" / "unused")
-    assessor = Assessor(experiment, Predictor(experiment, scene), log)
+def test_a_round_without_labels_keeps_the_temperature(start, folder):
+    start("calibrated", active__rounds=1)
     nothing = labelled_rays.LabelledRays(np.zeros(0, np.int32), np.zeros(0, np.int32))
     some = labelled_rays.LabelledRays(
         np.arange(9, dtype=np.int32), np.zeros(9, np.int32)
     )
-    model = RoundFitter(experiment, scene).fit(
-        0, None, some, targets.nothing(1), progress.Stopwatch(*run_log.STAGES)
-    )
-    rows = [{"temperature": 2.0}]
-    assert assessor.foretold(model, nothing, rows)["temperature"] == 2.0
-    assert assessor.foretold(model, some, rows)["temperature"] != 2.0
-    assert assessor.foretold(None, some, [])["temperature"] is None
+    with runner.reopen_run(folder / "runs" / "calibrated") as (run, model):
+        for labels, found in ((nothing, model), (some, None)):
+            row = round_metrics.prequential(
+                run.predictor, found, labels, [{"temperature": 2.0}]
+            )
+            assert row == {"prequential_acc": None, "temperature": 2.0}
+        row = round_metrics.prequential(run.predictor, model, some, [])
+        assert 0 <= row["prequential_acc"] <= 1 and row["temperature"] > 0
+        first = round_metrics.prequential(run.predictor, None, some, [])
+        assert first["temperature"] is None
 
 
-def test_answers_are_counted_by_what_was_asked(start, folder):
+def test_labels_are_counted_by_answers_and_by_pixels(start, folder):
     start("patches", active__granularity="patch", active__patch_size=3)
-    experiment = build.build(
-        tiny.config(folder, active__granularity="patch", active__patch_size=3),
-        folder / "runs" / "patches",
-    )
-    with runner.reopen(experiment.workdir) as (run, _):
-        labels = run.answers.summary()
-    assert labels.answers.sum() == 24 and labels.count.sum() > 100
+    with runner.reopen_run(folder / "runs" / "patches") as (run, _):
+        labels = run.stages.read_labels(2)
+    assert labels.answers_per_class.sum() == 24
+    assert labels.pixels_per_class.sum() > 100
 
 
 def test_two_processes_never_share_a_run_directory(start, folder):

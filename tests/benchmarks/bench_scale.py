@@ -28,7 +28,6 @@ from alsem.active.score_pool import PoolScorer
 from alsem.core import progress, rng
 from alsem.core.mesh import make_mesh
 from alsem.nerf.cameras import pool_rays
-from alsem.runs import build
 
 ROOT = Path(__file__).resolve().parents[2]
 FEATURES = 15
@@ -110,7 +109,7 @@ def run(args, name: str) -> None:
     config.data.room.width, config.data.room.height = 320, 240
     config.data.room.train_frames, config.data.room.test_frames = args.frames, 2
     config.active.strategy = name
-    experiment = build.build(config, args.folder / "run")
+    experiment = tiny.parts(config, args.folder / "run")
     head = dataclasses.replace(
         experiment.heads[-1], members=args.members, view_groups=0
     )

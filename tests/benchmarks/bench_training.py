@@ -22,12 +22,12 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from alsem import training
-from alsem.active import geometry_stage, labelled_rays
 from alsem.active.experiment import Experiment
+
+from alsem import training
+from alsem.active import geometry_stage
 from alsem.core import rng
 from alsem.nerf import cameras
-from alsem.runs import build
 
 _CONFIG = flags.DEFINE_string("config", "configs/replica.py", "Config file.")
 _DIR = flags.DEFINE_string("dir", "", "Folder of scenes.")
@@ -49,13 +49,13 @@ def experiment(field: str, *, use_depth: bool) -> Experiment:
     config.data.use_depth = use_depth
     if field == "paper":
         config.train.geometry.fit.steps_per_call = 1
-    return build.build(config, Path("runs/bench"))
+    return tiny.parts(config, Path("runs/bench"))
 
 
 def measure(run: Experiment) -> dict[str, float]:
     """Fits for the time given; rays a second and quality."""
     fit, key = run.geometry, rng.run_key(0, "bench")
-    data = labelled_rays.pixel_data(run.scene)
+    data = pixel_data(run.scene)
     tx = fit.optimiser.build(fit.steps)
     state = training.init_state(
         run.nerf.init(rng.stream(key, "init")), tx, grid=run.nerf.init_grid()

@@ -10,7 +10,6 @@ from PIL import Image
 from alsem.active import geometry_stage
 from alsem.evaluation import image_quality
 from alsem.nerf import appearance
-from alsem.runs import build
 
 
 def test_a_frame_has_a_gain_and_an_offset_of_its_own():
@@ -53,8 +52,8 @@ def test_the_field_keeps_one_colour_where_photographs_differ(exposed):
             model__appearance=is_modelled,
             train__geometry__fit__steps=200,
         )
-        experiment = build.build(config, exposed / "runs" / "unused")
-        scene = geometry_stage.fit_scene(experiment)
+        experiment = tiny.parts(config, exposed / "runs" / "unused")
+        scene = tiny.fit_geometry(config, exposed / "runs" / "unused")
         assert ("appearance" in scene.params) == is_modelled
         frames = experiment.scene.train
         rgb = jnp.asarray(scene.pool.arrays["rgb"], jnp.float32) / 255
@@ -75,7 +74,7 @@ def test_fitted_geometry_is_not_shared_between_the_two(exposed):
     names = set()
     for is_modelled in (True, False):
         config = tiny.config(exposed, model__appearance=is_modelled)
-        names.add(
-            geometry_stage.address(build.build(config, exposed / "runs" / "unused"))
-        )
+        made = tiny.parts(config, exposed / "runs" / "unused")
+        options = (made.geometry, made.surface)
+        names.add(geometry_stage.address(made.scene, made.nerf, *options))
     assert len(names) == 2

@@ -10,7 +10,7 @@ from alsem.core.mesh import make_mesh
 from alsem.policy import targets, weight_files
 from alsem.policy.features import policy_names
 from alsem.policy.head import PolicyHead
-from alsem.policy.loss import Observations, PolicyTerm, policy_loss
+from alsem.policy.loss import Observations, PolicyLoss, policy_loss
 from alsem.policy.targets import QueryLog, QuerySnapshot
 
 KEY = jax.random.key(3)
@@ -76,7 +76,7 @@ def test_what_nobody_knows_costs_nothing():
 
 
 def test_a_policy_learns_gains_and_mistakes_from_its_cues():
-    term = PolicyTerm(head=HEAD, weight=1.0, batch=64)
+    term = PolicyLoss(head=HEAD, weight=1.0, batch=64)
     data, mesh = observed(), make_mesh(1)
 
     def describe(compact, pixel, key):
@@ -85,9 +85,9 @@ def test_a_policy_learns_gains_and_mistakes_from_its_cues():
 
     @jax.jit
     def step(params, key):
-        value, grads = jax.value_and_grad(
-            lambda p: term.loss(p, data, key, describe, mesh)
-        )(params)
+        value, grads = jax.value_and_grad(lambda p: term(p, data, key, describe, mesh))(
+            params
+        )
         return jax.tree.map(lambda p, g: p - 0.1 * g, params, grads), value
 
     params, losses = fresh(), []

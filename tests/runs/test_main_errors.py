@@ -161,7 +161,7 @@ def runs(captures):
 @pytest.fixture
 def run(captures, runs):
     def run_one(name):
-        return runner.run(tiny.config(captures, active__rounds=1), runs / name)
+        return runner.start_run(tiny.config(captures, active__rounds=1), runs / name)
 
     return run_one
 

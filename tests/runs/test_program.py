@@ -14,9 +14,9 @@ from alsem.annotation import LabelStore
 from alsem.core import signals
 from alsem.core.errors import InputError
 from alsem.data import open_capture
-from alsem.reporting import run_log
+from alsem.reporting import run_dir
 from alsem.reporting.json_records import read_jsonl
-from alsem.reporting.run_log import ROUND_KEYS, STAGES
+from alsem.reporting.run_dir import ROUND_KEYS, STAGES
 from alsem.runs import runner
 from alsem.training.checkpoint import Checkpoints
 
@@ -35,7 +35,7 @@ def runs(tmp_path_factory):
 def run(runs):
     def run_one(name, variant="smoke", **overrides):
         config = tiny.config(runs / "captures", variant, **overrides)
-        return runner.run(config, runs / name)
+        return runner.start_run(config, runs / name)
 
     return run_one
 
@@ -211,8 +211,8 @@ def test_a_model_is_safe_before_its_row_is_written(finished, runs, run, monkeypa
         found.append((folder / str(row["round"])).exists())
         return original(self, row)
 
-    original = run_log.RunLog.append_round
-    monkeypatch.setattr(run_log.RunLog, "append_round", append_round)
+    original = run_dir.RunLog.append_round
+    monkeypatch.setattr(run_dir.RunLog, "append_round", append_round)
     assert run("safe", active__rounds=2)
     assert found == [True, True]
 

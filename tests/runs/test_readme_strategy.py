@@ -38,6 +38,6 @@ def test_the_example_runs(example, tmp_path):
     tiny.write_box(tmp_path)
     workdir = tmp_path / "run"
     config = tiny.config(tmp_path, active__strategy=NAME)
-    assert runner.run(config, workdir)
+    assert runner.start_run(config, workdir)
     rows = read_jsonl(workdir / "rounds.jsonl")
     assert [row["chosen_by"] for row in rows] == ["random", NAME, NAME]

@@ -10,12 +10,12 @@ import pytest
 import tiny
 
 from alsem import surface, training
-from alsem.active import geometry_stage, labelled_rays
+from alsem.active import geometry_stage
+from alsem.active.pixel_data import pixel_data
 from alsem.core import rng
 from alsem.core.errors import InputError
 from alsem.core.types import FieldSamples, RenderedRays, SurfacePoints
 from alsem.nerf import cameras
-from alsem.runs import build
 from alsem.surface.posterior import make_posterior
 
 RAYS_PER_FRAME = tiny.WIDTH * tiny.HEIGHT
@@ -25,7 +25,7 @@ RAYS_PER_FRAME = tiny.WIDTH * tiny.HEIGHT
 def experiment(tmp_path_factory):
     folder = tmp_path_factory.mktemp("surface")
     tiny.write_box(folder)
-    return build.build(tiny.config(folder), folder / "run")
+    return tiny.parts(tiny.config(folder), folder / "run")
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +48,12 @@ def state(experiment):
     done = training.fit(
         run,
         training.init_state(params, tx, grid=grid),
-        labelled_rays.pixel_data(experiment.scene),
+        pixel_data(experiment.scene),
         key,
         num_steps=300,
         steps_per_call=50,
     )
-    return geometry_stage.refresh_whole_grid(experiment, done, key)
+    return geometry_stage.refresh_whole_grid(experiment.nerf, done, key)
 
 
 @pytest.fixture(scope="module")
@@ -145,9 +145,7 @@ def trained_heads(experiment, cache):
     )
     state = training.init_state({"heads": heads.init(jax.random.key(2), points)}, tx)
     key = rng.run_key(0, "fit")
-    state = training.fit(
-        run, state, (data, None), key, num_steps=200, steps_per_call=50
-    )
+    state = training.fit(run, state, (data, {}), key, num_steps=200, steps_per_call=50)
     return heads, state.params["heads"]
 
 

@@ -10,13 +10,12 @@ import pytest
 import tiny
 
 from alsem import surface, training
-from alsem.active import labelled_rays
+from alsem.active.pixel_data import pixel_data
 from alsem.core.mesh import make_mesh
 from alsem.core.types import SurfacePoints
 from alsem.policy import loss, weight_files
 from alsem.policy.features import policy_names
 from alsem.policy.head import PolicyHead
-from alsem.runs import build
 from alsem.training.checkpoint import Checkpoints
 
 KEY = jax.random.key(7)
@@ -27,12 +26,12 @@ PIXELS = tiny.TRAIN_FRAMES * tiny.WIDTH * tiny.HEIGHT
 def experiment(tmp_path_factory):
     folder = tmp_path_factory.mktemp("train")
     tiny.write_box(folder)
-    return build.build(tiny.config(folder), folder / "run")
+    return tiny.parts(tiny.config(folder), folder / "run")
 
 
 @pytest.fixture(scope="module")
 def data(experiment):
-    return labelled_rays.pixel_data(experiment.scene)
+    return pixel_data(experiment.scene)
 
 
 def geometry_runner(experiment, mesh=None, steps_per_call=10):
@@ -275,7 +274,7 @@ def test_a_view_member_learns_from_its_own_frames_alone(experiment):
 # --- jointly ----------------------------------------------------------------------
 
 
-def joint_step(experiment, *, semantic_gradient, semantic_weight=1.0, policy=None):
+def joint_step(experiment, *, semantic_gradient, semantic_weight=1.0, extra_losses=()):
     """One step of plain descent whose colour rays ask for nothing."""
     weights = {
         field.name: 0.0
@@ -295,7 +294,7 @@ def joint_step(experiment, *, semantic_gradient, semantic_weight=1.0, policy=Non
         intrinsics=experiment.scene.intrinsics,
         pixel_offset=experiment.scene.pixel_offset,
         mesh=experiment.mesh,
-        policy=policy,
+        extra_losses=extra_losses,
     )
     return jax.jit(step)
 
@@ -314,7 +313,7 @@ def joint_update(experiment, data, label, **options):
     state = training.init_state(
         before, optax.sgd(1.0), grid=experiment.nerf.init_grid()
     )
-    after, parts = joint_step(experiment, **options)(state, (data, labels, None), KEY)
+    after, parts = joint_step(experiment, **options)(state, (data, labels, {}), KEY)
     moved = jax.tree.map(
         lambda a, b: float(jnp.max(jnp.abs(a - b))), after.params, before
     )
@@ -374,9 +373,9 @@ def test_what_the_policy_learns_reaches_the_field_if_it_may(
     step = joint_step(
         experiment,
         semantic_gradient=semantic_gradient,
-        policy=loss.PolicyTerm(head=head, weight=1.0, batch=16),
+        extra_losses=[loss.PolicyLoss(head=head, weight=1.0, batch=16)],
     )
-    after, parts = step(state, (data, nothing, observed), KEY)
+    after, parts = step(state, (data, nothing, {"policy": observed}), KEY)
     moved = jax.tree.map(
         lambda a, b: float(jnp.max(jnp.abs(a - b))), after.params, before
     )
@@ -385,3 +384,29 @@ def test_what_the_policy_learns_reaches_the_field_if_it_may(
     field = moved["field"]["params"]
     assert (max(jax.tree.leaves(field)) > 0) == semantic_gradient
     assert max(jax.tree.leaves(moved["heads"])) == 0
+
+
+def test_every_joint_step_draws_an_extra_loss_anew(experiment, data):
+    """Its key has the step's number: a round must not train on one fixed batch."""
+
+    class Draws:
+        name = "draws"
+
+        def __call__(self, params, data, key, features_of, mesh):
+            return jax.random.uniform(key) + 0.0 * params
+
+    before = joint_params(experiment) | {"draws": jnp.zeros(())}
+    labels = training.LabelledPixels(
+        pixel=jnp.zeros(64, jnp.int32),
+        label=jnp.full(64, -1, jnp.int32),
+        count=jnp.int32(1),
+    )
+    step = joint_step(experiment, semantic_gradient=True, extra_losses=[Draws()])
+    state = training.init_state(
+        before, optax.sgd(0.0), grid=experiment.nerf.init_grid()
+    )
+    drawn = []
+    for _ in range(3):
+        state, parts = step(state, (data, labels, {"draws": None}), KEY)
+        drawn.append(float(parts["draws"]))
+    assert len(set(drawn)) == 3

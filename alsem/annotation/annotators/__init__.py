@@ -1,1 +1,1 @@
-"""Annotators: who answers the queries in the label store."""
+"""Annotators, which answer the queries in the label store."""

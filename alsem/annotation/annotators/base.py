@@ -1,43 +1,35 @@
-"""What every annotator is: it answers the open queries of a round in the store.
+"""The annotator protocol: answers the open queries of a round in the label store.
 
-An annotator never talks to the loop, so a file, a person and ground truth are the
-same thing to it, and either side may be stopped and started again. What a round has
-spent is read from the store, so a limit holds over a kill as well.
+The loop and an annotator meet only in the store, so a person, a file and ground truth
+look the same to the loop, and either side may be stopped and started again. The cost
+of a round is read from the store, so its limit also holds after a kill.
 """
 
-from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-
-from alsem.annotation.answer_modes import MODES, Answers, is_spent
-from alsem.annotation.rows import Queries
+from alsem.annotation.answer_modes import MODES, Answers, is_limit_reached
+from alsem.annotation.records import Queries
 from alsem.annotation.store import LabelStore
 from alsem.core.errors import InputError
-
-Members = Callable[[int], np.ndarray]
-"""Flat pool numbers ``[m]`` int64 of a unit's pixels, none twice.
-
-A pixel's flat number is (frame * rows + row) * columns + col.
-"""
 
 
 @runtime_checkable
 class Annotator(Protocol):
-    """Whoever answers queries."""
+    """Anything that answers queries."""
 
     def annotate(
         self, store: LabelStore, round: int, *, limit: int | float | None = None
     ) -> bool:
-        """Answers what it can, in the order of the queries.
+        """Answers open queries of a round, in their order.
 
-        Once the round's answers have spent the limit, or the next one would exceed
-        it, the queries that are left are withdrawn.
+        Once the answers of the round have reached the limit, or the next one would
+        exceed it, the remaining queries are withdrawn.
 
         Args:
-            store: Where the queries are and the answers go.
+            store: Holds the queries and receives the answers.
             round: The round.
-            limit: Of the whole round, in what the cost model counts.
+            limit: Limit of the whole round, in what the cost model counts; None for
+                no limit.
 
         Returns:
             Whether no query of the round is open any more.
@@ -45,7 +37,7 @@ class Annotator(Protocol):
         ...
 
 
-def give(
+def write_answers(
     store: LabelStore,
     round: int,
     answers: Answers,
@@ -53,15 +45,15 @@ def give(
     counts: str,
     limit: int | float | None,
 ) -> bool:
-    """Writes the answers that a round's limit allows.
+    """Writes the answers that the limit of a round allows.
 
     Returns:
-        Whether the limit is spent; what was open is withdrawn then.
+        Whether the limit is reached; the open queries are then withdrawn.
     """
     kept = answers
     if limit is not None:
         spent = getattr(store.totals(round, from_round=round), counts)
-        kept = answers.within(limit, spent, counts)
+        kept = answers.within_limit(limit, spent, counts)
     if kept.query_id.size:
         store.answer(
             kept.query_id,
@@ -77,39 +69,42 @@ def give(
     if limit is None:
         return False
     spent = getattr(store.totals(round, from_round=round), counts)
-    done = kept.query_id.size < answers.query_id.size or bool(is_spent(spent, limit))
+    done = kept.query_id.size < answers.query_id.size or bool(
+        is_limit_reached(spent, limit)
+    )
     if done:
         store.withdraw(store.queries(round, "open").query_id)
     return done
 
 
 def check_mode(granularity: str, mode: str) -> None:
-    """Raises `InputError` unless units can be answered so; points always can."""
+    """Raises `InputError` if units cannot be answered in a mode; points always can."""
     if granularity == "point":
         return
     if mode not in MODES:
         raise InputError(f"active.answer: {mode!r} is none of {', '.join(MODES)}")
     if granularity == "volume" and mode == "exact":
         raise InputError(
-            "active.answer: 'exact' labels one frame, and a volume lies in many; set"
-            " 'dominant' or 'click'"
+            "active.answer: 'exact' labels the pixels of one frame, and a volume spans"
+            " many; set 'dominant' or 'click'"
         )
 
 
 def check_granularity(queries: Queries, granularity: str) -> None:
-    """Raises `InputError` unless all queries are of one granularity."""
+    """Raises `InputError` if a query is of another granularity."""
     other = queries.granularity[queries.granularity != granularity]
     if other.size:
         raise InputError(
-            f"active.granularity: the annotator answers {granularity!r} only, not"
+            f"active.granularity: this annotator answers {granularity!r} queries, not"
             f" {str(other[0])!r}"
         )
 
 
 def check_pixels(queries: Queries) -> None:
-    """Raises `InputError` if a query has no pixel that could be clicked."""
+    """Raises `InputError` if a query has no pixel to click."""
     if (queries.row < 0).any() or (queries.col < 0).any():
         raise InputError(
             f"active.granularity: a {queries.granularity[0]} has no pixel of its own"
-            " to click; simulate its 'exact' or 'dominant' answer"
+            " to click; use the simulated annotator with active.answer 'exact' or"
+            " 'dominant'"
         )

@@ -1,7 +1,16 @@
-"""What a capture holds and all that is wrong with it, before anything is trained."""
+"""Checks of captures before training: their contents, and what is wrong with them."""
 
-from alsem.data.checks.contact_sheet import draw, place
-from alsem.data.checks.examine import Examined, examine
-from alsem.data.checks.summary import describe
+from alsem.data.checks.capture_report import CaptureReport, check_capture
+from alsem.data.checks.command_output import print_conversion, print_reports
+from alsem.data.checks.contact_sheet import draw_contact_sheet, sheet_path
+from alsem.data.checks.summary import summary_lines
 
-__all__ = ["Examined", "describe", "draw", "examine", "place"]
+__all__ = [
+    "CaptureReport",
+    "check_capture",
+    "draw_contact_sheet",
+    "print_conversion",
+    "print_reports",
+    "sheet_path",
+    "summary_lines",
+]

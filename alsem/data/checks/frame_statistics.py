@@ -1,4 +1,4 @@
-"""One look at every frame: a few numbers of each, and nothing that grows with it."""
+"""Statistics of single frames, in memory that does not grow with the image size."""
 
 import concurrent.futures
 import dataclasses
@@ -10,75 +10,77 @@ import cv2
 import numpy as np
 
 from alsem.core.errors import ErrorCollector, InputError
-from alsem.data.capture import Capture, read_labels
-from alsem.data.frame_records import FrameRecord
-from alsem.data.resampling import directions
+from alsem.data.camera_models import pixel_directions
+from alsem.data.capture import Capture, FrameRecord
+from alsem.data.label_images import read_labels
 
-THUMBNAIL = 160  # pixels along its longer side
-THUMBNAILS = 24  # at most so many frames have one, evenly chosen
-CLOUD = 300  # points kept of a frame's depth
+THUMBNAIL_SIZE = 160  # pixels along the longer side
+MAX_THUMBNAILS = 24  # of evenly spaced frames
+MAX_POINTS = 300  # kept of a frame's depth
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FrameStatistics:
-    """What one frame holds.
+    """Statistics of one frame.
 
     Attributes:
-        name: Its name.
-        rgb_hash: Same for photographs of the same pixels.
-        brightness: Mean over the photograph, 0 to 1.
+        name: Name of the frame.
+        rgb_hash: SHA-256 of the photograph's pixels.
+        brightness: Mean of the grey photograph, 0 to 1.
         sharpness: Variance of the Laplacian of the grey photograph.
-        hidden: Share of its pixels that a mask hides.
-        holes: Share of the others without depth; NaN without any.
-        depth: Least and greatest depth, metres; NaN without any.
-        labels: int64 ``[c + 1]``, pixels of void and of each class; None if there are
-            no labels.
-        thumbnail: uint8 ``[h w 3]``; None of frames that are not pictured.
-        cloud: float32 ``[p 3]``, some points of its depth, world.
+        masked: Fraction of pixels that a mask hides.
+        depth_missing: Fraction of the other pixels without depth; NaN without an image.
+        depth_range: Least and greatest depth, metres; NaN without any.
+        label_counts: int64 ``[c + 1]``, pixels of void and of each class; None without
+            labels.
+        thumbnail: uint8 ``[h w 3]``; None for frames that get none.
+        points: float32 ``[p 3]``, some points of its depth, world frame, metres.
     """
 
     name: str
     rgb_hash: bytes
     brightness: float
     sharpness: float
-    hidden: float
-    holes: float
-    depth: tuple[float, float]
-    labels: np.ndarray | None
+    masked: float
+    depth_missing: float
+    depth_range: tuple[float, float]
+    label_counts: np.ndarray | None
     thumbnail: np.ndarray | None
-    cloud: np.ndarray
+    points: np.ndarray
 
 
-def glances(
-    capture: Capture, records: Sequence[FrameRecord], troubles: ErrorCollector
+def read_statistics(
+    capture: Capture, records: Sequence[FrameRecord], errors: ErrorCollector
 ) -> Iterator[FrameStatistics | None]:
-    """Looks at all frames in their order; None where one cannot be read.
+    """Computes the statistics of frames, in order; None where one cannot be read.
 
     Args:
-        capture: That they are of.
+        capture: The capture of the frames.
         records: The frames.
-        troubles: Where what is wrong with them is noted.
+        errors: Collects what is wrong with them.
     """
-    table, every = capture.table, -(-len(records) // THUMBNAILS)
+    label_of_id, every = capture.label_table, -(-len(records) // MAX_THUMBNAILS)
 
-    def look(i: int, record: FrameRecord) -> FrameStatistics | InputError:
+    def read(i: int, record: FrameRecord) -> FrameStatistics | InputError:
         try:
-            return _glance(capture, record, table, is_pictured=i % every == 0)
+            with_thumbnail = i % every == 0
+            return _statistics(capture, record, label_of_id, with_thumbnail)
         except InputError as error:
             return error
 
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for found in pool.map(look, range(len(records)), records):
-            with troubles.caught():
-                if isinstance(found, InputError):
-                    raise found
-                yield found
-                continue
-            yield None
+        for result in pool.map(read, range(len(records)), records):
+            with errors.catch():
+                if isinstance(result, InputError):
+                    raise result
+            yield None if isinstance(result, InputError) else result
 
 
-def _glance(
-    capture: Capture, record: FrameRecord, table: np.ndarray, *, is_pictured: bool
+def _statistics(
+    capture: Capture,
+    record: FrameRecord,
+    label_of_id: np.ndarray,
+    with_thumbnail: bool,
 ) -> FrameStatistics:
     rgb = record.rgb.read()
     height, width = rgb.shape[:2]
@@ -86,48 +88,49 @@ def _glance(
     valid_mask = np.ones((height, width), bool)
     if record.mask is not None:
         valid_mask = record.mask.read() > 0
-    depth_z, holes, ends = None, float("nan"), (float("nan"), float("nan"))
+    nan = float("nan")
+    depth_z, depth_missing, depth_range = None, nan, (nan, nan)
     if record.depth is not None:
         depth_z = record.depth.read() / capture.depth_scale
         known = valid_mask & (depth_z > 0)
-        holes = 1 - known.sum() / max(valid_mask.sum(), 1)
+        depth_missing = 1 - known.sum() / max(valid_mask.sum(), 1)
         if known.any():
-            ends = (float(depth_z[known].min()), float(depth_z[known].max()))
+            depth_range = (float(depth_z[known].min()), float(depth_z[known].max()))
         depth_z = np.where(known, depth_z, 0)
     counts = None
     if record.label is not None:
-        label = np.where(valid_mask, read_labels(record.label, table), -1)
+        label = np.where(valid_mask, read_labels(record.label, label_of_id), -1)
         counts = np.bincount(label.ravel() + 1, minlength=len(capture.classes[0]) + 1)
     return FrameStatistics(
         name=record.name,
         rgb_hash=hashlib.sha256(rgb.tobytes()).digest(),
         brightness=float(grey.mean() / 255),
         sharpness=float(cv2.Laplacian(grey, cv2.CV_32F).var()),
-        hidden=float(1 - valid_mask.mean()),
-        holes=float(holes),
-        depth=ends,
-        labels=counts,
-        thumbnail=_thumbnail(rgb) if is_pictured else None,
-        cloud=_cloud(capture, record, depth_z),
+        masked=float(1 - valid_mask.mean()),
+        depth_missing=float(depth_missing),
+        depth_range=depth_range,
+        label_counts=counts,
+        thumbnail=_thumbnail(rgb) if with_thumbnail else None,
+        points=_points(capture, record, depth_z),
     )
 
 
 def _thumbnail(rgb: np.ndarray) -> np.ndarray:
     height, width = rgb.shape[:2]
-    scale = THUMBNAIL / max(height, width)
+    scale = THUMBNAIL_SIZE / max(height, width)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
     return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
 
 
-def _cloud(
+def _points(
     capture: Capture, record: FrameRecord, depth_z: np.ndarray | None
 ) -> np.ndarray:
     if depth_z is None:
         return np.zeros((0, 3), np.float32)
     row, col = np.nonzero(depth_z)
-    step = max(len(row) // CLOUD, 1)
-    row, col = row[::step][:CLOUD], col[::step][:CLOUD]
+    step = max(len(row) // MAX_POINTS, 1)
+    row, col = row[::step][:MAX_POINTS], col[::step][:MAX_POINTS]
     camera = capture.camera(depth_z.shape[1], depth_z.shape[0])
-    in_cam = directions(camera, col, row) * depth_z[row, col][:, None]
+    in_cam = pixel_directions(camera, col, row) * depth_z[row, col][:, None]
     pose = record.world_from_cam
     return (in_cam @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32)

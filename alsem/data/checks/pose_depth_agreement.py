@@ -1,8 +1,8 @@
-"""Do poses and depth agree? And if not, which convention would make them agree?
+"""Compares poses with depth, and finds the convention in which they agree.
 
-Depth of one frame is carried over to a neighbour and compared with the depth there. A
-capture whose poses, axes or units are read wrongly agrees nowhere; reading them in
-another common way then does.
+Points of a frame's depth are projected into a neighbouring frame and compared with the
+depth there. If poses, axes or units are read in the wrong convention, almost no points
+agree; the common alternatives are then tried in turn.
 """
 
 import dataclasses
@@ -12,30 +12,29 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from alsem.data.capture import Capture
-from alsem.data.frame_records import FrameRecord
-from alsem.data.resampling import directions
+from alsem.data.camera_models import pixel_directions
+from alsem.data.capture import Capture, FrameRecord
 
-PAIRS = 24  # of neighbours that are compared
-POINTS = 2000  # of one frame
-METRES, SHARE = 0.02, 0.01  # depths that agree differ by no more
-ENOUGH = 0.5  # a share of points that agree of which nobody need hear
-BETTER = 0.2  # how much more must agree for another reading to be named
-_OBSERVABLE = 0.02  # baseline to depth, from which on a wrong scale shows
-_MOVED = 0.05  # metres, or radians: neighbours that differ less tell nothing
+MAX_PAIRS = 24  # of neighbouring frames to compare
+MAX_POINTS = 2000  # of one frame
+TOLERANCE_METRES, TOLERANCE_RELATIVE = 0.02, 0.01  # the larger one counts
+ENOUGH = 0.5  # fraction of agreeing points that is accepted without comment
+IMPROVEMENT = 0.2  # by which another convention must raise that fraction to be named
+_MIN_BASELINE = 0.02  # ratio of baseline to depth below which scale is not observable
+_MIN_MOTION = 0.05  # metres or radians between frames of a pair
 
 _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 @dataclasses.dataclass(frozen=True)
-class Reading:
-    """How else a capture could be meant.
+class Convention:
+    """A convention that a capture may follow instead of the documented one.
 
     Attributes:
-        remedy: What to do about it.
-        pose: Camera to world ``[4 4]`` from what the capture says.
-        factor: Of depth.
-        along_rays: Whether depth is the distance from the camera.
+        remedy: How to fix such a capture.
+        pose: Camera to world ``[4 4]`` from the capture's matrix.
+        factor: Factor by which to multiply depth.
+        along_rays: Whether depth is the distance along the ray, not along the axis.
     """
 
     remedy: str
@@ -44,28 +43,28 @@ class Reading:
     along_rays: bool = False
 
 
-AS_WRITTEN = Reading("")
+DOCUMENTED = Convention("")
 CONVENTIONS = (
-    Reading(
+    Convention(
         "camera axes are OpenGL's (y up, z backward): negate the second and third"
         " column of every rotation",
         lambda pose: pose @ _FLIP,
     ),
-    Reading("poses are world-to-camera: invert every matrix", np.linalg.inv),
-    Reading(
+    Convention("poses are world-to-camera: invert every matrix", np.linalg.inv),
+    Convention(
         "poses are world-to-camera with OpenGL's axes: invert every matrix, then negate"
         " its second and third column",
         lambda pose: np.linalg.inv(pose) @ _FLIP,
     ),
-    Reading(
+    Convention(
         "depth is measured along the rays: divide it by their length for a depth of"
         " one",
         along_rays=True,
     ),
 )
 SCALES = tuple(
-    Reading(
-        f"depth is {'too small' if factor > 1 else 'too large'} by {text}: mend the"
+    Convention(
+        f"depth is {'too small' if factor > 1 else 'too large'} by {text}: fix the"
         " depth scale",
         factor=factor,
     )
@@ -85,13 +84,13 @@ SCALES = tuple(
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """How well poses and depth agree.
+    """Agreement of poses and depth.
 
     Attributes:
-        fraction: Of points seen by both of two neighbours, those whose depths agree; NaN
-            if there is nothing to compare.
-        pairs: How many neighbours were compared.
-        remedy: What would make more of them agree by far; None if none does.
+        fraction: Of the points in view of both frames of a pair, the fraction whose
+            depths agree; NaN if there is nothing to compare.
+        pairs: Number of pairs compared.
+        remedy: How to fix the capture so that many more agree; None if unknown.
     """
 
     fraction: float
@@ -102,26 +101,26 @@ class Agreement:
 def agreement(
     capture: Capture, sequences: Sequence[Sequence[FrameRecord]]
 ) -> Agreement:
-    """Compares neighbouring frames that have depth; raises `InputError`."""
+    """Compares pairs of neighbouring frames that have depth; raises `InputError`."""
     pairs = [pair for records in sequences for pair in _neighbours(records)]
-    pairs = pairs[:: max(len(pairs) // PAIRS, 1)][:PAIRS]
-    fraction = _fraction(capture, pairs, AS_WRITTEN)
+    pairs = pairs[:: max(len(pairs) // MAX_PAIRS, 1)][:MAX_PAIRS]
+    fraction = _fraction(capture, pairs, DOCUMENTED)
     if math.isnan(fraction) or fraction >= ENOUGH:
         return Agreement(fraction, 0 if math.isnan(fraction) else len(pairs), None)
-    readings = CONVENTIONS
-    if _baseline(capture, pairs) > _OBSERVABLE:
-        readings += SCALES
-    each = [_fraction(capture, pairs, reading) for reading in readings]
+    conventions = CONVENTIONS
+    if _relative_baseline(capture, pairs) > _MIN_BASELINE:
+        conventions += SCALES
+    each = [_fraction(capture, pairs, convention) for convention in conventions]
     best = int(np.nanargmax([-1.0, *each])) - 1  # the first of equals
-    if best < 0 or each[best] < max(ENOUGH, fraction + BETTER):
+    if best < 0 or each[best] < max(ENOUGH, fraction + IMPROVEMENT):
         return Agreement(fraction, len(pairs), None)
-    return Agreement(fraction, len(pairs), readings[best].remedy)
+    return Agreement(fraction, len(pairs), conventions[best].remedy)
 
 
-def _baseline(
+def _relative_baseline(
     capture: Capture, pairs: Sequence[tuple[FrameRecord, FrameRecord]]
 ) -> float:
-    """How far neighbours are apart, to the depth they see: tells its scale."""
+    """Median ratio of the distance between two frames to their depth."""
     ratios = []
     for one, two in pairs:
         depth = _depth(capture, one)
@@ -134,7 +133,7 @@ def _baseline(
 def _neighbours(
     records: Sequence[FrameRecord],
 ) -> list[tuple[FrameRecord, FrameRecord]]:
-    """Frames and the next one of each that is seen from elsewhere."""
+    """Pairs of each frame and the next one from another viewpoint."""
     pairs = []
     for i, one in enumerate(records):
         for two in records[i + 1 : i + 10]:
@@ -143,7 +142,7 @@ def _neighbours(
             turn = one.world_from_cam[:3, :3].T @ two.world_from_cam[:3, :3]
             angle = math.acos(min(max((float(np.trace(turn)) - 1) / 2, -1.0), 1.0))
             apart = one.world_from_cam[:3, 3] - two.world_from_cam[:3, 3]
-            if np.linalg.norm(apart) > _MOVED or angle > _MOVED:
+            if np.linalg.norm(apart) > _MIN_MOTION or angle > _MIN_MOTION:
                 pairs.append((one, two))
                 break
     return pairs
@@ -158,31 +157,34 @@ def _depth(capture: Capture, record: FrameRecord) -> np.ndarray:
 
 
 def _fraction(
-    capture: Capture, pairs: Sequence[tuple[FrameRecord, FrameRecord]], reading: Reading
+    capture: Capture,
+    pairs: Sequence[tuple[FrameRecord, FrameRecord]],
+    convention: Convention,
 ) -> float:
-    """Share of points that agree, of all that land on depth; NaN if none do."""
-    agree = landed = 0
+    """Fraction of comparable points that agree; NaN if there are none."""
+    agree = comparable = 0
     for one, two in pairs:
-        found = _compare(capture, one, two, reading)
-        agree, landed = agree + found[0], landed + found[1]
-    return agree / landed if landed else float("nan")
+        counts = _compare(capture, one, two, convention)
+        agree, comparable = agree + counts[0], comparable + counts[1]
+    return agree / comparable if comparable else float("nan")
 
 
 def _compare(
-    capture: Capture, one: FrameRecord, two: FrameRecord, reading: Reading
+    capture: Capture, one: FrameRecord, two: FrameRecord, convention: Convention
 ) -> tuple[int, int]:
-    """Points of one frame whose depths agree with another's, and all that should."""
+    """Counts points of a frame that agree with another's depth, and comparable ones."""
     depth, measured = _depth(capture, one), _depth(capture, two)
     height, width = depth.shape
     camera = capture.camera(width, height)
     pose, there = (
-        reading.pose(record.world_from_cam.astype(np.float64)) for record in (one, two)
+        convention.pose(record.world_from_cam.astype(np.float64))
+        for record in (one, two)
     )
     at = np.flatnonzero(depth)
-    at = at[:: max(len(at) // POINTS, 1)]
-    direction = directions(camera, at % width, at // width)
-    scale = depth.reshape(-1)[at] * reading.factor
-    if reading.along_rays:
+    at = at[:: max(len(at) // MAX_POINTS, 1)]
+    direction = pixel_directions(camera, at % width, at // width)
+    scale = depth.reshape(-1)[at] * convention.factor
+    if convention.along_rays:
         scale = scale / np.linalg.norm(direction, axis=-1)
     points = (direction * scale[:, None]) @ pose[:3, :3].T + pose[:3, 3]
     x, y, z = ((points - there[:3, 3]) @ there[:3, :3]).T
@@ -194,18 +196,18 @@ def _compare(
     row, col = v[seen].astype(int), u[seen].astype(int)
     known = measured[row, col] > 0
     row, col, z = row[known], col[known], z[seen][known]
-    stretch = np.full(len(z), reading.factor)
-    if reading.along_rays:
-        stretch /= np.linalg.norm(directions(camera, col, row), axis=-1)
-    low, high = (extreme[row, col] * stretch for extreme in _window(measured))
-    slack = np.maximum(METRES * reading.factor, SHARE * z)
+    stretch = np.full(len(z), convention.factor)
+    if convention.along_rays:
+        stretch /= np.linalg.norm(pixel_directions(camera, col, row), axis=-1)
+    low, high = (extreme[row, col] * stretch for extreme in _local_range(measured))
+    slack = np.maximum(TOLERANCE_METRES * convention.factor, TOLERANCE_RELATIVE * z)
     agree = int(((z >= low - slack) & (z <= high + slack)).sum())
-    # What lands in no view at all speaks against a reading as much.
+    # A convention that projects almost all points out of view must not win.
     return agree, max(len(z), len(at) // 10)
 
 
-def _window(depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least and greatest depth of 3 x 3 pixels: a slanted surface has all between."""
+def _local_range(depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least and greatest depth of 3 x 3 pixels; a slanted surface has all between."""
     kernel = np.ones((3, 3), np.uint8)
     known = depth.astype(np.float32)
     least = cv2.erode(np.where(known > 0, known, np.float32(np.inf)), kernel)

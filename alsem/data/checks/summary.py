@@ -1,77 +1,84 @@
-"""What a capture holds, in lines of text."""
+"""Describes a checked capture in lines of text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from alsem.data.checks.examine import Examined
+from alsem.core.types import Intrinsics
+from alsem.data.capture import Capture, FrameRecord
+from alsem.data.checks.capture_report import CaptureReport
+from alsem.data.checks.frame_statistics import FrameStatistics
+from alsem.data.checks.pose_depth_agreement import Agreement
 
-SHOWN = 100  # troubles that are listed, at most
+MAX_LISTED = 100  # errors of each kind
 
 
-def describe(found: Examined) -> Iterator[str]:
-    """Lines about a capture: what it holds, then what is wrong, most serious first."""
-    yield f"{found.folder}: {found.source or 'no layout that is known'}"
-    if found.capture is not None and found.camera is not None:
-        yield from _contents(found)
-    for title, lines in (("fatal", found.fatal), ("doubtful", found.doubtful)):
-        for line in lines[:SHOWN]:
+def summary_lines(report: CaptureReport) -> Iterator[str]:
+    """Yields lines about a capture: its contents, then errors, most serious first."""
+    yield f"{report.folder}: {report.source or 'no known layout'}"
+    if report.capture is not None and report.camera is not None:
+        yield from _frames(report.sequences, report.camera)
+        every = report.all_statistics
+        yield from _depth(every, report.agreement)
+        masked = np.mean([each.masked for each in every]) if every else 0.0
+        if masked:
+            yield f"  masks         hide {masked:.1%} of the pixels"
+        yield from _classes(report.capture, every)
+    for title, lines in (("fatal", report.fatal), ("doubtful", report.doubtful)):
+        for line in lines[:MAX_LISTED]:
             yield f"{title}: {' '.join(line.split())}"
-        if len(lines) > SHOWN:
-            yield f"{title}: and {len(lines) - SHOWN} more"
-    if found.fatal:
-        yield f"It cannot be trained on: {len(found.fatal)} fatal troubles."
+        if len(lines) > MAX_LISTED:
+            yield f"{title}: and {len(lines) - MAX_LISTED} more"
+    if report.fatal:
+        yield f"It cannot be trained on: {len(report.fatal)} fatal errors."
     else:
-        yield f"It can be trained on; {len(found.doubtful)} doubts."
+        yield f"It can be trained on; {len(report.doubtful)} doubts."
 
 
-def _contents(found: Examined) -> Iterator[str]:
-    camera = found.camera
-    assert camera is not None
-    every = [record for records in found.sequences.values() for record in records]
-    frames = ", ".join(f"{n} {len(records)}" for n, records in found.sequences.items())
-    yield f"  frames        {len(every)} ({frames})"
+def _frames(
+    sequences: dict[str, list[FrameRecord]], camera: Intrinsics
+) -> Iterator[str]:
+    paths = [_positions(records) for records in sequences.values()]
+    counts = ", ".join(f"{n} {len(records)}" for n, records in sequences.items())
+    yield f"  frames        {sum(map(len, paths))} ({counts})"
     yield f"  images        {camera.width} x {camera.height} pixels"
     yield (
         f"  camera        fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f}"
         f" cy {camera.cy:.2f}"
     )
-    poses = np.stack([record.world_from_cam for record in every])[:, :3, 3]
     length = sum(
-        float(np.linalg.norm(np.diff(_places(records), axis=0), axis=-1).sum())
-        for records in found.sequences.values()
+        float(np.linalg.norm(np.diff(path, axis=0), axis=-1).sum()) for path in paths
     )
-    low, high = poses.min(axis=0), poses.max(axis=0)
-    yield f"  trajectory    {length:.2f} m, cameras within {_box(low, high)}"
-    each = [glance for looked in found.glances.values() for glance in looked]
-    clouds = [glance.cloud for glance in each if len(glance.cloud)]
-    if clouds:
-        cloud = np.concatenate(clouds)
-        low, high = np.quantile(cloud, (0.005, 0.995), axis=0)
-        ends = np.array([glance.depth for glance in each])
-        near, far = np.nanmin(ends[:, 0]), np.nanmax(ends[:, 1])
-        yield (
-            f"  depth         {near:.2f} to {far:.2f} m,"
-            f" {np.nanmean([g.holes for g in each]):.1%} holes, points within"
-            f" {_box(low, high)}"
-        )
-        known = found.agreement
-        if known is not None and known.pairs:
-            yield (
-                f"  agreement     {known.fraction:.0%} of points agree in depth with a"
-                f" neighbour's ({known.pairs} pairs)"
-            )
-    else:
+    every = np.concatenate(paths)
+    box = _box(every.min(axis=0), every.max(axis=0))
+    yield f"  trajectory    {length:.2f} m, cameras within {box}"
+
+
+def _depth(
+    every: Sequence[FrameStatistics], agreement: Agreement | None
+) -> Iterator[str]:
+    clouds = [each.points for each in every if len(each.points)]
+    if not clouds:
         yield "  depth         none: poses are not checked against it"
-    hidden = np.mean([glance.hidden for glance in each]) if each else 0.0
-    if hidden:
-        yield f"  masks         hide {hidden:.1%} of the pixels"
-    yield from _classes(found, [g.labels for g in each if g.labels is not None])
+        return
+    low, high = np.quantile(np.concatenate(clouds), (0.005, 0.995), axis=0)
+    ranges = np.array([each.depth_range for each in every])
+    near, far = np.nanmin(ranges[:, 0]), np.nanmax(ranges[:, 1])
+    yield (
+        f"  depth         {near:.2f} to {far:.2f} m,"
+        f" {np.nanmean([each.depth_missing for each in every]):.1%} holes,"
+        f" points within {_box(low, high)}"
+    )
+    if agreement is not None and agreement.pairs:
+        yield (
+            f"  agreement     {agreement.fraction:.0%} of points agree in depth with a"
+            f" neighbouring frame ({agreement.pairs} pairs)"
+        )
 
 
-def _classes(found: Examined, counts: list[np.ndarray]) -> Iterator[str]:
-    assert found.capture is not None
-    names, ids = found.capture.classes
+def _classes(capture: Capture, every: Sequence[FrameStatistics]) -> Iterator[str]:
+    names, ids = capture.classes
+    counts = [each.label_counts for each in every if each.label_counts is not None]
     if not counts:
         yield f"  labels        none; {len(names)} classes: {', '.join(names)}"
         return
@@ -81,7 +88,7 @@ def _classes(found: Examined, counts: list[np.ndarray]) -> Iterator[str]:
         yield f"    {ids[i]:>5} {names[i]:<24} {total[i + 1] / total.sum():8.3%}"
 
 
-def _places(records: list) -> np.ndarray:
+def _positions(records: Sequence[FrameRecord]) -> np.ndarray:
     return np.stack([record.world_from_cam[:3, 3] for record in records])
 
 

@@ -1,1 +1,1 @@
-"""Readers: one module for each layout of captures on disk."""
+"""Readers of captures: one module for each layout on disk."""

@@ -1,8 +1,8 @@
-"""Reader of COLMAP's sparse models, binary or text, and of the photographs beside them.
+"""Reads COLMAP's sparse models, binary or text, and the photographs beside them.
 
 World-to-camera rotations are quaternions (w first); axes are OpenCV's, pixel centres
-lie at halves. A model has no unit of its own: ``data.scale`` gives its metres. Layouts
-as documented by COLMAP.
+lie at halves. A model has no unit of its own: ``data.scale`` gives its metres. File
+formats as documented by COLMAP.
 """
 
 import math
@@ -17,18 +17,18 @@ from alsem.core.types import Intrinsics
 from alsem.data import classes
 from alsem.data.camera_models import Lens
 from alsem.data.capture import Capture
+from alsem.data.poses import checked_pose
 from alsem.data.readers import posed_photos
 from alsem.data.readers.colmap_files import READERS, Camera, Image
-from alsem.data.trajectories import checked_pose
 
 _FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0", ".")
-_UNKNOWN_HERE = ("FOV", "THIN_PRISM_FISHEYE")
+_UNSUPPORTED = ("FOV", "THIN_PRISM_FISHEYE")
 
 
 def read_colmap(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capture:
-    """Finds out what a capture holds.
+    """Lists the frames of a capture.
 
-    Photographs lie in ``images/`` beside ``sparse/0`` (or ``sparse``); the folders
+    Photographs are in ``images/`` beside ``sparse/0`` (or ``sparse``); the folders
     ``depth/`` (16-bit PNG, thousandths of the model's unit), ``semantic/`` (PNG of
     class ids, 0 void) and ``mask/`` (PNG, 0 hides) may hold a file of the same name,
     ending in ``.png``, for every photograph. Sequences are ``frames`` (all) and the
@@ -54,20 +54,20 @@ def read_colmap(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capt
     read_cameras, read_images, read_points = READERS[suffix]
     cameras = read_cameras(model / f"cameras{suffix}")
     path = model / f"images{suffix}"
-    listed, troubles = [], ErrorCollector()
+    listed, errors = [], ErrorCollector()
     for image in read_images(path):
-        with troubles.caught():
+        with errors.catch():
             listed.append(_photo(folder, path, image, cameras))
-    troubles.end()
+    errors.raise_any()
     found = posed_photos.gather(path, listed)
     points = model / f"points3D{suffix}"
     return Capture(
         name=Path(scene).name or folder.resolve().name,
         sequences=tuple(found.records),
         frames=found.sequence,
-        camera=found.sized,
+        camera=found.camera_of_size,
         depth_scale=1000.0,
-        classes=classes.listed((folder, root), class_lines),
+        classes=classes.configured_or_listed((folder, root), class_lines),
         union=posed_photos.ALL,
         points=read_points(points) if points.exists() else None,
     )
@@ -79,7 +79,7 @@ def has_model(folder: Path) -> bool:
 
 
 def _model(folder: Path) -> tuple[Path, str] | None:
-    """The folder of a sparse model, and how its files end."""
+    """The folder of the sparse model, and the ending of its files."""
     for name in _FOLDERS:
         for suffix in READERS:
             if (folder / name / f"images{suffix}").is_file():
@@ -93,21 +93,21 @@ def _photo(
     where = f"{path}: {image.name!r}"
     if image.camera not in cameras:
         raise InputError(f"{where}: camera {image.camera} is not in the model")
-    file = posed_photos.inside(folder / "images", image.name, f"{path}: the name")
+    file = posed_photos.path_inside(folder / "images", image.name, f"{path}: the name")
 
-    def beside(kind: str) -> Path | None:
+    def file_in(kind: str) -> Path | None:
         if not (folder / kind).exists():
             return None
         return (folder / kind / image.name).with_suffix(".png")
 
     return posed_photos.Photo(
-        place=Path(image.name).as_posix(),
+        name=Path(image.name).as_posix(),
         path=file,
         world_from_cam=_world_from_cam(image, where),
         lens=lambda width, height: _lens(cameras[image.camera], where, width, height),
-        depth=beside("depth"),
-        label=beside("semantic"),
-        mask=beside("mask"),
+        depth=file_in("depth"),
+        label=file_in("semantic"),
+        mask=file_in("mask"),
     )
 
 
@@ -130,7 +130,7 @@ def _lens(camera: Camera, where: str, width: int, height: int) -> Lens:
             f" the photograph has {width} x {height}; give the photographs of the model"
         )
     model, values = camera.model, camera.params
-    if model in _UNKNOWN_HERE:
+    if model in _UNSUPPORTED:
         raise InputError(f"{where}: camera model {model}; undistort the photographs")
     one_focal = model.startswith("SIMPLE") or model.startswith("RADIAL")
     focal, rest = (
@@ -140,7 +140,8 @@ def _lens(camera: Camera, where: str, width: int, height: int) -> Lens:
         raise InputError(f"{where}: its camera's focal length is {min(focal):g}")
     fx, fy = focal
     pinhole = Intrinsics(width, height, fx, fy, rest[0] - 0.5, rest[1] - 0.5)
-    bent, is_fisheye = rest[2:], "FISHEYE" in model
-    least = 4 if bent or is_fisheye else 0  # coefficients that OpenCV wants
-    bent = (*bent, *[0.0] * (least - len(bent)))
-    return Lens(pinhole, bent if is_fisheye or any(bent) else (), is_fisheye)
+    distortion, is_fisheye = rest[2:], "FISHEYE" in model
+    least = 4 if distortion or is_fisheye else 0  # that OpenCV accepts
+    distortion = (*distortion, *[0.0] * (least - len(distortion)))
+    is_distorted = is_fisheye or any(distortion)
+    return Lens(pinhole, distortion if is_distorted else (), is_fisheye)

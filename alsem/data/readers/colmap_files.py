@@ -1,6 +1,6 @@
-"""COLMAP's model files, binary and text, as COLMAP documents them.
+"""Reads COLMAP's model files, binary and text, in the formats that COLMAP documents.
 
-Whatever a file claims is checked against the bytes that are there.
+Counts in a file are checked against its size before anything is allocated.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ import numpy as np
 
 from alsem.core.errors import InputError
 
-# Name, and how many parameters, by the number that binary files give.
+# Model id in binary files -> name and number of parameters.
 _MODELS = {
     0: ("SIMPLE_PINHOLE", 3),
     1: ("PINHOLE", 4),
@@ -39,7 +39,7 @@ class Camera:
         model: Its name, one of `_MODELS`.
         width: Pixels.
         height: Pixels.
-        params: In the order that the model lists them.
+        params: Parameters, in the model's order.
     """
 
     model: str
@@ -54,9 +54,9 @@ class Image:
 
     Attributes:
         name: Its path below ``images``.
-        camera: Number of its camera.
-        quaternion: World to camera, w first.
-        translation: World to camera.
+        camera: Id of its camera.
+        quaternion: Rotation from world to camera, w first.
+        translation: Translation from world to camera.
     """
 
     name: str
@@ -65,69 +65,69 @@ class Image:
     translation: tuple[float, ...]
 
 
-class _Bytes:
-    """A binary file, read from its start to its end."""
+class _BinaryReader:
+    """Reads a binary file from its start to its end."""
 
     def __init__(self, path: Path):
         self.path = path
         try:
             with path.open("rb") as file:
-                empty = not os.fstat(file.fileno()).st_size  # such cannot be mapped
+                is_empty = not os.fstat(file.fileno()).st_size  # cannot be mapped
                 access = mmap.ACCESS_READ
                 self._data = (
-                    b"" if empty else mmap.mmap(file.fileno(), 0, access=access)
+                    b"" if is_empty else mmap.mmap(file.fileno(), 0, access=access)
                 )
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from None
         self._at = 0
 
     def take(self, form: str) -> tuple:
-        """The next values, little-endian."""
+        """Unpacks the next values, little-endian."""
         size = struct.calcsize(f"<{form}")
         if size > len(self._data) - self._at:
-            raise self._cut()
+            raise self._truncated()
         self._at += size
         return struct.unpack_from(f"<{form}", self._data, self._at - size)
 
     def skip(self, size: int) -> None:
-        """Passes over so many bytes."""
+        """Skips bytes."""
         if size > len(self._data) - self._at:
-            raise self._cut()
+            raise self._truncated()
         self._at += size
 
     def text(self) -> str:
-        """The next text, which ends with a zero."""
+        """Reads the next text, up to a zero byte."""
         end = self._data.find(b"\0", self._at)
         if end < 0:
-            raise self._cut()
+            raise self._truncated()
         name, self._at = self._data[self._at : end], end + 1
         return name.decode(errors="replace")
 
     def end(self) -> None:
-        """Nothing may follow."""
+        """Raises `InputError` unless the whole file was read."""
         if self._at != len(self._data):
             raise InputError(
                 f"{self.path}: {self.path.name} of another format or damaged"
             )
 
-    def _cut(self) -> InputError:
+    def _truncated(self) -> InputError:
         return InputError(f"{self.path}: truncated or damaged; copy or export it again")
 
 
 def _cameras_bin(path: Path) -> dict[int, Camera]:
-    data, cameras = _Bytes(path), {}
+    data, cameras = _BinaryReader(path), {}
     for _ in range(data.take("Q")[0]):
-        number, model, width, height = data.take("iiQQ")
+        camera_id, model, width, height = data.take("iiQQ")
         if model not in _MODELS:
             raise InputError(f"{path}: camera model {model} is not known; undistort")
         name, count = _MODELS[model]
-        cameras[number] = _camera(path, name, width, height, data.take(f"{count}d"))
+        cameras[camera_id] = _camera(path, name, width, height, data.take(f"{count}d"))
     data.end()
     return cameras
 
 
 def _images_bin(path: Path) -> list[Image]:
-    data, images = _Bytes(path), []
+    data, images = _BinaryReader(path), []
     for _ in range(data.take("Q")[0]):
         _, *values, camera = data.take("i7di")
         images.append(Image(data.text(), camera, tuple(values[:4]), tuple(values[4:])))
@@ -137,17 +137,17 @@ def _images_bin(path: Path) -> list[Image]:
 
 
 def _points_bin(path: Path) -> np.ndarray:
-    data, points = _Bytes(path), []
+    data, points = _BinaryReader(path), []
     for _ in range(data.take("Q")[0]):
-        _, *place, _, _, _, _, seen = data.take("Q3d3BdQ")
-        points.append(place)
-        data.skip(8 * seen)
+        _, *xyz, _, _, _, _, track_length = data.take("Q3d3BdQ")
+        points.append(xyz)
+        data.skip(8 * track_length)
     data.end()
     return _finite(path, points)
 
 
 def _rows(path: Path, *, skip_empty: bool = True) -> Iterator[tuple[str, list[str]]]:
-    """Every line that is no comment, in words, and where it stands."""
+    """Yields the place and the words of every line that is no comment."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
@@ -163,15 +163,15 @@ def _cameras_txt(path: Path) -> dict[int, Camera]:
     for where, words in _rows(path):
         if len(words) < 4 or words[1] not in _COUNT:
             raise InputError(f"{where}: no camera of a known model; export it again")
-        number, width, height = _numbers(where, [words[0], *words[2:4]], int)
+        camera_id, width, height = _numbers(where, [words[0], *words[2:4]], int)
         values = _numbers(where, words[4:], float)
-        cameras[number] = _camera(path, words[1], width, height, tuple(values))
+        cameras[camera_id] = _camera(path, words[1], width, height, tuple(values))
     return cameras
 
 
 def _images_txt(path: Path) -> list[Image]:
     images, rows = [], list(_rows(path, skip_empty=False))
-    while rows and not rows[-1][1]:  # as lines at the end of a file may be
+    while rows and not rows[-1][1]:  # empty lines at the end of the file
         rows.pop()
     # Every other line lists the points of the image above; it may be empty.
     for where, words in rows[1::2]:
@@ -224,7 +224,7 @@ def _finite(path: Path, rows: list) -> np.ndarray:
     return points
 
 
-# How the files end, to the readers of cameras, images and points.
+# Ending of the files -> readers of cameras, images and points.
 READERS = {
     ".bin": (_cameras_bin, _images_bin, _points_bin),
     ".txt": (_cameras_txt, _images_txt, _points_txt),

@@ -1,9 +1,9 @@
-"""Reader of nerfstudio's ``transforms.json``.
+"""Reads captures described by nerfstudio's ``transforms.json``.
 
 Poses are camera-to-world with OpenGL axes (x right, y up, z backward); intrinsics may
 differ from frame to frame and have OpenCV's distortion, with pixel centres at halves.
-What the file says was done to the world (``applied_transform``, ``applied_scale``) is
-undone, so that metres are the capture's own.
+The transform and scale that were applied to the world (``applied_transform``,
+``applied_scale``) are undone, so that metres are the capture's own.
 """
 
 import dataclasses
@@ -19,21 +19,21 @@ from alsem.core.types import Intrinsics
 from alsem.data import classes
 from alsem.data.camera_models import Lens
 from alsem.data.capture import Capture
-from alsem.data.json_files import number, positive, read_json
 from alsem.data.ply import read_points
+from alsem.data.poses import checked_pose
 from alsem.data.readers import posed_photos
-from alsem.data.trajectories import checked_pose
+from alsem.data.text_files import number, positive, read_json
 
 FILE = "transforms.json"
 _MODELS = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "OPENCV_FISHEYE")
-_BENT = ("k1", "k2", "p1", "p2", "k3")
-_BEYOND = ("k4", "k5", "k6")  # of which nobody agrees what they mean
+_DISTORTION = ("k1", "k2", "p1", "p2", "k3")
+_AMBIGUOUS = ("k4", "k5", "k6")  # programs disagree on their meaning
 _FISHEYE = ("k1", "k2", "k3", "k4")
 _SPLITS = {"train_filenames": "train", "val_filenames": "val", "test_filenames": "test"}
 
 
 def read_nerfstudio(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capture:
-    """Finds out what a capture holds.
+    """Lists the frames of a capture.
 
     Depth (``depth_file_path``, 16-bit PNG, millimetres unless
     ``depth_unit_scale_factor`` gives the metres of a unit) and labels
@@ -60,20 +60,20 @@ def read_nerfstudio(root: Path, scene: str, class_lines: Sequence[str] = ()) -> 
     if not isinstance(frames, list) or not all(isinstance(f, dict) for f in frames):
         raise InputError(f"{path}: 'frames' is no list of objects; list the frames")
     world = _world(path, info)
-    listed, troubles = [], ErrorCollector()
+    listed, errors = [], ErrorCollector()
     for i, frame in enumerate(frames):
-        with troubles.caught():
+        with errors.catch():
             listed.append(_photo(folder, i, frame, info, world))
-    troubles.end()
+    errors.raise_any()
     found = posed_photos.gather(path, listed, _splits(path, info))
     unit = positive(info, "depth_unit_scale_factor", path, 0.001)
     return Capture(
         name=Path(scene).name or folder.resolve().name,
         sequences=tuple(found.records),
         frames=found.sequence,
-        camera=found.sized,
+        camera=found.camera_of_size,
         depth_scale=1 / unit,
-        classes=classes.listed((folder, root), class_lines),
+        classes=classes.configured_or_listed((folder, root), class_lines),
         union=posed_photos.ALL,
         points=_points(folder, info, world),
     )
@@ -81,23 +81,23 @@ def read_nerfstudio(root: Path, scene: str, class_lines: Sequence[str] = ()) -> 
 
 @dataclasses.dataclass(frozen=True)
 class _World:
-    """What was done to the capture's world to make the file's: turned, then scaled."""
+    """Transform from the capture's world to the file's: rigid motion, then scale."""
 
     rotation: np.ndarray
     translation: np.ndarray
     scale: float
 
-    def points(self, moved: np.ndarray) -> np.ndarray:
-        """The capture's points ``[n 3]`` from the file's."""
-        return (moved / self.scale - self.translation) @ self.rotation
+    def points(self, points: np.ndarray) -> np.ndarray:
+        """Transforms points ``[n 3]`` from the file's world back to the capture's."""
+        return (points / self.scale - self.translation) @ self.rotation
 
     def pose(self, value: object, where: str) -> np.ndarray:
-        """The capture's camera-to-world, OpenCV axes, from the file's matrix."""
+        """Camera to the capture's world, OpenCV axes, from a matrix in the file."""
         pose = _matrix(value, where)
         with np.errstate(over="ignore", invalid="ignore"):
-            turned = self.rotation.T @ pose[:3, :3] * [1, -1, -1]
+            rotation = self.rotation.T @ pose[:3, :3] * [1, -1, -1]
             pose[:3, 3] = self.points(pose[:3, 3])
-        pose[:3, :3] = turned
+        pose[:3, :3] = rotation
         return checked_pose(pose, where)
 
 
@@ -119,21 +119,23 @@ def _photo(
     def file(key: str) -> Path | None:
         if frame.get(key) is None:
             return None
-        return posed_photos.inside(folder, frame[key], f"{where}.{key}")
+        return posed_photos.path_inside(folder, frame[key], f"{where}.{key}")
 
-    path = posed_photos.inside(folder, frame.get("file_path"), f"{where}.file_path")
-    if path.name and not path.suffix:  # instant-ngp leaves it out
+    path = posed_photos.path_inside(
+        folder, frame.get("file_path"), f"{where}.file_path"
+    )
+    if path.name and not path.suffix:  # instant-ngp omits it
         ends = [e for e in (".png", ".jpg", ".jpeg") if path.with_suffix(e).exists()]
-        place = f"{frame['file_path']}{ends[0] if ends else '.png'}"
-        path = posed_photos.inside(folder, place, f"{where}.file_path")
-    given = info | frame
+        named = f"{frame['file_path']}{ends[0] if ends else '.png'}"
+        path = posed_photos.path_inside(folder, named, f"{where}.file_path")
+    settings = info | frame
     return posed_photos.Photo(
-        place=path.relative_to(folder).as_posix(),
+        name=path.relative_to(folder).as_posix(),
         path=path,
         world_from_cam=world.pose(
             frame.get("transform_matrix"), f"{where}.transform_matrix"
         ),
-        lens=lambda width, height: _lens(given, where, width, height),
+        lens=lambda width, height: _lens(settings, where, width, height),
         depth=file("depth_file_path"),
         label=file("semantic_file_path"),
         mask=file("mask_path"),
@@ -141,7 +143,7 @@ def _photo(
 
 
 def _matrix(value: object, where: str) -> np.ndarray:
-    """``[4 4]`` float64 of three or four rows of four numbers."""
+    """``[4 4]`` float64 from three or four rows of four numbers."""
     try:
         matrix = np.array(value, np.float64)
     except (TypeError, ValueError, OverflowError):
@@ -153,22 +155,22 @@ def _matrix(value: object, where: str) -> np.ndarray:
     return matrix
 
 
-def _lens(given: dict[str, Any], where: str, width: int, height: int) -> Lens:
+def _lens(settings: dict[str, Any], where: str, width: int, height: int) -> Lens:
     """The lens of a frame of ``width`` and ``height`` pixels."""
-    model = given.get("camera_model", "OPENCV")
+    model = settings.get("camera_model", "OPENCV")
     if model not in _MODELS:
         raise InputError(
             f"{where}: camera_model {model!r} is not known; undistort the photographs, "
             f"or use one of {', '.join(_MODELS)}"
         )
     for key, size in (("w", width), ("h", height)):
-        if given.get(key, size) != size:
+        if settings.get(key, size) != size:
             raise InputError(
-                f"{where}: {key} is {given[key]!r} while {given['file_path']} has "
-                f"{size} pixels; give the intrinsics of the photographs"
+                f"{where}: {key} is {settings[key]!r} while {settings['file_path']} has"
+                f" {size} pixels; give the intrinsics of the photographs"
             )
-    fx = _focal(given, where, "fl_x", "camera_angle_x", width)
-    fy = _focal(given, where, "fl_y", "camera_angle_y", height) or fx
+    fx = _focal(settings, where, "fl_x", "camera_angle_x", width)
+    fy = _focal(settings, where, "fl_y", "camera_angle_y", height) or fx
     fx = fx or fy
     if not fx or not fy:
         raise InputError(f"{where}: has no fl_x; give the focal length in pixels")
@@ -177,28 +179,28 @@ def _lens(given: dict[str, Any], where: str, width: int, height: int) -> Lens:
         height=height,
         fx=fx,
         fy=fy,
-        cx=number(given, "cx", where, width / 2) - 0.5,
-        cy=number(given, "cy", where, height / 2) - 0.5,
+        cx=number(settings, "cx", where, width / 2) - 0.5,
+        cy=number(settings, "cy", where, height / 2) - 0.5,
     )
-    is_fisheye = model == "OPENCV_FISHEYE" or given.get("is_fisheye") is True
-    names = _FISHEYE if is_fisheye else _BENT
-    values = tuple(number(given, name, where, 0.0) for name in names)
+    is_fisheye = model == "OPENCV_FISHEYE" or settings.get("is_fisheye") is True
+    names = _FISHEYE if is_fisheye else _DISTORTION
+    values = tuple(number(settings, name, where, 0.0) for name in names)
     if not is_fisheye:
         values = values if any(values) else ()
-        for name in _BEYOND:
-            if number(given, name, where, 0.0):
+        for name in _AMBIGUOUS:
+            if number(settings, name, where, 0.0):
                 raise InputError(
-                    f"{where}: {name} is {given[name]!r}; of distortion only"
-                    f" {', '.join(_BENT)} are known, undistort the photographs"
+                    f"{where}: {name} is {settings[name]!r}; of distortion only"
+                    f" {', '.join(_DISTORTION)} are known, undistort the photographs"
                 )
     return Lens(camera, values, is_fisheye)
 
 
-def _focal(given: dict, where: str, key: str, angle: str, size: int) -> float:
-    if key in given:
-        return positive(given, key, where, 0.0)
-    if angle in given:
-        radians = number(given, angle, where, 0.0)
+def _focal(settings: dict, where: str, key: str, angle: str, size: int) -> float:
+    if key in settings:
+        return positive(settings, key, where, 0.0)
+    if angle in settings:
+        radians = number(settings, angle, where, 0.0)
         if not 0 < radians < math.pi:
             raise InputError(f"{where}: {angle} is {radians:g}; give radians below pi")
         return size / 2 / math.tan(radians / 2)
@@ -206,19 +208,19 @@ def _focal(given: dict, where: str, key: str, angle: str, size: int) -> float:
 
 
 def _splits(path: Path, info: dict) -> dict[str, list[str]]:
-    named = {}
+    splits = {}
     for key, name in _SPLITS.items():
-        places = info.get(key, [])
-        if not isinstance(places, list) or not all(isinstance(p, str) for p in places):
+        paths = info.get(key, [])
+        if not isinstance(paths, list) or not all(isinstance(p, str) for p in paths):
             raise InputError(f"{path}: {key} is no list of paths; write one")
-        if places:
-            named[name] = [Path(place).as_posix() for place in places]
-    return named
+        if paths:
+            splits[name] = [Path(p).as_posix() for p in paths]
+    return splits
 
 
 def _points(folder: Path, info: dict, world: _World) -> np.ndarray | None:
     if info.get("ply_file_path") is None:
         return None
     where = f"{folder / FILE}: ply_file_path"
-    points = read_points(posed_photos.inside(folder, info["ply_file_path"], where))
+    points = read_points(posed_photos.path_inside(folder, info["ply_file_path"], where))
     return world.points(points).astype(np.float32)

@@ -1,7 +1,7 @@
-"""The layouts on disk that captures come in: found out, and opened.
+"""The table of readers, and the detection of a capture's layout.
 
-A new one is a row of `READERS`: a function from folder, scene name and class lines to
-a `Capture`, the list of its frames.
+A new layout is a row of `READERS`: a function from folder, scene name and class lines
+to a `Capture`.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from alsem.data.readers.scannet import read_scannet
 
 
 def _read_tfds(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capture:
-    from alsem.data.readers.prepared import read_tfds  # slow to import
+    from alsem.data.readers.tfds import read_tfds  # slow to import
 
     return read_tfds(root, scene, class_lines)
 
@@ -30,7 +30,7 @@ READERS: dict[str, Callable[..., Capture]] = {
 
 
 def layout_of(folder: Path) -> str | None:
-    """Which row of `READERS` a capture's folder looks like; None if like none."""
+    """The row of `READERS` that fits a capture's folder; None if none does."""
     if (folder / nerfstudio.FILE).is_file():
         return "nerfstudio"
     if colmap.has_model(folder):
@@ -43,10 +43,10 @@ def layout_of(folder: Path) -> str | None:
 
 
 def detect(folder: Path) -> str:
-    """As `layout_of`.
+    """The row of `READERS` that fits a capture's folder.
 
     Raises:
-        InputError: The folder is not there, holds several captures or none.
+        InputError: The folder does not exist, holds several captures or none.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder of the capture")
@@ -56,7 +56,39 @@ def detect(folder: Path) -> str:
             p.name for p in folder.iterdir() if p.is_dir() and layout_of(p) is not None
         )
         raise InputError(
-            f"{folder}: no capture in a layout that is known ({', '.join(READERS)}); "
-            + (f"there are some in it: {', '.join(within)}" if within else "convert it")
+            f"{folder}: no capture in a known layout ({', '.join(READERS)}); "
+            + (
+                f"it contains captures, give one: {', '.join(within)}"
+                if within
+                else "convert it"
+            )
         )
+    return found
+
+
+def scenes_in(folder: Path, layout: str, scene: str = "") -> list[str]:
+    """Names the scenes of a layout in a folder; ``[""]`` if the folder is one itself.
+
+    Args:
+        folder: A scene, or a folder of scenes.
+        layout: A row of `READERS`.
+        scene: The only scene to look for; all if empty.
+
+    Raises:
+        InputError: There is no such folder or scene, or it cannot be read.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the folder of scenes")
+    try:
+        if layout_of(folder) == layout:
+            if scene:
+                raise InputError(f"{folder}: is a scene itself; leave out {scene!r}")
+            return [""]
+        names = [scene] if scene else sorted(p.name for p in folder.iterdir())
+        found = [name for name in names if layout_of(folder / name) == layout]
+    except OSError as error:
+        raise InputError(f"{error.filename}: {error.strerror}") from None
+    if not found:
+        wanted = f"scene {scene!r}" if scene else "scene"
+        raise InputError(f"{folder}: is and holds no {wanted} in layout {layout}")
     return found

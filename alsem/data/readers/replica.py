@@ -1,12 +1,12 @@
-"""Reader of the Replica renderings of Semantic-NeRF, and of captures laid out so.
+"""Reads the Replica renderings of Semantic-NeRF, and captures in the same layout.
 
 ``<scene>/<sequence>/rgb/rgb_<i>.png``, ``depth/depth_<i>.png`` (16-bit, millimetres
 along the optical axis), ``semantic_class/semantic_class_<i>.png`` (8-bit class id,
 0 void) and ``traj_w_c.txt`` (one camera-to-world matrix a line). Depth and labels may
 be absent, each as a whole folder. ``regions/regions_<i>.png`` (8 or 16 bits, grey or
-palette: ids that hold within one image, 0 no region) are read on request only.
-``semantic_instance/semantic_instance_<i>.png`` may be there for other programs.
-``mask/mask_<i>.png`` (8 bits) may hide pixels that show nothing of the scene, by 0.
+palette: ids that are unique within one image, 0 no region) are read on request only.
+``semantic_instance/semantic_instance_<i>.png`` is passed on by conversions only.
+``mask/mask_<i>.png`` (8 bits) may mark pixels to ignore, by 0.
 ``<scene>/info.json`` may give the camera (``fx fy cx cy`` or ``hfov_deg``; 90 degrees
 without it), ``depth_scale`` and classes.
 """
@@ -22,40 +22,36 @@ import numpy as np
 
 from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
-from alsem.data import classes, png
-from alsem.data.capture import Capture, check_frames
-from alsem.data.frame_records import FrameRecord
-from alsem.data.image_files import PngFile
-from alsem.data.json_files import number, positive, read_json
-from alsem.data.trajectories import read_poses
+from alsem.data import classes, image_io
+from alsem.data.capture import Capture, FrameRecord, check_headers
+from alsem.data.image_io import EncodedFile, ImageKind
+from alsem.data.poses import read_trajectory
+from alsem.data.text_files import number, positive, read_json
 
 _RGB = re.compile(r"rgb_(\d+)\.png")
 _CAMERA = ("fx", "fy", "cx", "cy")
 
 
 def read_replica(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capture:
-    """Finds out what a capture holds.
+    """Lists the frames of a capture.
 
     Args:
         root: Folder of scenes, or the scene itself if ``scene`` is empty.
         scene: Name of the scene's folder.
         class_lines: Classes as `classes.from_lines` reads them; when empty they come
             from the capture: ``info.json``, ``info_semantic.json``, ``classes.txt``,
-            the first that is there.
-
-    Returns:
-        The capture.
+            the first that exists.
 
     Raises:
-        InputError: If there is no such scene, or its description is malformed.
+        InputError: There is no such scene, or its metadata is malformed.
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; give the folder of the capture")
     folder = root / scene
     if not _sequences(folder):
-        trouble = "holds no sequence (a folder with rgb/rgb_0.png in it)"
+        reason = "holds no sequence (a folder with rgb/rgb_0.png in it)"
         raise InputError(
-            f"{folder}: {trouble if folder.is_dir() else 'no such folder'}; "
+            f"{folder}: {reason if folder.is_dir() else 'no such folder'}; "
             + (
                 f"{root} is a scene itself, leave data.scene empty"
                 if scene and _sequences(root)
@@ -72,7 +68,7 @@ def read_replica(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Cap
         camera=lambda width, height: _camera(info_path, info, width, height),
         depth_scale=positive(info, "depth_scale", info_path, 1000.0),
         classes=_read_classes(root, folder, name, info, class_lines),
-    ).with_all()
+    ).with_union()
 
 
 def _sequences(folder: Path) -> list[str]:
@@ -105,38 +101,40 @@ def _read_sequence(folder: Path, name: str) -> list[FrameRecord]:
     if not tokens:
         raise InputError(f"{sequence / 'rgb'}: holds no rgb_<number>.png; add images")
     numbers = sorted(tokens)
-    troubles, poses = ErrorCollector(), None
-    with troubles.caught():
-        poses = read_poses(sequence / "traj_w_c.txt")
+    errors, poses = ErrorCollector(), None
+    with errors.catch():
+        poses = read_trajectory(sequence / "traj_w_c.txt")
         if len(poses) != len(numbers):
             raise InputError(_counts_differ(sequence, numbers, len(poses)))
 
-    def beside(name: str, kind: png.PngKind, number: int) -> PngFile | None:
+    def image(name: str, kind: ImageKind, number: int) -> EncodedFile | None:
         if not os.path.lexists(sequence / name):
             return None
         path = sequence / name / f"{name}_{tokens[number]}.png"
-        return PngFile(path, kind, f"add it, or take {path.parent} away altogether")
+        return EncodedFile(path, kind, f"add it, or remove all of {path.parent}")
 
-    nowhere = np.broadcast_to(np.eye(4, dtype=np.float32), (len(numbers), 4, 4))
+    unposed = np.broadcast_to(np.eye(4, dtype=np.float32), (len(numbers), 4, 4))
     records = [
         FrameRecord(
             name=f"{name}/{number}",
-            rgb=PngFile(sequence / "rgb" / f"rgb_{tokens[number]}.png", png.RGB),
+            rgb=EncodedFile(
+                sequence / "rgb" / f"rgb_{tokens[number]}.png", image_io.RGB
+            ),
             world_from_cam=pose,
-            depth=beside("depth", png.DEPTH, number),
-            label=beside("semantic_class", png.LABEL, number),
-            regions=beside("regions", png.REGIONS, number),
-            mask=beside("mask", png.MASK, number),
-            instance=beside("semantic_instance", png.IDS, number),
+            depth=image("depth", image_io.DEPTH, number),
+            label=image("semantic_class", image_io.LABEL, number),
+            regions=image("regions", image_io.REGIONS, number),
+            mask=image("mask", image_io.MASK, number),
+            instance=image("semantic_instance", image_io.IDS, number),
         )
         for number, pose in zip(
-            numbers, nowhere if troubles.found else poses, strict=True
+            numbers, unposed if errors.found else poses, strict=True
         )
     ]
-    if troubles.found:  # then all of them at once
-        with troubles.caught():
-            check_frames(records)
-        troubles.end()
+    if errors.found:  # report bad poses and bad images together
+        with errors.catch():
+            check_headers(records)
+        errors.raise_any()
     return records
 
 
@@ -148,8 +146,8 @@ def _counts_differ(sequence: Path, numbers: list[int], poses: int) -> str:
             f"{sequence / 'rgb'}; write one line an image"
         )
     absent = sorted(set(range(numbers[0], numbers[-1])) - set(numbers))
-    before_or_after = numbers[0] - 1 if numbers[0] > 0 else numbers[-1] + 1
-    number = absent[0] if absent else before_or_after
+    outside = numbers[0] - 1 if numbers[0] > 0 else numbers[-1] + 1
+    number = absent[0] if absent else outside
     return (
         f"{sequence / 'rgb' / f'rgb_{number}.png'}: missing; {trajectory} has {poses} "
         f"poses for {len(numbers)} images, add the image or remove its line"
@@ -163,16 +161,16 @@ def _read_classes(
         return classes.from_lines("data.classes", lines)
     if "classes" in info:
         return classes.from_info(folder / "info.json", info)
-    described = Path("semantic_info") / name / "info_semantic.json"
+    metadata = Path("semantic_info") / name / "info_semantic.json"
     for path in (
-        root / described,
-        folder / described,
-        folder.resolve().parent / described,
+        root / metadata,
+        folder / metadata,
+        folder.resolve().parent / metadata,
         folder / "info_semantic.json",
     ):
         if path.exists():
             return classes.from_info_semantic(path)
-    return classes.listed((folder, root), ())
+    return classes.configured_or_listed((folder, root), ())
 
 
 def _camera(path: Path, info: dict[str, Any], width: int, height: int) -> Intrinsics:
@@ -180,7 +178,7 @@ def _camera(path: Path, info: dict[str, Any], width: int, height: int) -> Intrin
         if info.get(key, size) != size:
             raise InputError(
                 f"{path}: {key} is {info[key]!r} while the images have {size} pixels; "
-                "describe the camera of the images"
+                "give the camera of the images"
             )
     given = [key for key in _CAMERA if key in info]
     if given and len(given) != len(_CAMERA):

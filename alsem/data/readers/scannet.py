@@ -1,13 +1,14 @@
-"""Reader of ScanNet scenes: frames as exported for Semantic-NeRF, or a ``.sens`` file.
+"""Reads ScanNet scenes: frames as exported for Semantic-NeRF, or a ``.sens`` file.
 
 ``<scene>/renders/color/<i>.jpg``, ``renders/depth/<i>.png`` (16-bit, millimetres) and
 ``renders/pose/<i>.txt``, or ``<scene>/<scene>.sens``; ``<scene>_2d-label-filt/
 label-filt/<i>.png`` (raw ids, 16 bits) or ``label-filt/``; ``<scene>.txt`` with the
 colour camera, and ScanNet's label table in the scene's folder or above it.
 
-Photographs and labels are brought to the size of depth, two rows added above and below
-(1296 x 968 to 1296 x 972, the shape of depth), as Semantic-NeRF does; what those rows
-touch is masked. Frames without a finite pose are left out. One sequence: ``frames``.
+Photographs and labels are resized to the size of depth, with two rows added above and
+below (1296 x 968 to 1296 x 972, the shape of depth), as Semantic-NeRF does; pixels that
+those rows touch are masked. Frames without a finite pose are left out. There is one
+sequence, ``frames``.
 """
 
 import collections
@@ -19,19 +20,22 @@ import numpy as np
 
 from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
-from alsem.data import png
-from alsem.data.capture import ALL, VOID, Capture
+from alsem.data.capture import ALL, Capture, FrameRecord
 from alsem.data.classes import Classes, from_lines
-from alsem.data.frame_records import FrameRecord
-from alsem.data.image_files import ImageFile, PngFile, photograph
-from alsem.data.json_files import read_json
-from alsem.data.letterbox import Letterbox, border_rows, fitted_camera
-from alsem.data.readers import nyu_classes
-from alsem.data.readers.sens import read_sens
-from alsem.data.text_files import read_text
-from alsem.data.trajectories import checked_pose, read_matrix
+from alsem.data.image_io import DEPTH, IDS, EncodedFile, ImageFile, photograph
+from alsem.data.label_images import VOID
+from alsem.data.poses import checked_pose, read_matrix
+from alsem.data.readers import scannet_classes
+from alsem.data.readers.scannet_resize import (
+    PaddedImage,
+    PaddingMask,
+    padded_camera,
+    padding_rows,
+)
+from alsem.data.readers.scannet_sens import read_sens
+from alsem.data.text_files import read_json, read_text
 
-_DEPTH_SIZE = (640, 480)  # of scenes whose description does not say
+_DEPTH_SIZE = (640, 480)  # of scenes whose metadata does not give it
 _PHOTO = re.compile(r"(\d+)\.(jpg|jpeg|png)", re.IGNORECASE)
 _KEYS = ("fx_color", "fy_color", "mx_color", "my_color")
 
@@ -43,27 +47,27 @@ def read_scannet(
     *,
     label_space: str = "nyu40",
 ) -> Capture:
-    """Finds out what a scene holds.
+    """Lists the frames of a scene.
 
     Args:
         root: Folder of scenes, or the scene itself if ``scene`` is empty.
         scene: Name of the scene's folder.
-        class_lines: Which classes of the label space count; the others are void. When
+        class_lines: Classes of the label space to keep; the others are void. When
             empty they are those of the objects that ScanNet's ``aggregation.json``
-            lists, or all if it is not there.
-        label_space: One of `nyu.SPACES`.
+            lists, or all if that file is missing.
+        label_space: One of `scannet_classes.SPACES`.
 
     Raises:
-        InputError: There is no such scene, or something of it is malformed.
+        InputError: There is no such scene, or a file of it is malformed.
     """
     folder = root / scene
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder of a scene")
-    if label_space not in nyu_classes.SPACES:
-        spaces = ", ".join(nyu_classes.SPACES)
+    if label_space not in scannet_classes.SPACES:
+        spaces = ", ".join(scannet_classes.SPACES)
         raise InputError(f"data.label_space={label_space!r}: use one of {spaces}")
     name = Path(scene).name or folder.resolve().name
-    table, names = nyu_classes.read_table(_table(root, folder), label_space)
+    table, names = scannet_classes.read_table(_table(root, folder), label_space)
     classes = _classes(folder, name, names, class_lines, label_space)
     label_of_id = np.full(len(table), VOID, np.int16)
     for label, class_id in enumerate(classes[1]):
@@ -95,17 +99,17 @@ def read_scannet(
 
 
 def _table(root: Path, folder: Path) -> Path:
-    for place in (folder, root, folder.resolve().parent):
-        if (place / nyu_classes.TABLE).exists():
-            return place / nyu_classes.TABLE
-    return folder / nyu_classes.TABLE
+    for parent in (folder, root, folder.resolve().parent):
+        if (parent / scannet_classes.TABLE).exists():
+            return parent / scannet_classes.TABLE
+    return folder / scannet_classes.TABLE
 
 
 def _classes(
     folder: Path, name: str, of_name: dict[str, int], lines: Sequence[str], space: str
 ) -> Classes:
-    """Names and ids of the classes that count."""
-    known = nyu_classes.SPACES[space][1]
+    """Names and ids of the classes of the scene."""
+    known = scannet_classes.SPACES[space][1]
     if lines:
         names, ids = from_lines("data.classes", lines)
         for given, class_id in zip(names, ids, strict=True):
@@ -131,8 +135,8 @@ def _classes(
 
 
 def _exported(folder: Path, name: str) -> tuple[list[FrameRecord], Intrinsics]:
-    """The frames that lie in files."""
-    described = _description(folder / f"{name}.txt")
+    """The frames of exported files."""
+    metadata = _read_metadata(folder / f"{name}.txt")
     colour = folder / "renders" / "color"
     found = [
         (int(match[1]), path)
@@ -145,32 +149,31 @@ def _exported(folder: Path, name: str) -> tuple[list[FrameRecord], Intrinsics]:
             raise InputError(f"{path}: frame {number} is there twice; remove one")
     if not found:
         raise InputError(f"{colour}: holds no <number>.jpg; export the photographs")
-    depth, labels = folder / "renders" / "depth", _labels(folder, name)
-    wide, high = _DEPTH_SIZE
+    depth, labels = folder / "renders" / "depth", _label_folder(folder, name)
     size = (
-        int(described.get("depthWidth", wide)),
-        int(described.get("depthHeight", high)),
+        int(metadata.get("depthWidth", _DEPTH_SIZE[0])),
+        int(metadata.get("depthHeight", _DEPTH_SIZE[1])),
     )
     given = photograph(min(found)[1]).size()
     for key, side in (("colorWidth", given[0]), ("colorHeight", given[1])):
-        if described.get(key, side) != side:
+        if metadata.get(key, side) != side:
             raise InputError(
-                f"{folder / f'{name}.txt'}: {key} is {described[key]:g} while the "
+                f"{folder / f'{name}.txt'}: {key} is {metadata[key]:g} while the "
                 f"photographs have {side} pixels; export them at full size"
             )
-    known = Intrinsics(*given, *(described[key] for key in _KEYS))
-    is_padded = border_rows(str(colour), given, size) > 0
-    records, troubles = [], ErrorCollector()
+    known = Intrinsics(*given, *(metadata[key] for key in _KEYS))
+    is_padded = padding_rows(str(colour), given, size) > 0
+    records, errors = [], ErrorCollector()
     for number, path in sorted(found):
         pose = np.full((4, 4), np.nan)
-        with troubles.caught():
+        with errors.catch():
             pose = read_matrix(folder / "renders" / "pose" / f"{number}.txt")
         if not np.isfinite(pose).all():
             continue  # tracking was lost
         measured = (
-            PngFile(depth / f"{number}.png", png.DEPTH) if depth.is_dir() else None
+            EncodedFile(depth / f"{number}.png", DEPTH) if depth.is_dir() else None
         )
-        with troubles.caught():
+        with errors.catch():
             records.append(
                 _record(
                     number,
@@ -183,18 +186,18 @@ def _exported(folder: Path, name: str) -> tuple[list[FrameRecord], Intrinsics]:
                     where=f"{folder / 'renders' / 'pose' / f'{number}.txt'}",
                 )
             )
-    troubles.end()
-    return records, fitted_camera(known, size)
+    errors.raise_any()
+    return records, padded_camera(known, size)
 
 
 def _recorded(folder: Path, name: str) -> tuple[list[FrameRecord], Intrinsics, float]:
-    """The frames of a recording."""
+    """The frames of a recording, its camera and its depth scale."""
     path = folder / f"{name}.sens"
     if not path.exists():
         raise InputError(f"{folder}: holds neither renders nor {path.name}; export it")
-    recording, labels = read_sens(path), _labels(folder, name)
+    recording, labels = read_sens(path), _label_folder(folder, name)
     sizes = (recording.colour_size, recording.depth_size)
-    is_padded = border_rows(str(path), *sizes) > 0
+    is_padded = padding_rows(str(path), *sizes) > 0
     records = [
         _record(
             number,
@@ -214,7 +217,7 @@ def _recorded(folder: Path, name: str) -> tuple[list[FrameRecord], Intrinsics, f
     if not np.isfinite(values).all() or min(values[:2]) <= 0:
         raise InputError(f"{path}: its colour camera is {values}; copy it again")
     known = Intrinsics(*recording.colour_size, *map(float, values))
-    return records, fitted_camera(known, recording.depth_size), recording.depth_scale
+    return records, padded_camera(known, recording.depth_size), recording.depth_scale
 
 
 def _record(
@@ -228,24 +231,24 @@ def _record(
     is_padded: bool,
     where: str,
 ) -> FrameRecord:
-    label, instance = (
-        None if place is None else PngFile(place / f"{number}.png", png.IDS)
-        for place in (labels, labels and _instances(labels))
-    )
+    def ids_in(place: Path | None) -> PaddedImage | None:
+        if place is None:
+            return None
+        file = EncodedFile(place / f"{number}.png", IDS)
+        return PaddedImage(file, size, is_colour=False)
+
     return FrameRecord(
         name=f"{ALL}/{number}",
-        rgb=Letterbox(rgb, size, is_colour=True),
+        rgb=PaddedImage(rgb, size, is_colour=True),
         world_from_cam=checked_pose(pose, where),
-        depth=None if depth is None else Letterbox(depth, size, is_colour=False),
-        label=None if label is None else Letterbox(label, size, is_colour=False),
-        instance=(
-            None if instance is None else Letterbox(instance, size, is_colour=False)
-        ),
-        mask=Letterbox(rgb, size, is_colour=False, is_mask=True) if is_padded else None,
+        depth=None if depth is None else PaddedImage(depth, size, is_colour=False),
+        label=ids_in(labels),
+        instance=ids_in(labels and _instance_folder(labels)),
+        mask=PaddingMask(rgb, size) if is_padded else None,
     )
 
 
-def _labels(folder: Path, name: str) -> Path | None:
+def _label_folder(folder: Path, name: str) -> Path | None:
     for place in (
         folder / f"{name}_2d-label-filt" / "label-filt",
         folder / "label-filt",
@@ -255,27 +258,27 @@ def _labels(folder: Path, name: str) -> Path | None:
     return None
 
 
-def _instances(labels: Path) -> Path | None:
-    """The folder of instance images that goes with one of labels."""
+def _instance_folder(labels: Path) -> Path | None:
+    """The folder of instance images next to one of label images."""
     name = labels.parent.name.replace("_2d-label-filt", "_2d-instance-filt")
     place = labels.parent.parent / name / "instance-filt"
     return place if place.is_dir() else None
 
 
-def _description(path: Path) -> dict[str, float]:
-    """The numbers of ``<scene>.txt``: ``key = value`` a line."""
-    text = read_text(path, "it holds the camera, copy it there")
-    found = {}
+def _read_metadata(path: Path) -> dict[str, float]:
+    """Reads the numbers of ``<scene>.txt``: one ``key = value`` a line."""
+    text = read_text(path, "it holds the camera, put it there")
+    values = {}
     for line in text.splitlines():
         key, _, value = (part.strip() for part in line.partition("="))
         try:
-            found[key] = float(value)
+            values[key] = float(value)
         except ValueError:
             continue  # sceneType and the like
     for key in (*_KEYS, "colorWidth", "colorHeight", "depthWidth", "depthHeight"):
-        value = found.get(key, None if key in _KEYS else 1.0)
+        value = values.get(key, None if key in _KEYS else 1.0)
         if value is None:
-            raise InputError(f"{path}: has no {key}; copy ScanNet's own file")
+            raise InputError(f"{path}: has no {key}; use ScanNet's own file")
         if not np.isfinite(value) or value <= 0 or value > 1e5:
-            raise InputError(f"{path}: {key} is {value:g}; copy ScanNet's own file")
-    return found
+            raise InputError(f"{path}: {key} is {value:g}; use ScanNet's own file")
+    return values

@@ -1,4 +1,4 @@
-"""What a report shows: plain NumPy, whatever trained the model."""
+"""Data of the report, as NumPy arrays and plain values."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -6,34 +6,12 @@ from typing import Any
 
 import numpy as np
 
-
-@dataclasses.dataclass(frozen=True)
-class TopView:
-    """The labelled surface seen from above, without the ceiling; north is +y.
-
-    Attributes:
-        by_class: uint8 ``[h w 3]``, class colours, void black.
-        by_photo: uint8 ``[h w 3]``, the photographs' colours.
-        pixel_size: Metres a pixel.
-    """
-
-    by_class: np.ndarray
-    by_photo: np.ndarray
-    pixel_size: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Curve:
-    """A learning curve to compare with: totals of clicks, and mIoU in [0, 1]."""
-
-    name: str
-    clicks: tuple[float | int, ...]
-    miou: tuple[float | int, ...]
+from alsem.reporting.top_view import TopView
 
 
 @dataclasses.dataclass(frozen=True)
 class FrameView:
-    """One test frame as the model sees it; all arrays share ``h w``.
+    """One test frame and its prediction; all arrays have the same ``h w``.
 
     Attributes:
         name: Stable id of the photograph.
@@ -58,15 +36,15 @@ class FrameView:
 
 @dataclasses.dataclass(frozen=True)
 class QueryView:
-    """One training frame and what was asked on it.
+    """One training frame and the queries on it.
 
     Attributes:
         name: Stable id of the photograph.
         rgb: uint8 ``[h w 3]``.
-        rows: ``[q]``, pixels.
-        cols: ``[q]``, pixels.
+        rows: int ``[q]``, pixels.
+        cols: int ``[q]``, pixels.
         labels: int ``[q]``, the answers; negative for void or mixed.
-        rounds: int ``[q]``, in which each was asked.
+        rounds: int ``[q]``, round of each query.
     """
 
     name: str
@@ -83,24 +61,22 @@ class ReportData:
 
     Attributes:
         title: Heading of the page.
-        config: The run's config, shown at the end; ``seed`` is a headline.
+        config: The run's config, shown at the end; ``seed`` is in the headline.
         class_names: Index = label.
         rounds: Rows of ``rounds.jsonl``, earliest first; may be empty.
+        wall_seconds: Of the whole run.
         scene: Name of the scene.
-        frames: Test frames; a few of them, evenly spread, are drawn.
-        queried: Training frames; those asked about most are drawn.
+        frames: All test frames; a few of them, evenly spaced, are drawn.
+        queried: Training frames with queries; those with the most are drawn.
         top_view: The labelled surface from above.
-        curves: Other runs' mIoU to compare with.
-        wall_seconds: Of the whole run; None takes the sum over stages.
     """
 
     title: str
     config: Mapping[str, Any]
     class_names: tuple[str, ...]
     rounds: Sequence[Mapping[str, Any]]
+    wall_seconds: float | int
     scene: str = ""
     frames: tuple[FrameView, ...] = ()
     queried: tuple[QueryView, ...] = ()
     top_view: TopView | None = None
-    curves: tuple[Curve, ...] = ()
-    wall_seconds: float | int | None = None

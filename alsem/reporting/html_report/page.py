@@ -1,32 +1,94 @@
-"""The report page: one run's data in, one self-contained HTML text out.
+"""Renders the report: one run's data in, one self-contained HTML file out.
 
 Why no script and no outside file: the page is read years later, by mail, offline.
 """
 
-import importlib.resources
-import string
+import math
+import os
+from pathlib import Path
+from typing import Any
 
-from alsem.reporting.html_report import markup, palette, sections
+import jinja2
+import numpy as np
+
+from alsem.reporting import images, json_records, palette
+from alsem.reporting.html_report import content
 from alsem.reporting.html_report.data import ReportData
+
+DASH = "\N{EN DASH}"  # in place of a number that there is not
+
+
+def write_report(workdir: str | os.PathLike[str], data: ReportData) -> Path:
+    """Writes ``report/index.html`` in the run directory, replacing it in one step.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        InputError: The disk is full or the place cannot be written.
+    """
+    page = Path(workdir) / "report" / "index.html"
+    # A lone surrogate (an odd byte in a path) has no UTF-8.
+    json_records.replace_file(page, render(data).encode("utf-8", "replace"))
+    return page
 
 
 def render(data: ReportData) -> str:
-    """The whole page as HTML."""
+    """Renders the page as HTML; all texts of the user are escaped."""
     colours = palette.class_colours(len(data.class_names))
-    parts = (
-        sections.learning_curve(data),
-        sections.class_table(data, colours),
-        sections.queries(data, colours),
-        sections.frames(data, colours),
-        sections.top_view(data.top_view),
-        sections.timing(data),
-        sections.config(data),
+    template = _environment().get_template("page.html")
+    return template.render(
+        data=data,
+        dash=DASH,
+        void=palette.VOID_RGB,
+        right=images.RIGHT_RGB,
+        wrong=images.WRONG_RGB,
+        classes=list(zip(data.class_names, colours, strict=True)),
+        headline=content.headline(data),
+        curves=content.learning_curves(data),
+        class_rows=content.class_rows(data, colours),
+        queries=content.queries(data, colours),
+        frames=content.frames(data, colours),
+        stages=content.stages(data),
+        config=content.config_text(data),
     )
-    template = importlib.resources.files("alsem.reporting.html_report").joinpath(
-        "template.html"
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("alsem.reporting.html_report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return string.Template(template.read_text(encoding="utf-8")).substitute(
-        title=markup.text(data.title),
-        headline=sections.headline(data),
-        sections="\n".join(part for part in parts if part),
-    )
+    environment.filters |= {
+        "number": number,
+        "css": css_colour,
+        "data_uri": images.data_uri,
+        "ramp": colour_ramp,
+    }
+    return environment
+
+
+def number(
+    value: float | int | None,
+    digits: int = 1,
+    scale: float | int = 1,
+    unit: str = "",
+) -> str:
+    """Formats a number and its unit; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    return f"{value * scale:,.{digits}f}{unit}"
+
+
+def css_colour(rgb: np.ndarray | tuple[int, ...]) -> str:
+    """An sRGB colour in CSS: ``#rrggbb``."""
+    return "#" + "".join(f"{int(value):02x}" for value in rgb)
+
+
+def colour_ramp(colour_map: str) -> str:
+    """A colour map as a CSS gradient from its 0 to its 1."""
+    stops: Any = images.scale_image(np.linspace(0, 1, 9), colour_map)
+    return f"linear-gradient(90deg,{','.join(map(css_colour, stops))})"

@@ -1,0 +1,73 @@
+"""The output of `alsem.validate`: lines, contact sheets, progress bars, conversions."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from alsem.data.checks.capture_report import CaptureReport, check_capture
+from alsem.data.checks.contact_sheet import draw_contact_sheet, sheet_path
+from alsem.data.checks.summary import summary_lines
+from alsem.data.writers import convert
+
+
+def print_reports(
+    folders: Sequence[Path],
+    *,
+    out: Path,
+    classes: Sequence[str] = (),
+    label_space: str = "",
+    scale: float = 1.0,
+) -> list[CaptureReport]:
+    """Checks captures, prints their summaries and draws their contact sheets.
+
+    Args:
+        folders: The captures' folders.
+        out: Folder for the contact sheets.
+        classes: As of `check_capture`.
+        label_space: Likewise.
+        scale: Likewise.
+
+    Raises:
+        InputError: A contact sheet cannot be written.
+    """
+    reports, sheets = [], []
+    for folder in folders:
+        report = check_capture(
+            folder,
+            classes=classes,
+            label_space=label_space,
+            scale=scale,
+            progress=_bar,
+        )
+        for line in summary_lines(report):
+            print(line, flush=True)
+        if report.all_statistics:
+            sheets.append(sheet_path(out, folder, sheets))
+            draw_contact_sheet(report, sheets[-1])
+            print(f"contact sheet: {sheets[-1]}")
+        reports.append(report)
+    return reports
+
+
+def print_conversion(report: CaptureReport, out: Path, to: str) -> None:
+    """Converts a checked capture unless it has fatal errors, and prints the outcome.
+
+    Args:
+        report: The checked capture.
+        out: The new folder.
+        to: A row of `writers.WRITERS`.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    if report.capture is None or report.fatal:
+        print("not converted")
+        return
+    convert(report.capture, out, to=to, progress=_bar)
+    print(f"converted: {out}")
+
+
+def _bar(todo: Sequence, done: Iterable) -> Iterable:
+    return tqdm(done, total=len(todo), unit="frame", disable=not sys.stderr.isatty())

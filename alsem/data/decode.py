@@ -1,0 +1,147 @@
+"""Decodes the frames of a capture into a scene in memory and its ground truth."""
+
+import concurrent.futures
+import dataclasses
+import os
+
+import numpy as np
+
+from alsem.core.errors import ErrorCollector, InputError
+from alsem.core.types import Intrinsics
+from alsem.data import downscale
+from alsem.data.capture import Capture, FrameRecord, check_headers, check_same_images
+from alsem.data.label_images import VOID, read_labels
+from alsem.data.scene import Frames, GroundTruth, Scene
+from alsem.data.splits import Split
+
+
+def load(
+    capture: Capture,
+    *,
+    factor: int,
+    train: Split,
+    test: Split,
+    use_depth: bool,
+    use_regions: bool,
+) -> tuple[Scene, GroundTruth]:
+    """Decodes the frames of two splits.
+
+    Args:
+        capture: The files.
+        factor: Whole factor by which images are downscaled.
+        train: Frames of the pool.
+        test: Frames to evaluate on.
+        use_depth: Whether training frames get their depth.
+        use_regions: Whether training frames get the user's own regions.
+
+    Returns:
+        The scene, and apart from it the ground truth.
+
+    Raises:
+        InputError: The splits share a frame, or an image is missing, damaged, or of
+            another kind or size than it must be.
+    """
+    train_records, test_records = _split_records(
+        capture, train, test, use_depth=use_depth, use_regions=use_regions
+    )
+    width, height = check_headers([*train_records, *test_records])
+    camera = capture.camera(width, height)
+    if factor < 1 or width % factor or height % factor:
+        fitting = [s for s in range(1, 17) if width % s == 0 and height % s == 0]
+        raise InputError(
+            f"data.downscale={factor} does not divide the {width} x {height} images "
+            f"of {capture.name}; use one of {', '.join(map(str, fitting))}"
+        )
+    camera = downscale.downscaled(camera, factor)
+    train_frames, train_labels = _decode(capture, train_records, camera, factor)
+    test_frames, test_labels = _decode(capture, test_records, camera, factor)
+    offset = downscale.point_sample_offset(factor)
+    names, ids = capture.classes
+    scene = Scene(
+        name=capture.name,
+        intrinsics=camera,
+        pixel_offset=(offset, offset),
+        train=train_frames,
+        test=dataclasses.replace(test_frames, depth_z=None),
+        class_names=names,
+        class_ids=ids,
+        points=capture.points,
+    )
+    return scene, GroundTruth(train_labels, test_labels, test_frames.depth_z)
+
+
+def _split_records(
+    capture: Capture, train: Split, test: Split, *, use_depth: bool, use_regions: bool
+) -> tuple[list[FrameRecord], list[FrameRecord]]:
+    """The frames of two disjoint splits, without the images that are not used."""
+    train_records = train.pick(capture.frames)
+    test_records = test.pick(capture.frames)
+    in_train = {record.name for record in train_records}
+    shared = [record.name for record in test_records if record.name in in_train]
+    if shared:
+        raise InputError(
+            f"splits {train.text!r} and {test.text!r} share {len(shared)} frames, "
+            f"{shared[0]} among them; make them disjoint, like "
+            "'Sequence_1[::5]' and 'Sequence_1[2::5]', or 'frames[:] but frames[::8]'"
+            " and 'frames[::8]'"
+        )
+    if use_regions and train_records[0].regions is None:
+        raise InputError(
+            f"{train_records[0].rgb.where}: has no regions; write one "
+            "regions_<number>.png an image, or set active.superpixels='slic'"
+        )
+    unused = {"instance": None}
+    unused_of_train = unused | ({} if use_depth else {"depth": None})
+    unused_of_train |= {} if use_regions else {"regions": None}
+    splits = (
+        [dataclasses.replace(record, **unused_of_train) for record in train_records],
+        [
+            dataclasses.replace(record, **unused, regions=None)
+            for record in test_records
+        ],
+    )
+    for records in splits:
+        check_same_images(records)
+    return splits
+
+
+def _decode(
+    capture: Capture, records: list[FrameRecord], camera: Intrinsics, factor: int
+) -> tuple[Frames, np.ndarray | None]:
+    """The downscaled frames, and their labels int16 ``[n h w]``."""
+    shape = (len(records), camera.height, camera.width)
+    first = records[0]
+    rgb = np.empty((*shape, 3), np.uint8)
+    depth_z = None if first.depth is None else np.empty(shape, np.float32)
+    labels = None if first.label is None else np.empty(shape, np.int16)
+    regions = None if first.regions is None else np.empty(shape, np.int32)
+    is_masked = any(record.mask is not None for record in records)
+    valid_mask = np.ones(shape, np.bool_) if is_masked else None
+    table = capture.label_table
+
+    def decode_frame(i: int) -> None:
+        record = records[i]
+        rgb[i] = downscale.area_average(record.rgb.read(), factor)
+        if depth_z is not None and record.depth is not None:
+            raw = downscale.point_sample(record.depth.read(), factor)
+            depth_z[i] = raw / capture.depth_scale
+        if labels is not None and record.label is not None:
+            labels[i] = downscale.point_sample(read_labels(record.label, table), factor)
+        if regions is not None and record.regions is not None:
+            regions[i] = downscale.point_sample(record.regions.read(), factor)
+        if valid_mask is not None and record.mask is not None:
+            valid_mask[i] = downscale.all_of(record.mask.read() > 0, factor)
+            for array, nothing in ((depth_z, 0), (labels, VOID), (regions, 0)):
+                if array is not None:
+                    array[i][~valid_mask[i]] = nothing
+
+    # Threads, not processes: Pillow and zlib release the interpreter lock.
+    with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        errors = ErrorCollector()
+        for done in [pool.submit(decode_frame, i) for i in range(len(records))]:
+            with errors.catch():
+                done.result()
+        errors.raise_any()
+    poses = np.stack([record.world_from_cam for record in records])
+    names = tuple(record.name for record in records)
+    return Frames(names, rgb, poses, depth_z, regions, valid_mask), labels

@@ -1,0 +1,1 @@
+"""Runs from config to report, sweeps of runs and their comparison."""
