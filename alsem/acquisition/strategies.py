@@ -238,7 +238,7 @@ def for_round(strategy: Strategy, *, has_model: bool, was_trusted: bool) -> Stra
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
     """One line that names the successor, the nearest name, or all names."""
-    if RENAMED.get(name) in known:
+    if name in RENAMED and RENAMED[name] in known:
         return f"{what}={name!r} is now called {RENAMED[name]!r}; use that name"
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(known)}"

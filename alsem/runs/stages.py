@@ -138,9 +138,7 @@ def open_run(
         fit=partial(_fit, fitter, learning),
         evaluate=partial(_evaluate, config, scene, truth, predictor, log),
     )
-    return OpenRun(
-        scene, geometry, pool, predictor, scorer, fitter, store, log, stages
-    )
+    return OpenRun(scene, geometry, pool, predictor, scorer, fitter, store, log, stages)
 
 
 def fit_geometry(

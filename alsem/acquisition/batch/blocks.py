@@ -8,7 +8,7 @@ import functools
 import jax.numpy as jnp
 import numpy as np
 
-from alsem.core.arrays import Float, Int
+from alsem.core.arrays import Array, Float, Int
 from alsem.core.numerics import power_of_two
 
 BLOCK = 512  # rows that are reduced together
