@@ -185,6 +185,7 @@ def policy(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, 
     for a mean one.
     """
     del key, cues
+    assert posterior.gain is not None  # the run has a policy
     return jax.nn.softplus(GAIN_SHARPNESS * posterior.gain) / GAIN_SHARPNESS
 
 

@@ -13,7 +13,7 @@ import fcntl
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,14 @@ from alsem import surface, training
 from alsem.active.pixel_data import pixel_data
 from alsem.core import progress, rng, signals
 from alsem.core.errors import InputError
+from alsem.core.memoize import memoize
 from alsem.data import Scene
 from alsem.nerf import Nerf, appearance
 from alsem.surface import SurfaceCache
-from alsem.training.checkpoint import Checkpoints
+from alsem.training.checkpoint import Checkpoints, PeriodicSaver
 from alsem.training.optimizer import Fit
 
-Encoder = Callable[..., dict[str, jax.Array]]
-
-FORMAT = 3  # raise it when the meaning of a fit's files changes
+FORMAT = 4  # raise it when the meaning of a fit's files changes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +40,8 @@ class GeometryOptions:
     Attributes:
         fit: Its length and optimiser.
         loss: Weights of its loss.
+        low: Low corner of the box that the field covers, metres.
+        high: High corner.
         seed: Its own, so that runs of all seeds share one fit.
         grid_fraction: Fraction of the proposal grid refreshed after each compiled call.
         appearance: Whether every photograph has an exposure of its own.
@@ -48,6 +49,8 @@ class GeometryOptions:
 
     fit: Fit
     loss: training.GeometryLoss
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
     seed: int = 0
     grid_fraction: float = 0.05
     appearance: bool = False
@@ -110,8 +113,7 @@ def fit_scene(
         with watch.measure("fit_geometry"):
             state = _fit(scene, nerf, options, mesh, folder / "checkpoints")
         with watch.measure("cache"):
-            encode = make_encoder(scene, nerf, surfaces)
-            pool, test = build_surfaces(scene, encode, state, surfaces, folder, mesh)
+            pool, test = build_surfaces(scene, nerf, state, surfaces, folder, mesh)
     return SceneGeometry(state.params, state.grid, pool, test, dict(watch.seconds))
 
 
@@ -170,9 +172,10 @@ def _fit(
     """The fitted state, opened or fitted from the last checkpoint on."""
     fit = options.fit
     key = rng.run_key(options.seed, "geometry")
-    tx = fit.optimiser.build(fit.steps)
+    tx = fit.optimiser.build()
     params = _init_params(scene, nerf, options, rng.stream(key, "init"))
-    state = training.init_state(params, tx, grid=nerf.init_grid())
+    grid = nerf.init_grid(options.low, options.high)
+    state = training.init_state(params, tx, num_steps=fit.steps, grid=grid)
     with contextlib.closing(Checkpoints(folder, keep=1)) as checkpoints:
         latest = checkpoints.latest()
         if latest is not None:
@@ -184,11 +187,9 @@ def _fit(
             tx,
             weight=options.loss,
             batch_rays=fit.batch_rays,
-            intrinsics=scene.intrinsics,
-            pixel_offset=scene.pixel_offset,
             mesh=mesh,
         )
-        run = training.make_runner(
+        runner = training.make_runner(
             step,
             steps_per_call=fit.steps_per_call,
             mesh=mesh,
@@ -196,24 +197,13 @@ def _fit(
         )
         done = int(state.step)
         with progress.progress(fit.steps, "geometry", initial=done) as bar:
-
-            def after_call(state: training.TrainState, parts: dict) -> None:
-                del parts
-                bar.update(fit.steps_per_call)
-                if signals.requested():
-                    checkpoints.save(int(state.step), state, {"complete": False})
-                    checkpoints.close()
-                    signals.check()
-                checkpoints.save_if_due(int(state.step), state, {"complete": False})
-
             state = training.fit(
-                run,
+                runner,
                 state,
                 pixel_data(scene),
                 key,
-                num_steps=fit.steps,
-                steps_per_call=fit.steps_per_call,
-                after_call=after_call,
+                after_call=lambda step: bar.update(step - bar.n),
+                saver=PeriodicSaver(checkpoints, {"complete": False}),
             )
         state = refresh_whole_grid(nerf, state, key)
         # One past the last step: a checkpoint of the last step itself may exist.
@@ -221,8 +211,9 @@ def _fit(
         return state
 
 
+@memoize
 def refresher(nerf: Nerf, fraction: float, *, field: str | None = None):
-    """Updates a fraction of the proposal grid after each call; None without a grid.
+    """Updates a fraction of the proposal grid after each call; None if it is 0.
 
     Args:
         nerf: The renderer.
@@ -230,10 +221,12 @@ def refresher(nerf: Nerf, fraction: float, *, field: str | None = None):
         field: Key of the field's parameters in those of the state; None if the state
             has no others.
     """
-    if nerf.init_grid() is None or fraction <= 0:
+    if fraction <= 0:
         return None
 
     def refresh(state: training.TrainState, key):
+        if state.grid is None:
+            return state
         params = state.params if field is None else state.params[field]
         grid = nerf.refresh(params, state.grid, key, fraction=fraction)
         return dataclasses.replace(state, grid=grid)
@@ -247,7 +240,8 @@ def refresh_whole_grid(
     """Evaluates every cell of an emptied proposal grid several times."""
     if state.grid is None:
         return state
-    grid = nerf.init_grid()
+    grid = jax.tree.map(jax.numpy.array, state.grid)
+    grid = dataclasses.replace(grid, density=jax.numpy.zeros_like(grid.density))
     for i in range(passes):
         pass_key = rng.stream(key, "grid", i)
         grid = _refresh_all(nerf, state.params, grid, pass_key)
@@ -259,28 +253,15 @@ def _refresh_all(nerf: Nerf, params: Any, grid: Any, key: Any):
     return nerf.refresh(params, grid, key, fraction=1.0)
 
 
-def make_encoder(scene: Scene, nerf: Nerf, options: SurfaceOptions) -> Encoder:
-    """The compiled encoder of a scene's surface caches; make it once."""
-    return surface.make_encoder(
-        lambda held, rays: nerf.render(held[0], held[1], rays),
-        intrinsics=scene.intrinsics,
-        pixel_offset=scene.pixel_offset,
-        samples=options.samples,
-        gap=options.gap,
-        t_max=options.t_max,
-    )
-
-
 def build_surfaces(
     scene: Scene,
-    encode: Encoder,
+    nerf: Nerf,
     state: training.TrainState,
     options: SurfaceOptions,
     folder: Path,
     mesh: jax.sharding.Mesh,
 ) -> tuple[SurfaceCache, SurfaceCache]:
     """Surface caches of the training and the test frames."""
-    del mesh
     camera = scene.intrinsics
 
     def track(todo: range) -> Iterator[int]:
@@ -290,13 +271,15 @@ def build_surfaces(
 
     pool, test = (
         surface.build(
-            encode,
-            (state.params, state.grid),
+            surface.make_encoder(nerf, samples=options.samples, gap=options.gap),
+            state.params,
+            state.grid,
             frames.world_from_cam,
             intrinsics=camera,
             pixel_offset=scene.pixel_offset,
             t_max=options.t_max,
             chunk=min(options.render_chunk, camera.width * camera.height),
+            mesh=mesh,
             folder=folder / name,
             track=track,
         )

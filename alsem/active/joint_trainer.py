@@ -64,7 +64,6 @@ class JointTrainer:
         self._mesh, self._folder, self._seed = mesh, folder, seed
         self._extra_losses = extra_losses
         self._pixels = pixel_data(scene)
-        self._encode = geometry_stage.make_encoder(scene, nerf, surfaces)
 
     def init(self, key: jax.Array) -> tuple[dict[str, Any], Any]:
         """New heads for every level, on the field as the geometry stage left it."""
@@ -89,8 +88,6 @@ class JointTrainer:
             semantic_gradient=self._options.semantic_gradient,
             batch_rays=self._options.batch_rays,
             label_rays=self._options.label_rays,
-            intrinsics=self._scene.intrinsics,
-            pixel_offset=self._scene.pixel_offset,
             mesh=self._mesh,
             extra_losses=self._extra_losses,
         )
@@ -114,7 +111,7 @@ class JointTrainer:
         field = dataclasses.replace(state, params=state.params["field"])
         field = geometry_stage.refresh_whole_grid(self._nerf, field, key)
         pool, test = geometry_stage.build_surfaces(
-            self._scene, self._encode, field, self._surfaces, folder, self._mesh
+            self._scene, self._nerf, field, self._surfaces, folder, self._mesh
         )
         for old in self._folder.iterdir():
             if old != folder:

@@ -106,6 +106,7 @@ def surface_labels(
         compact=jax.tree.map(jnp.asarray, pool.take(pixel)),
         label=jnp.asarray(padded(labelled.label, -1)),
         count=jnp.int32(len(labelled.label)),
+        cameras=pool.cameras,
     )
 
 

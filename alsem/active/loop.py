@@ -94,7 +94,7 @@ def run_rounds(
     seconds_before: dict[str, float],
     clock: Callable[[], float],
     callback: Callable[[Row], None] = lambda row: None,
-) -> tuple[Model | None, RoundLabels, str | None]:
+) -> tuple[Model | None, str | None]:
     """Runs the rounds that are left, or until answers are missing.
 
     Args:
@@ -109,7 +109,7 @@ def run_rounds(
         callback: Called with the row of every round that this command finishes.
 
     Returns:
-        The last model, all labels so far, and why no further round will come; None
+        The last model, and why no further round will come; None
         while one may.
     """
     done = len(log.rounds())
@@ -126,7 +126,7 @@ def run_rounds(
         if not store.has_queries(number):  # else those are answered first
             reason = _reason_to_end(options, rows, limit)
             if reason is not None:
-                return model, labels, reason
+                return model, reason
             if chooser is None:
                 selection = all_units(pool)
             else:
@@ -134,12 +134,12 @@ def run_rounds(
                     number, *chooser, model, pool, labels, limit, watch
                 )
             if not len(selection.units):
-                return model, labels, _nothing_left(number)
+                return model, _nothing_left(number)
             _write_queries(store, number, pool, selection)
         seconds_to_queries = clock()
         signals.check()
         if not annotator.annotate(store, number, limit=limit):
-            return model, labels, None
+            return model, None
         labels = stages.read_labels(number)
         row = stages.prequential(model, labels.new, rows)
         signals.check()
@@ -167,7 +167,7 @@ def run_rounds(
         callback(row)
         log.scalars(row["clicks"], {name: row[name] for name in SCALARS}, "test")
         signals.check()
-    return model, labels, "active.rounds"
+    return model, "active.rounds"
 
 
 def _reason_to_end(

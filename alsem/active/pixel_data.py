@@ -5,6 +5,7 @@ import numpy as np
 
 from alsem import training
 from alsem.core import geometry
+from alsem.core.types import frame_cameras
 from alsem.data import Scene
 from alsem.nerf.cameras import pixel_rays
 
@@ -27,12 +28,10 @@ def pixel_data(scene: Scene) -> training.PixelData:
         rgb=jnp.asarray(frames.rgb),
         depth_z=jnp.asarray(depth_z),
         normal=jnp.asarray(normal),
-        world_from_cam=jnp.asarray(frames.world_from_cam),
-        valid_mask=(
-            None
-            if frames.valid_mask is None
-            else jnp.asarray(np.flatnonzero(frames.valid_mask), jnp.int32)
+        cameras=frame_cameras(
+            frames.world_from_cam, scene.intrinsics, scene.pixel_offset
         ),
+        **training.valid_pixels(frames.valid_mask),
     )
 
 

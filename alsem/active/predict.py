@@ -14,7 +14,7 @@ from alsem.core.mesh import fetch, map_rays, padded_size, put
 from alsem.core.numerics import padded, safe_log
 from alsem.core.types import Posterior, SurfacePoints
 from alsem.nerf import SemanticMembers
-from alsem.surface import SurfaceCache, decoder
+from alsem.surface import SurfaceCache
 from alsem.surface.posterior import make_posterior
 
 
@@ -40,8 +40,7 @@ class Predictor:
         heads: The semantic members.
         mesh: The devices.
         chunk: Rays of one call.
-        decode: Surface samples of training rays to points, weights and distances.
-        posterior: ``(head parameters, ids [r], compact) -> Posterior [r]`` of them.
+        posterior: ``(head parameters, cameras, ids [r], compact) -> Posterior [r]``.
     """
 
     def __init__(
@@ -57,11 +56,9 @@ class Predictor:
         self.mesh, self.chunk = mesh, chunk
         self.heads = heads
         self._feature_dim = pool.arrays["feature"].shape[-1]
-        self.decode = decoder(pool)
-        self.posterior = make_posterior(heads, self.decode)
+        self.posterior = make_posterior(heads)
         self._posterior = jax.jit(self.posterior)
         self._expected = jax.jit(self._expected_chunk)
-        self._test_posterior = make_posterior(heads, decoder(test))
         self._predict = jax.jit(self._predict_chunk)
 
     def zero_heads(self) -> Any:
@@ -76,7 +73,8 @@ class Predictor:
         """Posterior of chosen pool pixels, NumPy leaves ``[m ...]``."""
         rays = padded(pixel.astype(np.int32))
         chunk = put((rays, model.pool.take(rays)), self.mesh)
-        found = self._posterior(put(model.heads, self.mesh), *chunk)
+        params = put((model.heads, model.pool.cameras), self.mesh)
+        found = self._posterior(*params, *chunk)
         return jax.tree.map(lambda leaf: leaf[: len(pixel)], fetch(found))
 
     def labels_at(self, model: Model, pixel: np.ndarray) -> np.ndarray:
@@ -110,7 +108,8 @@ class Predictor:
                 real[real] = counts[ids[real]]
                 yield ids, compact, real
 
-        params = put((model.heads, np.float32(temperature)), self.mesh)
+        held = (model.heads, model.pool.cameras, np.float32(temperature))
+        params = put(held, self.mesh)
         sums = map_rays(self._expected, params, chunks(), self.mesh)
         num_classes = self.heads.head.num_classes
         return sum(
@@ -127,7 +126,7 @@ class Predictor:
             uncertainty=np.zeros(cache.num_rays, np.float32),
         )
         columns = (found.label, found.confidence, found.uncertainty)
-        params = put(model.heads, self.mesh)
+        params = put((model.heads, cache.cameras), self.mesh)
         results = map_rays(self._predict, params, self.chunks(cache), self.mesh)
         for ids, *parts in results:
             real = ids < cache.num_rays
@@ -143,17 +142,17 @@ class Predictor:
         return cache.chunks(padded_size(size, self.mesh), stride=stride)
 
     def _expected_chunk(self, params: Any, chunk: Any) -> Array:
-        heads, temperature = params
+        heads, cameras, temperature = params
         ids, compact, counts = chunk
-        probs = jnp.mean(self.posterior(heads, ids, compact).probs, axis=-2)
+        probs = jnp.mean(self.posterior(heads, cameras, ids, compact).probs, axis=-2)
         predicted = jnp.argmax(probs, axis=-1)
         softened = jax.nn.softmax(safe_log(probs) / temperature, axis=-1)
         column = jax.nn.one_hot(predicted, probs.shape[-1]) * counts[:, None]
         return softened.T @ column
 
-    def _predict_chunk(self, heads: Any, chunk: Any) -> tuple[Array, ...]:
-        ids, compact = chunk
-        probs = jnp.mean(self._test_posterior(heads, ids, compact).probs, axis=-2)
+    def _predict_chunk(self, params: Any, chunk: Any) -> tuple[Array, ...]:
+        (heads, cameras), (ids, compact) = params, chunk
+        probs = jnp.mean(self.posterior(heads, cameras, ids, compact).probs, axis=-2)
         entropy = -jnp.sum(probs * safe_log(probs), axis=-1)
         return (
             ids,

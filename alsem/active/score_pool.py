@@ -26,6 +26,7 @@ from alsem.core.types import Posterior
 from alsem.nerf import volume_rendering
 from alsem.policy.features import policy_cues
 from alsem.policy.head import PolicyHead
+from alsem.surface import decode
 
 CueTables = dict[str, Array]
 """Cues of a round by name: values per voxel ``[v+1 ...]`` or per class ``[c]``."""
@@ -105,7 +106,7 @@ class PoolScorer:
     ) -> Scores:
         """Scores every ray, and predicts its label if that is wanted too."""
         predict = predict and model is not None
-        params = put((self._params(model), key, cues), self._mesh)
+        params = put((self._params(model, pool), key, cues), self._mesh)
         scorer = self._scorer(strategy, predict=predict)
         num_rays = pool.cache.num_rays
         values: np.ndarray | None = None
@@ -128,7 +129,9 @@ class PoolScorer:
         """The policy's cue vectors of chosen rays, float32 ``[q d]``."""
         ids = padded(pixel.astype(np.int32))
         rows = _rows(pool, ids, pool.cache.take(ids))
-        params, chunk, cues = put((self._params(model), (ids, rows), cues), self._mesh)
+        params, chunk, cues = put(
+            (self._params(model, pool), (ids, rows), cues), self._mesh
+        )
         return fetch(self._policy_cues(params, chunk, cues))[: len(pixel)]
 
     def _scorer(self, strategy: Strategy, *, predict: bool) -> Any:
@@ -150,11 +153,13 @@ class PoolScorer:
             self._scorers[which] = jax.jit(score_chunk)
         return self._scorers[which]
 
-    def _params(self, model: Model | None) -> dict[str, Any]:
+    def _params(self, model: Model | None, pool: Pool) -> dict[str, Any]:
+        cameras = pool.cache.cameras
         # Without a model only scores that use no prediction are computed.
         if model is None:
-            return {"heads": self._predictor.zero_heads(), "policy": None}
-        return {"heads": model.heads, "policy": model.policy}
+            heads = self._predictor.zero_heads()
+            return {"heads": heads, "policy": None, "cameras": cameras}
+        return {"heads": model.heads, "policy": model.policy, "cameras": cameras}
 
     def _cues(self, ids: Array, rows: Any, tables: CueTables) -> Cues:
         """Cues of the rays of a chunk; what a score does not use is never gathered."""
@@ -166,10 +171,12 @@ class PoolScorer:
     def _posterior(self, params: Any, held: Any) -> Posterior:
         """Posterior of the rays of a chunk, and the gain the policy expects."""
         ids, rows, cues = held
-        posterior = self._predictor.posterior(params["heads"], ids, rows["compact"])
+        posterior = self._predictor.posterior(
+            params["heads"], params["cameras"], ids, rows["compact"]
+        )
         if self._policy is None or params["policy"] is None:
             return posterior
-        surface, weights, _ = self._predictor.decode(ids, rows["compact"])
+        surface, weights, _ = decode(params["cameras"], ids, rows["compact"])
         feature = volume_rendering.composite(weights, surface.feature)
         vectors = self._cue_vectors(params, (ids, rows), cues)
         forecast: Any = self._policy.apply(params["policy"], vectors, feature)
@@ -178,16 +185,18 @@ class PoolScorer:
     def _cue_vectors(self, params: Any, chunk: Any, cues: CueTables) -> Array:
         """What the policy sees of the rays of a chunk."""
         ids, rows = chunk
-        posterior = self._predictor.posterior(params["heads"], ids, rows["compact"])
+        posterior = self._predictor.posterior(
+            params["heads"], params["cameras"], ids, rows["compact"]
+        )
         return jax.vmap(policy_cues)(posterior, self._cues(ids, rows, cues))
 
-    def _own_view(self, heads: Any, chunk: Any) -> Array:
-        ids, rows = chunk
-        posterior = self._predictor.posterior(heads, ids, rows["compact"])
+    def _own_view(self, params: Any, chunk: Any) -> Array:
+        (heads, cameras), (ids, rows) = params, chunk
+        posterior = self._predictor.posterior(heads, cameras, ids, rows["compact"])
         return acquisition.own_view_probs(posterior, rows["rays"]["frame"])
 
-    def _accumulate(self, sums: Any, heads: Any, chunk: Any) -> Any:
-        probs = self._own_view(heads, chunk)
+    def _accumulate(self, sums: Any, params: Any, chunk: Any) -> Any:
+        probs = self._own_view(params, chunk)
         return acquisition.accumulate(sums, probs, chunk[1]["voxel"], mesh=self._mesh)
 
     def _multiview(self, model: Model, pool: Pool) -> Any:
@@ -195,14 +204,14 @@ class PoolScorer:
         sums = acquisition.init_sums(
             pool.candidates.num_voxels, self._num_classes, mesh=self._mesh
         )
-        heads = put(model.heads, self._mesh)
-        sums = fold_rays(self._add_views, heads, sums, self._frames(pool), self._mesh)
+        params = put((model.heads, pool.cache.cameras), self._mesh)
+        sums = fold_rays(self._add_views, params, sums, self._frames(pool), self._mesh)
         return acquisition.view_cues(sums, mesh=self._mesh)
 
     def _exact(self, model: Model, pool: Pool) -> Any:
         """The same by comparing every view with every other."""
-        heads = put(model.heads, self._mesh)
-        probs = list(map_rays(self._view_probs, heads, self._frames(pool), self._mesh))
+        params = put((model.heads, pool.cache.cameras), self._mesh)
+        probs = list(map_rays(self._view_probs, params, self._frames(pool), self._mesh))
         whole = np.concatenate(probs)[: pool.cache.num_rays]
         return acquisition.exact_views(pool.candidates, pool.cameras, whole).cues
 

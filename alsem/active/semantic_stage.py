@@ -5,7 +5,6 @@ joint (`active.joint_trainer`: everything in every round). A fit goes on where a
 left it, and its model is on disk before the round counts as finished.
 """
 
-import contextlib
 import dataclasses
 import math
 from pathlib import Path
@@ -19,11 +18,11 @@ from alsem import training
 from alsem.active.geometry_stage import SceneGeometry
 from alsem.active.labelled_rays import LabelledRays, surface_labels
 from alsem.active.model import Model
-from alsem.core import progress, rng, signals
+from alsem.core import progress, rng
 from alsem.core.mesh import put
 from alsem.nerf import SemanticMembers
-from alsem.surface import SurfaceCache, decoder
-from alsem.training.checkpoint import Checkpoints
+from alsem.surface import SurfaceCache, decode
+from alsem.training.checkpoint import Checkpoints, PeriodicSaver
 from alsem.training.optimizer import Fit
 
 MAX_STEPS = 10**7  # unfinished fits are saved as round * MAX_STEPS + step
@@ -93,7 +92,6 @@ class StagedTrainer:
         self._heads, self._geometry = heads, geometry
         self._batch_rays, self._mesh = batch_rays, mesh
         self._extra_losses = extra_losses
-        self._decode = decoder(geometry.pool)
 
     def init(self, key: jax.Array) -> tuple[dict[str, Any], Any]:
         """New heads; there is no proposal grid."""
@@ -105,7 +103,7 @@ class StagedTrainer:
         return training.make_semantic_step(
             self._heads,
             tx,
-            decode=self._decode,
+            decode=decode,
             batch_rays=self._batch_rays,
             rays_per_frame=self._geometry.pool.rays_per_frame,
             mesh=self._mesh,
@@ -132,7 +130,7 @@ def init_heads(heads: SemanticMembers, pool: SurfaceCache) -> Any:
 
     def init(key: jax.Array) -> Any:
         one_ray = jax.tree.map(jnp.asarray, pool.take(slice(0, 1)))
-        surface, _, _ = decoder(pool)(jnp.zeros(1, jnp.int32), one_ray)
+        surface, _, _ = decode(pool.cameras, jnp.zeros(1, jnp.int32), one_ray)
         return heads.init(key, surface)
 
     return jax.jit(init)
@@ -165,8 +163,7 @@ class RoundFitter:
         self._trainer, self._options = trainer, options
         self._seed, self._mesh = seed, mesh
         self._policy_params = policy_params
-        self._tx = options.fit.optimiser.build(options.fit.steps)  # state's shape
-        self._runners: dict[int, training.Step] = {}
+        self._tx = options.fit.optimiser.build()
         self._steps = options.fit.steps  # of the last fit
         self._rounds = Checkpoints(folder / "rounds", keep=2)
         self._unfinished = Checkpoints(folder / "unfinished", keep=1)
@@ -233,20 +230,17 @@ class RoundFitter:
         while enough and steps < self._options.fit.steps * math.sqrt(
             num_labels / enough
         ):
-            steps *= 2  # few numbers of steps, for each is compiled by itself
+            steps *= 2
         return steps
 
-    def _runner(self, steps: int) -> training.Step:
-        """Compiled calls of a fit of so many steps."""
-        if steps not in self._runners:
-            tx = self._options.fit.optimiser.build(steps)
-            self._runners[steps] = training.make_runner(
-                self._trainer.step(tx),
-                steps_per_call=self._options.fit.steps_per_call,
-                mesh=self._mesh,
-                refresh=self._trainer.refresh(),
-            )
-        return self._runners[steps]
+    def _runner(self) -> training.Runner:
+        """Compiled calls, for fits of any length."""
+        return training.make_runner(
+            self._trainer.step(self._tx),
+            steps_per_call=self._options.fit.steps_per_call,
+            mesh=self._mesh,
+            refresh=self._trainer.refresh(),
+        )
 
     def _init(self, round_index: int) -> training.TrainState:
         """The state before the round's first step, of a cold start."""
@@ -254,7 +248,7 @@ class RoundFitter:
         if self._policy_params is not None:
             key = rng.run_key(self._seed, "policy", round_index)
             params["policy"] = self._policy_params(key)
-        return training.init_state(params, self._tx, grid=grid)
+        return training.init_state(params, self._tx, num_steps=self._steps, grid=grid)
 
     def _start(self, round_index: int, before: Model | None) -> training.TrainState:
         state = self._init(round_index)
@@ -266,34 +260,24 @@ class RoundFitter:
         # Warm: the weights go on; the optimiser and its schedule begin anew. Copies:
         # the runner donates its state.
         params, grid = jax.tree.map(jnp.array, (before.state.params, before.state.grid))
-        return training.init_state(params, self._tx, grid=grid)
+        return training.init_state(params, self._tx, num_steps=self._steps, grid=grid)
 
     def _train(
         self, round_index: int, state: training.TrainState, data: tuple
     ) -> training.TrainState:
-        per_call = self._options.fit.steps_per_call
         name, done = f"round {round_index} fit", int(state.step)
         with progress.progress(self._steps, name, initial=done) as bar:
-
-            def after_call(state: training.TrainState, parts: dict) -> None:
-                del parts
-                bar.update(per_call)
-                number = round_index * MAX_STEPS + int(state.step)
-                if signals.requested():
-                    if number != self._unfinished.latest():
-                        self._unfinished.save(number, state, {"round": round_index})
-                    with contextlib.closing(self):
-                        signals.check()
-                self._unfinished.save_if_due(number, state, {"round": round_index})
-
             return training.fit(
-                self._runner(self._steps),
+                self._runner(),
                 state,
                 data,
                 rng.run_key(self._seed, "fit", round_index),
-                num_steps=self._steps,
-                steps_per_call=per_call,
-                after_call=after_call,
+                after_call=lambda step: bar.update(step - bar.n),
+                saver=PeriodicSaver(
+                    self._unfinished,
+                    {"round": round_index},
+                    first=round_index * MAX_STEPS,
+                ),
             )
 
     def _model(

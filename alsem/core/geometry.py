@@ -1,4 +1,4 @@
-"""Geometry of posed depth: points, boxes, normals, voxels."""
+"""Geometry of posed depth: surface normals, boxes, rays in boxes."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,11 +8,11 @@ from alsem.core.numerics import safe_normalize
 
 
 def image_normals(points: Float[Array, "*b h w 3"]) -> Float[Array, "*b h w 3"]:
-    """Unit surface normals of images of world points, pointing at the camera side.
+    """Unit surface normals of images of world points, pointing towards the camera.
 
-    On each axis the nearer of the two neighbours gives the tangent, so an edge takes
-    its normal from its own side. Points must be finite; rows of three zeros mean "no
-    point", and their normals and their neighbours' are unreliable.
+    On each axis the nearer of the two neighbours gives the tangent, so that a pixel at
+    a depth edge has the normal of its own side. Points must be finite; three zeros mean
+    that there is no point: normals there and beside it are unreliable.
     """
 
     def tangent(axis: int):
@@ -25,7 +25,7 @@ def image_normals(points: Float[Array, "*b h w 3"]) -> Float[Array, "*b h w 3"]:
         use_forward = (length_f > 0) & ((length_f <= length_b) | (length_b == 0))
         return jnp.where(use_forward, forward, backward)
 
-    # Unit tangents: pixels a tenth of a millimetre apart are a surface too.
+    # Normalised, for neighbours may be a tenth of a millimetre apart.
     across = safe_normalize(tangent(-2), eps=1e-16)
     down = safe_normalize(tangent(-3), eps=1e-16)
     return safe_normalize(-jnp.cross(across, down))
@@ -42,7 +42,10 @@ def ray_box_exit(
     low: Float[Array, "3"],
     high: Float[Array, "3"],
 ) -> Float[Array, "*b"]:
-    """Distance in metres at which rays that start inside a box leave it."""
+    """Distance in metres at which rays that start inside a box leave it.
+
+    In the unit cube a ray from (0, .5, .5) leaves at 1 along x and at .5 along y.
+    """
     safe = jnp.where(jnp.abs(directions) < 1e-9, 1e-9, directions)
     t_low = (jnp.broadcast_to(low, origins.shape) - origins) / safe
     t_high = (jnp.broadcast_to(high, origins.shape) - origins) / safe

@@ -63,6 +63,34 @@ def split_batch(tree: Any, mesh: Mesh) -> Any:
     return jax.lax.with_sharding_constraint(tree, batched(mesh))
 
 
+def sum_over_devices(fn: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
+    """Inside jit: a function applied by every device to its own part of a batch.
+
+    Args:
+        fn: ``(whole, *parts) -> (sums, parts)``: receives a tree that every device has
+            whole and trees of which it has its part along the leading axis.
+        mesh: The devices.
+
+    Returns:
+        Function of the same arguments; ``sums`` are added up over the devices, once.
+    """
+
+    def one_device(*args: Any) -> Any:
+        sums, parts = fn(*args)
+        return jax.lax.psum(sums, "data"), parts
+
+    def every_device(whole: Any, *parts: Any) -> Any:
+        split = PartitionSpec("data")
+        return jax.shard_map(
+            one_device,
+            mesh=mesh,
+            in_specs=(PartitionSpec(), *(split for _ in parts)),
+            out_specs=(PartitionSpec(), split),
+        )(whole, *parts)
+
+    return every_device
+
+
 def map_rays(
     fn: Callable[[Any, Any], Any], params: Any, chunks: Iterable[Any], mesh: Mesh
 ) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Safe functions: a finite value and a finite gradient on the whole real line."""
+"""Functions with finite values and gradients everywhere, and padding of rows."""
 
 import jax
 import jax.numpy as jnp
@@ -6,16 +6,16 @@ import numpy as np
 
 from alsem.core.arrays import Array, Float
 
-MIN_ROWS = 256  # rows that are padded are this many at least
+MIN_ROWS = 256  # least number of rows after padding
 EXP_LIMIT = 15.0  # exp(15) is 3e6 per metre: opaque within a micrometre
 
 
 @jax.custom_vjp
 def trunc_exp(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
-    """``exp(x)`` with value and slope held at ``exp(±EXP_LIMIT)`` beyond it.
+    """``exp(x)`` with value and gradient held at ``exp(±EXP_LIMIT)`` beyond it.
 
-    The slope outside the limits is that at the limit, not zero, so that an
-    optimiser can always come back (Instant-NGP's density activation).
+    Outside the limits the gradient is that at the limit, not zero, so that an
+    optimiser can return from there (Instant-NGP's density activation).
     """
     return jnp.exp(jnp.clip(x, -EXP_LIMIT, EXP_LIMIT))
 
@@ -35,7 +35,7 @@ trunc_exp.defvjp(_trunc_exp_fwd, _trunc_exp_bwd)
 def safe_normalize(
     x: Float[Array, "*b d"], *, eps: float = 1e-12
 ) -> Float[Array, "*b d"]:
-    """Unit vectors along the last axis; a zero vector stays zero, with slope zero."""
+    """Unit vectors along the last axis; zero, with zero gradient, for zero vectors."""
     square = jnp.sum(x * x, axis=-1, keepdims=True)
     is_zero = square < eps
     norm = jnp.sqrt(jnp.where(is_zero, 1.0, square))
@@ -43,7 +43,7 @@ def safe_normalize(
 
 
 def safe_log(x: Float[Array, "*b"], *, eps: float = 1e-12) -> Float[Array, "*b"]:
-    """``log(max(x, eps))``: entropies of exact zeros are zero, slopes stay finite."""
+    """``log(max(x, eps))``, so that ``0 log 0`` is zero and gradients are finite."""
     return jnp.log(jnp.maximum(x, eps))
 
 
@@ -53,9 +53,10 @@ def power_of_two(count: int) -> int:
 
 
 def padded(values: np.ndarray, fill: float | int | None = None) -> np.ndarray:
-    """Rows padded to a power of two, `MIN_ROWS` at least: few sizes are compiled.
+    """Rows padded to a power of two of at least `MIN_ROWS`, so that few are compiled.
 
-    The padding is ``fill``, or copies of the last row if that is None.
+    The padding is ``fill``, or copies of the last row if that is None: 300 rows become
+    512.
     """
     extra = power_of_two(max(len(values), MIN_ROWS)) - len(values)
     width = [(0, extra)] + [(0, 0)] * (values.ndim - 1)

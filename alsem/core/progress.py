@@ -33,22 +33,22 @@ class LogProgress:
         self._iterable = iterable
         self._total = total
         self._desc = desc
-        self._initial = self._done = initial
+        self._initial = self.n = initial
         self._start = self._printed = time.perf_counter()
 
     def update(self, count: int = 1) -> None:
         """Counts steps that are done."""
-        self._done += count
+        self.n += count
         now = time.perf_counter()
         if now - self._printed < LOG_SECONDS:
             return
         self._printed = now
-        spent, text = now - self._start, f"{self._desc}: {self._done}"
+        spent, text = now - self._start, f"{self._desc}: {self.n}"
         if self._total is None:
             text += f", {spent:.0f} s"
         else:
-            per_step = spent / max(self._done - self._initial, 1)
-            left = per_step * (self._total - self._done)
+            per_step = spent / max(self.n - self._initial, 1)
+            left = per_step * (self._total - self.n)
             text += f" of {self._total}, {spent:.0f} s, about {left:.0f} s left"
         print(text, file=sys.stderr, flush=True)
 

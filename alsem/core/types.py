@@ -1,16 +1,19 @@
-"""Types that cross modules: pytrees of arrays, the camera, and the user's error."""
+"""Types that several packages use: cameras, rays, samples, predictions."""
 
-import dataclasses
-from typing import Any
+import jax
+import jax.numpy as jnp
+import numpy as np
 
-import flax.struct
+from alsem.core.arrays import Array, Float
+from alsem.core.pytrees import pytree, static
 
-from alsem.core.arrays import Leaf
 
-
-@dataclasses.dataclass(frozen=True)
+@pytree
 class Intrinsics:
     """A pinhole camera; pixel centres have integer coordinates.
+
+    The image size is static; inside compiled functions the other fields are traced,
+    so that one program serves all cameras of one image size.
 
     Attributes:
         width: Image width, pixels.
@@ -21,102 +24,141 @@ class Intrinsics:
         cy: Row of the optical axis, pixels.
     """
 
-    width: int
-    height: int
+    width: int = static()
+    height: int = static()
     fx: float
     fy: float
     cx: float
     cy: float
 
 
-@flax.struct.dataclass
+@pytree
+class FrameCameras:
+    """The cameras of some frames of one size, as arguments of compiled functions.
+
+    Attributes:
+        world_from_cam: Poses.
+        intrinsics: Of all frames.
+        pixel_offset: Row and column of the point of a pixel at which depth and labels
+            were sampled, relative to its centre, pixels.
+    """
+
+    world_from_cam: Float[Array, "n 4 4"]
+    intrinsics: Intrinsics
+    pixel_offset: Float[Array, "2"]
+
+    @property
+    def rays_per_frame(self) -> int:
+        """Pixels of one frame."""
+        return self.intrinsics.width * self.intrinsics.height
+
+    @property
+    def num_rays(self) -> int:
+        """Pixels of all frames."""
+        return len(self.world_from_cam) * self.rays_per_frame
+
+
+def frame_cameras(
+    world_from_cam: np.ndarray,
+    intrinsics: Intrinsics,
+    pixel_offset: tuple[float, float],
+) -> FrameCameras:
+    """`FrameCameras` whose leaves are float32 arrays, whatever they are made from."""
+    return FrameCameras(
+        world_from_cam=jnp.asarray(world_from_cam, jnp.float32),
+        intrinsics=jax.tree.map(jnp.float32, intrinsics),
+        pixel_offset=jnp.asarray(pixel_offset, jnp.float32),
+    )
+
+
+@pytree
 class Rays:
     """A bundle of camera rays; all fields share the leading axes ``*b``.
 
     Attributes:
-        origins: ``[*b 3]`` world frame, metres.
-        directions: ``[*b 3]`` world frame, unit length, so ``t`` is metres.
-        z_scale: ``[*b]`` depth along the optical axis per metre of ray.
+        origins: World frame, metres.
+        directions: World frame, unit length, so that distances along rays are metres.
+        z_scale: Depth along the optical axis per metre of ray.
     """
 
-    origins: Leaf
-    directions: Leaf
-    z_scale: Leaf
+    origins: Float[Array, "*b 3"]
+    directions: Float[Array, "*b 3"]
+    z_scale: Float[Array, "*b"]
 
 
-@flax.struct.dataclass
-class FieldSamples:
-    """What a field says of points; all fields share the leading axes ``*b``.
+@pytree
+class SurfacePoints:
+    """View-independent properties of points: the inputs of semantic heads.
 
     Attributes:
-        density: ``[*b]`` extinction coefficient, 1/metre.
-        rgb: ``[*b 3]`` colour seen from the direction asked, sRGB in [0, 1].
+        x_world: Position, metres.
+        normal: Unit outward normal as the field predicts it; zero where a field
+            predicts none.
+        diffuse: Colour without its view-dependent part, sRGB in [0, 1].
+        feature: Geometry feature of the field.
+    """
+
+    x_world: Float[Array, "*b 3"]
+    normal: Float[Array, "*b 3"]
+    diffuse: Float[Array, "*b 3"]
+    feature: Float[Array, "*b f"]
+
+
+@pytree
+class FieldSamples:
+    """A field's values at points; all fields share the leading axes ``*b``.
+
+    Attributes:
+        density: Extinction coefficient, 1/metre.
+        rgb: Colour seen from the given direction, sRGB in [0, 1].
         surface: What does not depend on the direction.
     """
 
-    density: Leaf
-    rgb: Leaf
-    surface: "SurfacePoints"
+    density: Float[Array, "*b"]
+    rgb: Float[Array, "*b 3"]
+    surface: SurfacePoints
 
 
-@flax.struct.dataclass
-class SurfacePoints:
-    """What a semantic head may look at: nothing here depends on the view.
-
-    Attributes:
-        x_world: ``[*b 3]`` metres.
-        normal: ``[*b 3]`` unit outward normal as the field predicts it; zero where a
-            field has none.
-        diffuse: ``[*b 3]`` colour without its view-dependent part, sRGB in [0, 1].
-        feature: ``[*b f]`` the field's own description of the point.
-    """
-
-    x_world: Leaf
-    normal: Leaf
-    diffuse: Leaf
-    feature: Leaf
-
-
-@flax.struct.dataclass
+@pytree
 class RenderedRays:
-    """Rays through a field: composited colour and the samples it was made of.
+    """Composited colour of rays, and the samples it was made of.
 
     Attributes:
-        rgb: ``[r 3]`` composited colour.
-        t_edges: ``[r s+1]`` metres along the ray.
-        weights: ``[r s]`` compositing weights.
-        samples: FieldSamples ``[r s]``.
+        rgb: Composited colour.
+        t_edges: Interval edges, metres along the ray.
+        weights: Compositing weights.
+        samples: Of every interval.
     """
 
-    rgb: Leaf
-    t_edges: Leaf
-    weights: Leaf
+    rgb: Float[Array, "r 3"]
+    t_edges: Float[Array, "r e"]
+    weights: Float[Array, "r s"]
     samples: FieldSamples
 
 
-@flax.struct.dataclass
+@pytree
 class Posterior:
-    """What the model believes of candidates, leading axes ``*b`` (none for one).
+    """Class predictions and end points of candidates, leading axes ``*b``.
 
     Attributes:
-        probs: ``[*b k c]`` class probabilities of every posterior member.
-        view_probs: ``[*b g c]`` those of members fitted on disjoint groups of frames,
-            frame f belonging to group ``f % g``; g is 0 where none were fitted.
-        embedding: ``[*b d]`` what the first member's last layer sees.
-        x_world: ``[*b 3]`` where the ray ends, metres.
-        normal: ``[*b 3]`` unit normal there.
-        diffuse: ``[*b 3]`` colour there.
-        distance: ``[*b]`` metres along the ray.
-        purity: ``[*b]`` share of the ray's weight that ends on that one surface.
-        gain: ``[*b]`` what the query policy expects of asking there; None without one.
+        probs: Class probabilities of every ensemble member.
+        view_probs: Those of members fitted on disjoint groups of frames, frame f
+            belonging to group ``f % g``; g is 0 where none were fitted.
+        embedding: Input of the first member's last layer.
+        x_world: Where the ray ends, metres.
+        normal: Unit normal there.
+        diffuse: Diffuse colour there.
+        distance: Metres along the ray.
+        purity: Fraction of the ray's weight that ends on that one surface.
+        gain: Gain that the query policy expects of a label there; None without one.
     """
 
-    probs: Leaf
-    view_probs: Leaf
-    embedding: Leaf
-    x_world: Leaf
-    normal: Leaf
-    diffuse: Leaf
-    distance: Leaf
-    purity: Leaf
-    gain: Any = None
+    probs: Float[Array, "*b k c"]
+    view_probs: Float[Array, "*b g c"]
+    embedding: Float[Array, "*b d"]
+    x_world: Float[Array, "*b 3"]
+    normal: Float[Array, "*b 3"]
+    diffuse: Float[Array, "*b 3"]
+    distance: Float[Array, "*b"]
+    purity: Float[Array, "*b"]
+    gain: Float[Array, "*b"] | None = None

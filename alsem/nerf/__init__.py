@@ -1,6 +1,7 @@
 """Fields, renderers, semantic heads: the parts of a NeRF, as Linen modules."""
 
 from alsem.nerf.fields import HashField, PaperField
+from alsem.nerf.proposal_grid import ProposalGrid
 from alsem.nerf.renderers.base import Nerf
 from alsem.nerf.renderers.coarse_fine import PaperNerf
 from alsem.nerf.renderers.grid import GridNerf
@@ -12,6 +13,7 @@ __all__ = [
     "Nerf",
     "PaperField",
     "PaperNerf",
+    "ProposalGrid",
     "SemanticHead",
     "SemanticMembers",
 ]

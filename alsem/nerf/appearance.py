@@ -1,9 +1,9 @@
-"""What a camera did to the colours of each photograph: exposure and white balance.
+"""Exposure and white balance of every photograph.
 
-A gain and an offset a frame and channel, as in *NeRF in the Wild* (Martin-Brualla et
-al., CVPR 2021) but linear: they explain light that changes from frame to frame, so that
-the field need not. Their means over the frames are nought: the field's own colours are
-those of the average photograph.
+A gain and an offset a frame and channel, in place of the embeddings of *NeRF in the
+Wild* (Martin-Brualla et al., CVPR 2021): they model light that changes from frame to
+frame. Their means over the frames are zero, so that the field's own colours are those
+of the average photograph.
 """
 
 from typing import Any
@@ -14,23 +14,25 @@ from alsem.core.arrays import Array, Float, Int
 
 
 def init_appearance(frames: int) -> dict[str, Array]:
-    """Photographs as the field gives them: log gains and offsets ``[frames 3]``."""
+    """Gains of one and offsets of zero: log gains and offsets ``[frames 3]``."""
     return {"log_gain": jnp.zeros((frames, 3)), "offset": jnp.zeros((frames, 3))}
 
 
 def as_photographed(
     params: Any, rgb: Float[Array, "r 3"], frame: Int[Array, "r"]
 ) -> Float[Array, "r 3"]:
-    """Rendered colours as the frames' photographs show them.
+    """Rendered colours with the exposure and white balance of their frames.
 
     Args:
-        params: The nerf's; without ``appearance`` all frames are alike.
-        rgb: Rendered.
-        frame: Number of the training frame.
+        params: Of the field; without ``appearance`` colours stay as they are.
+        rgb: Rendered colours.
+        frame: Index of the training frame.
     """
     if "appearance" not in params:
         return rgb
-    held = params["appearance"]
-    log_gain = held["log_gain"] - jnp.mean(held["log_gain"], axis=0, keepdims=True)
-    offset = held["offset"] - jnp.mean(held["offset"], axis=0, keepdims=True)
+    learned = params["appearance"]
+    log_gain = learned["log_gain"] - jnp.mean(
+        learned["log_gain"], axis=0, keepdims=True
+    )
+    offset = learned["offset"] - jnp.mean(learned["offset"], axis=0, keepdims=True)
     return rgb * jnp.exp(log_gain[frame]) + offset[frame]

@@ -13,7 +13,7 @@ guards it).
 import jax.numpy as jnp
 
 from alsem.core.arrays import Array, Bool, Float, Int
-from alsem.core.types import Intrinsics, Rays
+from alsem.core.types import FrameCameras, Intrinsics, Rays
 
 
 def pixel_rays(
@@ -22,7 +22,11 @@ def pixel_rays(
     world_from_cam: Float[Array, "*#b 4 4"],
     intrinsics: Intrinsics,
 ) -> Rays:
-    """Rays through (possibly fractional) pixel positions; poses may broadcast."""
+    """Rays through (possibly fractional) pixel positions; poses may broadcast.
+
+    A pixel 3 columns and 4 rows off the axis of a camera with fx = fy = 5 has the
+    direction (0.6, 0.8, 1) / sqrt(2), and ``z_scale`` 1 / sqrt(2).
+    """
     x = (col - intrinsics.cx) / intrinsics.fx
     y = (row - intrinsics.cy) / intrinsics.fy
     length = jnp.sqrt(x * x + y * y + 1.0)
@@ -39,21 +43,19 @@ def pixel_rays(
     )
 
 
-def pool_rays(
-    pixel: Int[Array, "r"],
-    world_from_cam: Float[Array, "n 4 4"],
-    intrinsics: Intrinsics,
-    pixel_offset: tuple[float, float],
-) -> Rays:
-    """Rays of flat pool indices, through where depth and labels were sampled."""
-    width, height = intrinsics.width, intrinsics.height
+def pool_rays(pixel: Int[Array, "r"], cameras: FrameCameras) -> Rays:
+    """Rays of flat indices of pixels, at the point where depth and labels were sampled.
+
+    Pixel ``(frame * height + row) * width + col`` is that of row and column of a frame.
+    """
+    width, height = cameras.intrinsics.width, cameras.intrinsics.height
     row = (pixel // width) % height
     col = pixel % width
     return pixel_rays(
-        row.astype(jnp.float32) + pixel_offset[0],
-        col.astype(jnp.float32) + pixel_offset[1],
-        world_from_cam[pixel // (width * height)],
-        intrinsics,
+        row.astype(jnp.float32) + cameras.pixel_offset[0],
+        col.astype(jnp.float32) + cameras.pixel_offset[1],
+        cameras.world_from_cam[pixel // (width * height)],
+        cameras.intrinsics,
     )
 
 

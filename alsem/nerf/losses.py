@@ -1,7 +1,4 @@
-"""Training losses: sums over what counts, divided by how much counted.
-
-Every loss is a scalar of the global batch; weights and schedules are the caller's.
-"""
+"""Training losses: masked means over the global batch, as scalars without weights."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +11,7 @@ from alsem.nerf import ray_sampling
 def masked_mean(
     values: Float[Array, "*b"], mask: Bool[Array, "*b"]
 ) -> Float[Array, ""]:
-    """Mean of the values that count; zero when none does, never NaN."""
+    """Mean of the values whose mask is set; zero when none is, never NaN."""
     count = jnp.maximum(jnp.sum(mask), 1).astype(values.dtype)
     return jnp.sum(jnp.where(mask, values, 0.0)) / count
 
@@ -31,8 +28,9 @@ def cross_entropy(
 ) -> Float[Array, ""]:
     """Mean cross entropy in nats of the rays whose label is not -1.
 
-    Divides by ``max(count, 1)``: a batch without labels costs nothing and its slope
-    is zero (Semantic-NeRF, arXiv 2103.15875, eq. 5, with void left out).
+    Semantic-NeRF, arXiv 2103.15875, eq. 5, with void left out; zero, with a zero
+    gradient, for a batch without labels. Logits (0, 0) cost log 2 = 0.693 whatever
+    the label, logits (0, 2) 0.127 for label 1 and 2.127 for label 0.
     """
     log_probs = jax.nn.log_softmax(logits, axis=-1)
     index = jnp.maximum(label, 0)[..., None]
@@ -48,19 +46,22 @@ def occupancy(
     thickness: float,
     reach: float,
 ) -> Float[Array, ""]:
-    """Binary cross entropy of opacity at samples that a depth sensor has decided.
+    """Binary cross entropy of opacity at samples on either side of measured depth.
 
-    Before the measured surface space is empty; from it on, for ``reach`` metres, it is
-    full. Opacity is taken over a fixed ``thickness``, so the term knows no sample
-    spacing and its level crossing sits at the surface without bias (the same decision
-    as the line-of-sight prior of Urban Radiance Fields, arXiv 2111.14643, section 3.3,
-    asked of every sample by itself). Rays with ``distance <= 0`` do not count.
+    Before the measured surface space should be empty; from it on, for ``reach``
+    metres, full. Opacity is that of a fixed ``thickness``, so that the loss does not
+    depend on the sample spacing and the field's surface is not shifted. The targets
+    are those of the line-of-sight prior of Urban Radiance Fields (arXiv 2111.14643,
+    section 3.3), for every sample by itself. Rays with ``distance <= 0`` are ignored.
+
+    With a thickness of 2 cm and a density of 5 per metre the optical depth is 0.1: a
+    sample before the surface costs 0.1, one behind it -log(1 - exp(-0.1)) = 2.35.
     """
     behind = t_mids - distance[..., None]
     optical_depth = density * thickness
     log_empty = -optical_depth
     log_full = safe_log(-jnp.expm1(-optical_depth), eps=1e-4)
-    # The cap keeps one opaque floater from outshouting the whole batch.
+    # Capped, so that one opaque floater does not dominate the batch.
     error = -jnp.where(behind > 0, log_full, jnp.maximum(log_empty, -10.0))
     counts = (distance[..., None] > 0) & (behind < reach)
     return masked_mean(error, counts)
@@ -69,16 +70,21 @@ def occupancy(
 def depth_error(
     expected: Float[Array, "*b"], distance: Float[Array, "*b"]
 ) -> Float[Array, ""]:
-    """Mean absolute error in metres of the rendered distance where it was measured."""
+    """Mean absolute error in metres of the rendered distance where it was measured.
+
+    Rendered 1, 2 and 9 m against measured 1.5, 1.75 and 0 (unknown): 0.375 m.
+    """
     return masked_mean(jnp.abs(expected - distance), distance > 0)
 
 
 def distortion(
     weights: Float[Array, "*b s"], t_edges: Float[Array, "*b s+1"]
 ) -> Float[Array, ""]:
-    """Spread of a ray's weights (mip-NeRF 360, arXiv 2111.12077, eq. 15), metres.
+    """Extent of a ray's weights (mip-NeRF 360, arXiv 2111.12077, eq. 15), metres.
 
-    The double sum over sample pairs in O(s), by running sums over sorted samples.
+    The sum over pairs of samples of ``w_i w_j |t_i - t_j|`` and over samples of
+    ``w_i^2 width_i / 3``, in O(s) by running sums over sorted samples. Weights (.5, .5)
+    in intervals [1, 2] and [3, 4]: 2 * .25 * 2 + 2 * .25 / 3 = 1.167 m.
     """
     t_mids = ray_sampling.midpoints(t_edges)
     weight_before = jnp.cumsum(weights, axis=-1) - weights
@@ -91,6 +97,6 @@ def distortion(
 def direction_error(
     normal: Float[Array, "*b 3"], target: Float[Array, "*b 3"]
 ) -> Float[Array, ""]:
-    """Mean of one minus the cosine; target rows of zero length do not count."""
+    """Mean of one minus the cosine; rows whose target has no length are ignored."""
     cosine = jnp.sum(normal * target, axis=-1)
     return masked_mean(1.0 - cosine, jnp.sum(jnp.square(target), axis=-1) > 0.5)

@@ -1,6 +1,6 @@
 """Semantic heads: from view-independent surface points to class logits.
 
-A wall is a wall from any side: no head sees the view direction.
+No head has the view direction as input: a class does not depend on it.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from alsem.core.arrays import Array, Float
 from alsem.core.types import SurfacePoints
@@ -20,12 +21,14 @@ class SemanticHead(nn.Module):
 
     Attributes:
         num_classes: Classes without void.
-        inputs: Which of ``position``, ``normal``, ``diffuse``, ``feature`` it sees.
+        inputs: Its inputs, of ``position``, ``normal``, ``diffuse``, ``feature``.
         width: Width of the hidden layers.
         depth: Hidden layers.
-        octaves: Octaves of the position encoding: few, so that a label reaches far.
+        octaves: Octaves of the position encoding: few, so that predictions vary slowly
+            in space.
         wavelength: Longest wavelength of that encoding over 2 pi, metres.
         feature_scale: Multiplies ``feature``.
+        dtype: Of the products of matrices; embeddings and logits are float32.
     """
 
     num_classes: int
@@ -35,14 +38,17 @@ class SemanticHead(nn.Module):
     octaves: int = 4
     wavelength: float = 1.0
     feature_scale: float = 1.0
+    dtype: DTypeLike = jnp.float32
 
     def setup(self):
         """Declares the layers; their names are the checkpoint's."""
-        self.hidden = [nn.Dense(self.width) for _ in range(self.depth)]
-        self.logits = nn.Dense(self.num_classes)
+        self.hidden = [
+            nn.Dense(self.width, dtype=self.dtype) for _ in range(self.depth)
+        ]
+        self.logits = nn.Dense(self.num_classes, dtype=self.dtype)
 
     def embed(self, surface: SurfacePoints) -> Float[Array, "*b d"]:
-        """What the last layer sees of surface points."""
+        """Inputs of the last layer at surface points."""
         available = {
             "position": lambda: encodings.sinusoidal(
                 surface.x_world / self.wavelength, octaves=self.octaves
@@ -54,11 +60,11 @@ class SemanticHead(nn.Module):
         h = jnp.concatenate([available[name]() for name in self.inputs], axis=-1)
         for layer in self.hidden:
             h = nn.relu(layer(h))
-        return h
+        return h.astype(jnp.float32)
 
     def classify(self, embedding: Float[Array, "*b d"]) -> Float[Array, "*b c"]:
         """Class logits of embeddings: linear, so it commutes with compositing."""
-        return self.logits(embedding)
+        return self.logits(embedding).astype(jnp.float32)
 
     def __call__(self, surface: SurfacePoints) -> Float[Array, "*b c"]:
         """Class logits of surface points."""
@@ -73,8 +79,8 @@ class SemanticMembers(nn.Module):
         members: All of them.
         view_groups: How many of them, the last ones, learn from disjoint frames: each
             from the labels of frames f with ``f % view_groups`` its number among
-            them. Without them one view-independent head agrees with itself about a
-            place, whatever frame it is seen from.
+            them. Views of a place differ only between such members: one
+            view-independent head predicts the same from every frame.
     """
 
     head: SemanticHead
@@ -111,7 +117,7 @@ class SemanticMembers(nn.Module):
         return self._each(SemanticHead.__call__, surface, None)
 
     def embed(self, surface: SurfacePoints) -> Float[Array, "k *b d"]:
-        """What every member's last layer sees of the same surface points."""
+        """Inputs of every member's last layer at the same surface points."""
         return self._each(SemanticHead.embed, surface, None)
 
     def classify(self, embedding: Float[Array, "k *b d"]) -> Float[Array, "k *b c"]:

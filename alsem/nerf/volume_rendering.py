@@ -1,7 +1,7 @@
-"""Volume rendering: from densities along a ray to what its pixel sees.
+"""Volume rendering: from densities along rays to colours and distances.
 
 Intervals (``s`` of them) lie between sorted edges (``s+1``); a value belongs to an
-interval. Everything works on the last axis and carries any leading axes.
+interval. All functions work on the last axis, for any leading axes.
 """
 
 from collections.abc import Callable
@@ -18,8 +18,12 @@ def alpha_weights(
 ) -> Float[Array, "*b s"]:
     """Compositing weight of every sample interval (NeRF, arXiv 2003.08934, eq. 3).
 
-    ``expm1`` keeps thin media exact, and transmittance is an exclusive sum made by
-    shifting: subtracting from the inclusive one cancels where density is large.
+    ``w_i = exp(-sum_{j<i} density_j width_j) (1 - exp(-density_i width_i))``. Densities
+    (5, 50) in two intervals of 0.1 m have optical depths .5 and 5 and weights
+    1 - exp(-.5) = .393 and .607 * .993 = .602; .004 of the light escapes.
+
+    ``expm1`` keeps thin media exact, and the sum before an interval is made by
+    shifting: subtracting from the inclusive sum cancels where density is large.
 
     Args:
         density: Extinction coefficient, 1/metre, non-negative.
@@ -38,7 +42,7 @@ def alpha_weights(
 def composite(
     weights: Float[Array, "*b s"], values: Float[Array, "*b s d"]
 ) -> Float[Array, "*b d"]:
-    """Weighted sum over a ray's samples; what escapes adds nothing (black)."""
+    """Weighted sum over a ray's samples; light that escapes adds nothing (black)."""
     return jnp.sum(weights[..., None] * values, axis=-2)
 
 
@@ -55,8 +59,10 @@ def median_distance(
 ) -> Float[Array, "*b"]:
     """Distance in metres at which half of the terminating light has terminated.
 
-    Interpolated within the interval that holds it. Unlike the mean it does not hang
-    in the air between a chair and the wall behind it.
+    Interpolated within its interval. Where a ray's light ends partly on a chair and
+    partly on the wall behind it, the median is on one of them and the mean on neither:
+    weights (.6, 0, .4) in intervals bounded by 1, 1.1, 3.9, 4 have their median at
+    1 + .1 * .5 / .6 = 1.083 m and their mean at 2.21 m.
     """
     cdf = jnp.cumsum(weights, axis=-1)
     cdf = jnp.concatenate([jnp.zeros_like(cdf[..., :1]), cdf], axis=-1)
@@ -75,7 +81,7 @@ def render_rays(
     rays: Rays,
     t_edges: Float[Array, "r e"],
 ) -> RenderedRays:
-    """Asks a field at the middle of every interval and composites what it says."""
+    """Evaluates a field at the middle of every interval and composites its colours."""
     t_mids = ray_sampling.midpoints(t_edges)
     directions = rays.directions[:, None]
     x_world = rays.origins[:, None] + directions * t_mids[..., None]

@@ -19,8 +19,8 @@ from alsem.annotation import (
     Annotator,
     CostModel,
     FileAnnotator,
-    UnitPixelsFn,
     SimulatedAnnotator,
+    UnitPixelsFn,
     parse_label_set,
 )
 from alsem.core.errors import InputError
@@ -82,12 +82,8 @@ def make_nerf(config: Any, scene: Scene) -> Nerf:
         )
     options = config.model.hash
     grid = options.grid.to_dict()
-    low, high = scene_box(scene, far=options.far)
-    low, extent = (tuple(float(v) for v in side) for side in (low, high - low))
     return GridNerf(
         field=HashField(
-            low=low,  # pyright: ignore[reportArgumentType]
-            extent=extent,  # pyright: ignore[reportArgumentType]
             cells=hash_grid.grid_cells(
                 grid.pop("coarsest_cell"), grid.pop("finest_cell"), grid.pop("levels")
             ),
@@ -96,6 +92,13 @@ def make_nerf(config: Any, scene: Scene) -> Nerf:
         sensor=depth_coverage(scene),
         **options.render.to_dict(),
     )
+
+
+def scene_corners(config: Any, scene: Scene) -> tuple[tuple[float, float, float], ...]:
+    """Low and high corner of the box that the scene's field covers, metres."""
+    corners = scene_box(scene, far=config.model.hash.far)
+    low, high = (tuple(float(v) for v in corner) for corner in corners)
+    return low, high  # pyright: ignore[reportReturnType]
 
 
 def depth_coverage(scene: Scene) -> str:
@@ -142,12 +145,15 @@ def make_policy(config: Any) -> LearnedPolicy | None:
 def geometry_options(config: Any, scene: Scene) -> GeometryOptions:
     """Options of the geometry stage."""
     options, coverage = config.train.geometry, depth_coverage(scene)
+    low, high = scene_corners(config, scene)
     return GeometryOptions(
         fit=_fit(options.fit),
         loss=GeometryLoss(
             **options.loss.to_dict(),
             normal_source="density" if coverage == "none" else "sensor",
         ),
+        low=low,
+        high=high,
         seed=options.seed,
         # Where every ray has depth, samples are placed without the grid.
         grid_fraction=options.grid_fraction if coverage != "all" else 0.0,
@@ -155,11 +161,11 @@ def geometry_options(config: Any, scene: Scene) -> GeometryOptions:
     )
 
 
-def surface_options(config: Any, nerf: Nerf) -> SurfaceOptions:
+def surface_options(config: Any, nerf: Nerf, scene: Scene) -> SurfaceOptions:
     """Options of the surface caches."""
     options = config.surface.to_dict()
     options.pop("score_chunk")
-    return SurfaceOptions(t_max=_longest_ray(nerf), **options)
+    return SurfaceOptions(t_max=_longest_ray(config, nerf, scene), **options)
 
 
 def semantic_options(config: Any) -> SemanticOptions:
@@ -228,10 +234,11 @@ def make_annotator(
     )
 
 
-def _longest_ray(nerf: Nerf) -> float:
+def _longest_ray(config: Any, nerf: Nerf, scene: Scene) -> float:
     """Metres that no ray's samples exceed."""
     if isinstance(nerf, GridNerf):
-        return float(np.linalg.norm(nerf.field.extent)) + nerf.near + 0.1
+        low, high = scene_corners(config, scene)
+        return float(np.linalg.norm(np.subtract(high, low))) + nerf.near + 0.1
     assert isinstance(nerf, PaperNerf)
     return 2.0 * nerf.far  # depth is along the optical axis, rays are longer
 

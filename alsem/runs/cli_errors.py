@@ -45,7 +45,7 @@ def run(name: str, main: Callable[[list[str]], Any], *, takes_names: bool = Fals
 
 @contextlib.contextmanager
 def quiet_on_closed_pipe() -> Iterator[None]:
-    """Exits without a traceback when the reader of the output is gone, as in ``| head``.
+    """Exits without a traceback when the output's reader is gone, as in ``| head``.
 
     Wrap everything that a command does, `app.run` included: buffered output is written
     at the end of the block, where a closed pipe can still be handled.

@@ -62,7 +62,7 @@ def start_run(
         def clock() -> float:
             return earlier + time.monotonic() - begun
 
-        model, labels, ended_by = run_rounds(
+        model, ended_by = run_rounds(
             build.loop_options(config),
             run.stages,
             run.fitter,

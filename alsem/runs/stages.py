@@ -150,7 +150,7 @@ def fit_geometry(
         scene,
         nerf,
         build.geometry_options(config, scene),
-        build.surface_options(config, nerf),
+        build.surface_options(config, nerf, scene),
         mesh=mesh,
         cache_dir=workdir.parent / ".geometry",
     )
@@ -183,7 +183,7 @@ def _trainer(
         geometry,
         build.joint_options(config),
         geometry_options=build.geometry_options(config, scene),
-        surfaces=build.surface_options(config, nerf),
+        surfaces=build.surface_options(config, nerf, scene),
         mesh=mesh,
         folder=workdir / "surface",
         seed=config.seed,

@@ -1,24 +1,26 @@
 """The surface cache: of every ray, the few samples that carry its weight.
 
-After geometry is fitted nearly all the weight of an indoor ray sits in one or two
-places. A cache keeps those in compact types on the host, so that semantic training
-and scoring cost one small MLP a ray in place of a hundred.
+After geometry is fitted nearly all the weight of an indoor ray lies on one or two
+surfaces. A cache keeps those in compact types on the host, so that semantic training
+and scoring evaluate one small MLP a ray in place of a hundred.
 
 Distances are kept, not points: 16 bits of a room's diagonal resolve 0.2 mm, half
-precision of a coordinate only millimetres. ``rays * samples * (9 + 2 f) + rays * 7``
-bytes in all, for descriptions of length f.
+precision of a coordinate only millimetres. It takes ``rays * samples * (9 + 2 f) +
+rays * 7`` bytes for geometry features of length f: 85 of a ray with two samples and 15
+features.
 """
 
-from alsem.surface.build import COMPLETE, build, make_encoder, reduce_samples
-from alsem.surface.cache import FAINT, SurfaceCache, decode, decoder, end_points
+from alsem.surface.build import COMPLETE, Encoder, build, make_encoder, reduce_samples
+from alsem.surface.cache import FAINT, CacheCameras, SurfaceCache, decode, end_points
 
 __all__ = [
     "COMPLETE",
     "FAINT",
+    "CacheCameras",
+    "Encoder",
     "SurfaceCache",
     "build",
     "decode",
-    "decoder",
     "end_points",
     "make_encoder",
     "reduce_samples",

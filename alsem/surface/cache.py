@@ -1,26 +1,40 @@
-"""The cache itself, and how its samples become surface points again."""
+"""The surface cache in memory, and its samples as surface points."""
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alsem.core.arrays import Array, Float
-from alsem.core.types import Intrinsics, Rays, SurfacePoints
-from alsem.nerf import cameras
+from alsem.core.arrays import Array, Float, Int
+from alsem.core.pytrees import pytree
+from alsem.core.types import FrameCameras, Intrinsics, SurfacePoints, frame_cameras
+from alsem.nerf.cameras import pool_rays
 
-FAINT = 2  # of 255: a place with no more of a ray's weight is not looked at
+FAINT = 2  # of 255: samples with no more of a ray's weight are ignored
+
+
+@pytree
+class CacheCameras:
+    """What turns compact samples into points, as an argument of compiled functions.
+
+    Attributes:
+        frames: Cameras of the cache's frames.
+        t_max: Metres that 65535 stands for.
+    """
+
+    frames: FrameCameras
+    t_max: Float[Array, ""]
 
 
 @dataclasses.dataclass(frozen=True)
 class SurfaceCache:
-    """Compact samples of all rays of ``frames`` images, heaviest sample first.
+    """Compact samples of all rays of some frames, heaviest sample first.
 
     Attributes:
-        arrays: ``t`` uint16 [n s], ``weight`` uint8 [n s] (shares of 255),
+        arrays: ``t`` uint16 [n s], ``weight`` uint8 [n s] (fractions of 255),
             ``normal`` int8 [n s 3], ``diffuse`` uint8 [n s 3], ``feature`` float16
             [n s f], ``rgb`` uint8 [n 3], ``depth_z`` float32 [n]: rendered depth.
         world_from_cam: [frames 4 4].
@@ -45,6 +59,12 @@ class SurfaceCache:
         """Rays of one frame."""
         return self.intrinsics.width * self.intrinsics.height
 
+    @functools.cached_property
+    def cameras(self) -> CacheCameras:
+        """For `decode`."""
+        frames = frame_cameras(self.world_from_cam, self.intrinsics, self.pixel_offset)
+        return CacheCameras(frames=frames, t_max=jnp.float32(self.t_max))
+
     def take(
         self, rays: np.ndarray | slice, *, samples: int | None = None
     ) -> dict[str, np.ndarray]:
@@ -54,10 +74,10 @@ class SurfaceCache:
 
     @functools.cached_property
     def groups(self) -> tuple[tuple[int, np.ndarray], ...]:
-        """Numbers of samples, and the rays (rising) that have so many.
+        """Numbers of samples, and the rays (ascending) that have so many.
 
-        Nearly all rays of a room end in one place: a head that looks at the others'
-        second place only does half the work.
+        Nearly all rays of a room end on one surface: with the second sample of the
+        others only, a head does half the work.
         """
         heavy = self.arrays["weight"] > FAINT
         count = np.maximum(heavy.sum(axis=1, dtype=np.int8), 1)
@@ -69,12 +89,12 @@ class SurfaceCache:
     ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
         """All rays, ``size`` at a time: their numbers int32 and their samples.
 
-        Those of one number of samples together. The last chunk of them is padded with
-        copies of its last ray, whose numbers there are ``num_rays``.
+        Rays of one number of samples come together. The last chunk of them is padded
+        with copies of its last ray, numbered ``num_rays``.
 
         Args:
             size: Rays of a chunk.
-            stride: Every so many rays only.
+            stride: Step between the rays of a subsample.
         """
         for samples, rays in self.groups:
             rays = rays[::stride]
@@ -88,14 +108,21 @@ class SurfaceCache:
 
 
 def decode(
-    compact: dict[str, Array], rays: Rays, *, t_max: float
+    cameras: CacheCameras, ids: Int[Array, "r"], compact: dict[str, Array]
 ) -> tuple[SurfacePoints, Float[Array, "r s"], Float[Array, "r s"]]:
-    """Surface points ``[r s]``, their weights (sum 1) and distances, from the cache.
+    """Surface points of rays, their weights (sum 1) and distances in metres.
 
-    Places of hardly any weight have none, so that it does not matter whether they are
-    looked at.
+    Samples of at most `FAINT` weight have weight 0, so that a chunk may leave them out.
+    Weights of (250, 5, 0) become (250, 5, 0) / 255; those of (250, 2, 2), (1, 0, 0).
+
+    Args:
+        cameras: `SurfaceCache.cameras`.
+        ids: Numbers of the rays; beyond the last they are read as the last.
+        compact: Their samples (`SurfaceCache.take`).
     """
-    t = compact["t"].astype(jnp.float32) * (t_max / 65535.0)
+    last = cameras.frames.num_rays - 1
+    rays = pool_rays(jnp.minimum(ids, last), cameras.frames)
+    t = compact["t"].astype(jnp.float32) * (cameras.t_max / 65535.0)
     weight = compact["weight"].astype(jnp.float32)
     weight = jnp.where(weight > FAINT, weight, 0.0)
     weight = weight / jnp.maximum(jnp.sum(weight, axis=-1, keepdims=True), 1.0)
@@ -108,32 +135,18 @@ def decode(
     return points, weight, t
 
 
-def decoder(cache: SurfaceCache) -> Callable[..., tuple]:
-    """`decode` bound to a cache's cameras: (ids, compact) -> points, weights, t."""
-    poses = jnp.asarray(cache.world_from_cam)
-    last = cache.num_rays - 1
-
-    def decode_rays(ids: Array, compact: dict[str, Array]):
-        rays = cameras.pool_rays(
-            jnp.minimum(ids, last), poses, cache.intrinsics, cache.pixel_offset
-        )
-        return decode(compact, rays, t_max=cache.t_max)
-
-    return decode_rays
-
-
 def end_points(cache: SurfaceCache) -> np.ndarray:
     """Where every ray ends, by its heaviest sample: float32 ``[n 3]``, metres."""
     distance = cache.arrays["t"][:, 0].astype(np.float32) * (cache.t_max / 65535.0)
     x_world = np.empty((cache.num_rays, 3), np.float32)
-    poses = jnp.asarray(cache.world_from_cam)
+    frames = cache.cameras.frames
     for frame in range(len(cache.world_from_cam)):
         ids = np.arange(cache.rays_per_frame, dtype=np.int32)
         ids += frame * cache.rays_per_frame
-        rays = _frame_rays(ids, poses, cache.intrinsics, cache.pixel_offset)
+        rays = _rays(ids, frames)
         directions = np.asarray(rays.directions)
         x_world[ids] = np.asarray(rays.origins) + directions * distance[ids, None]
     return x_world
 
 
-_frame_rays = jax.jit(cameras.pool_rays, static_argnums=(2, 3))
+_rays = jax.jit(pool_rays)

@@ -1,4 +1,4 @@
-"""The posterior: what the semantic members believe of rays of the surface cache."""
+"""The posterior: predictions of the ensemble for rays of a surface cache."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,24 +7,23 @@ import jax
 import jax.numpy as jnp
 
 from alsem.core.arrays import Array
-from alsem.core.types import Posterior, SurfacePoints
+from alsem.core.types import Posterior
 from alsem.nerf import SemanticMembers
-
-Decode = Callable[[Array, Any], tuple[SurfacePoints, Array, Array]]
+from alsem.surface.cache import CacheCameras, decode
 
 
 def make_posterior(
-    heads: SemanticMembers, decode: Decode
-) -> Callable[[Any, Array, Any], Posterior]:
-    """Function of (head parameters, ray numbers [r], compact samples) to beliefs [r].
+    heads: SemanticMembers,
+) -> Callable[[Any, CacheCameras, Array, Any], Posterior]:
+    """Function of (head parameters, cameras, ray numbers [r], compact samples).
 
-    Embeddings are composited over a ray's samples, classified and turned into
-    probabilities after, as in training; point, normal and colour are those of the
-    heaviest sample.
+    It returns the `Posterior` of the rays. Embeddings are composited over a ray's
+    samples, then classified and turned into probabilities, as in training; point,
+    normal and colour are those of the heaviest sample.
     """
     plain = heads.members - heads.view_groups
 
-    def beliefs(params: Any, surface: Any, weights: Array, members: slice):
+    def predict(params: Any, surface: Any, weights: Array, members: slice):
         """Embeddings [k r d] and probabilities [r k c] of some of the members."""
         params = jax.tree.map(lambda leaf: leaf[members], params)
         some: Any = heads.clone(members=len(range(heads.members)[members]))
@@ -33,13 +32,15 @@ def make_posterior(
         logits = some.apply(params, embedding, method="classify")
         return embedding, jnp.moveaxis(jax.nn.softmax(logits, axis=-1), 0, 1)
 
-    def posterior(params: Any, ids: Array, compact: Any) -> Posterior:
-        surface, weights, t = decode(ids, compact)
-        embedding, probs = beliefs(params, surface, weights, slice(plain))
-        # Apart, so that a score which looks at one kind does not pay for the other.
+    def posterior(
+        params: Any, cameras: CacheCameras, ids: Array, compact: Any
+    ) -> Posterior:
+        surface, weights, t = decode(cameras, ids, compact)
+        embedding, probs = predict(params, surface, weights, slice(plain))
+        # Computed apart: a score that uses one of the two does not pay for the other.
         view_probs = probs[:, :0]
         if heads.view_groups:
-            _, view_probs = beliefs(params, surface, weights, slice(plain, None))
+            _, view_probs = predict(params, surface, weights, slice(plain, None))
         return Posterior(
             probs=probs,
             view_probs=view_probs,

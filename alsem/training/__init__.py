@@ -1,11 +1,12 @@
 """Fitting: geometry and colour, semantics on the surface cache, and both jointly.
 
 One step is one function of (state, data, key); `lax.scan` runs ``steps_per_call`` of
-them without coming back to the host. Keys come from the step number, so a resumed fit
-draws what the uninterrupted one would have drawn.
+them in one compiled call. Keys come from the step number, so a resumed fit draws what
+the uninterrupted one would have drawn. All that differs between scenes and fits of one
+shape (cameras, box, data, length) is an argument: they share one compiled program.
 
 Two ray streams of fixed size: any training pixel for colour and geometry, labelled
-pixels for semantics. In ``staged`` training the second never renders: its rays are
+pixels for semantics. In staged training the second is not rendered: its rays are
 samples of the surface cache.
 """
 
@@ -15,7 +16,7 @@ from alsem.training.geometry_step import (
     make_geometry_step,
 )
 from alsem.training.joint_step import make_joint_step
-from alsem.training.loop import fit, make_runner
+from alsem.training.loop import Runner, Saver, fit, make_runner
 from alsem.training.semantic_step import make_semantic_step, semantic_loss
 from alsem.training.state import (
     ExtraLoss,
@@ -27,6 +28,7 @@ from alsem.training.state import (
     TrainState,
     init_state,
     update,
+    valid_pixels,
 )
 
 __all__ = [
@@ -36,6 +38,8 @@ __all__ = [
     "LabelledPixels",
     "LabelledSurface",
     "PixelData",
+    "Runner",
+    "Saver",
     "Step",
     "TrainState",
     "fit",
@@ -47,4 +51,5 @@ __all__ = [
     "make_semantic_step",
     "semantic_loss",
     "update",
+    "valid_pixels",
 ]

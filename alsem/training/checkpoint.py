@@ -1,9 +1,10 @@
-"""Checkpoints by Orbax; nobody else knows it.
+"""Checkpoints, saved by Orbax: the only module that uses it.
 
 A save is atomic: a kill in the middle of one leaves the one before it.
 """
 
 import contextlib
+import dataclasses
 import logging
 import shutil
 import time
@@ -14,6 +15,7 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from alsem.core import signals
 from alsem.core.errors import InputError
 
 
@@ -24,14 +26,14 @@ class Checkpoints:
         """Opens the folder.
 
         Args:
-            folder: Made if it is not there.
+            folder: Made if it is missing.
             keep: How many to keep.
-            interval_s: `save_if_due` saves when this many seconds have passed.
+            interval_s: Seconds after a save until `is_due`.
 
         Raises:
             InputError: The folder cannot be made.
         """
-        logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax tells every step
+        logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs every step
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -67,10 +69,9 @@ class Checkpoints:
             )
         self._last = time.monotonic()
 
-    def save_if_due(self, step: int, state: Any, meta: dict[str, Any]) -> None:
-        """Saves if the last save is long enough ago."""
-        if time.monotonic() - self._last >= self._interval_s:
-            self.save(step, state, meta)
+    def is_due(self) -> bool:
+        """Whether the last save is long enough ago."""
+        return time.monotonic() - self._last >= self._interval_s
 
     def meta(self, step: int) -> dict[str, Any]:
         """The dict saved with a checkpoint."""
@@ -101,7 +102,7 @@ class Checkpoints:
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits for the save in progress and lets go of the folder.
+        """Waits for the save in progress and closes the folder.
 
         Raises:
             InputError: The disk is full.
@@ -134,3 +135,36 @@ class Checkpoints:
                 f"{self._folder}: {cause}; free some space and run the same command"
                 " again"
             ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class PeriodicSaver:
+    """Saves a fit every few seconds, and when the process is asked to end.
+
+    Attributes:
+        checkpoints: Where to.
+        meta: Saved with every checkpoint.
+        first: Number of a checkpoint of step 0.
+    """
+
+    checkpoints: Checkpoints
+    meta: dict[str, Any]
+    first: int = 0
+
+    def is_due(self) -> bool:
+        """Whether the last save is long enough ago, or the process is asked to end."""
+        return signals.requested() or self.checkpoints.is_due()
+
+    def save(self, step: int, state: Any) -> None:
+        """Saves the state after ``step`` steps.
+
+        Raises:
+            InputError: The disk is full.
+            Interrupted: The process is asked to end; the state is on disk.
+        """
+        number = self.first + step
+        if number != self.checkpoints.latest():
+            self.checkpoints.save(number, state, self.meta)
+        if signals.requested():
+            self.checkpoints.wait()
+            signals.check()

@@ -9,9 +9,16 @@ import optax
 
 from alsem.core import numerics, rng
 from alsem.core.arrays import Array, Float, Int, PRNGKeyArray
+from alsem.core.memoize import memoize
 from alsem.core.mesh import split_batch
-from alsem.core.types import Intrinsics
-from alsem.nerf import Nerf, cameras, losses, ray_sampling, volume_rendering
+from alsem.nerf import (
+    Nerf,
+    ProposalGrid,
+    cameras,
+    losses,
+    ray_sampling,
+    volume_rendering,
+)
 from alsem.nerf.appearance import as_photographed
 from alsem.training.state import PixelData, Step, TrainState, update
 
@@ -22,16 +29,16 @@ class GeometryLoss:
 
     Attributes:
         colour: Squared colour error of every level.
-        occupancy: Opacity at samples that the depth sensor has decided.
+        occupancy: Opacity at samples where measured depth tells whether space is empty.
         depth: Absolute error of the rendered distance, per metre.
-        distortion: Spread of the weights along a ray, per metre.
-        normal: Direction error of the predicted normals (no slope into density).
-        shading: Squared view-dependent part of the colour, seen from random
-            directions where rays end: what no photograph has shown stays matt.
+        distortion: Extent of the weights along a ray, per metre.
+        normal: Direction error of the predicted normals (no gradient into density).
+        shading: Squared view-dependent part of the colour from random directions where
+            rays end: without it, directions that no photograph has are undetermined.
         thickness: Metres over which ``occupancy`` takes opacity.
-        reach: Metres behind a measured surface that ``occupancy`` calls full.
-        normal_source: Where normals are learnt from: ``sensor`` (`PixelData.normal`)
-            or ``density`` (its slope where a ray ends), for captures without depth.
+        reach: Metres behind a measured surface in which ``occupancy`` wants opacity.
+        normal_source: Targets of the normals: ``sensor`` (`PixelData.normal`) or
+            ``density`` (its gradient where a ray ends), for captures without depth.
     """
 
     colour: float = 1.0
@@ -48,23 +55,22 @@ class GeometryLoss:
 def geometry_loss(
     nerf: Nerf,
     params: Any,
-    grid: Array | None,
+    grid: ProposalGrid | None,
     data: PixelData,
     pixel: Int[Array, "r"],
     key: PRNGKeyArray,
     *,
     weight: GeometryLoss,
-    intrinsics: Intrinsics,
-    pixel_offset: tuple[float, float],
+    mesh: jax.sharding.Mesh,
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
-    """Loss of a batch of pool pixels and its parts."""
-    rays = cameras.pool_rays(pixel, data.world_from_cam, intrinsics, pixel_offset)
+    """Loss of a batch of pool pixels, split over the devices, and its parts."""
+    rays = cameras.pool_rays(pixel, data.cameras)
     target = data.rgb.reshape(-1, 3)[pixel].astype(jnp.float32) / 255.0
     distance = data.depth_z.reshape(-1)[pixel] / rays.z_scale
-    levels = nerf.render_train(params, grid, rays, distance, key)
-    frame = pixel // (intrinsics.width * intrinsics.height)
-    valid_mask = [as_photographed(params, level.rgb, frame) for level in levels]
-    colour = [losses.colour_error(rgb, target) for rgb in valid_mask]
+    levels = nerf.render_train(params, grid, rays, distance, key, mesh=mesh)
+    frame = pixel // data.cameras.rays_per_frame
+    photographed = [as_photographed(params, level.rgb, frame) for level in levels]
+    colour = [losses.colour_error(rgb, target) for rgb in photographed]
     parts: dict[str, Any] = {"colour": sum(colour)}
     finest = levels[-1]
     t_mids = ray_sampling.midpoints(finest.t_edges)
@@ -84,34 +90,37 @@ def geometry_loss(
     last = volume_rendering.median_distance(finest.weights, finest.t_edges)
     end = jax.lax.stop_gradient(rays.origins + rays.directions * last[:, None])
     if weight.shading:
-        anywhere = jax.random.normal(rng.stream(key, "shading"), end.shape)
-        seen = nerf.look(params, end, numerics.safe_normalize(anywhere))
-        parts["shading"] = losses.colour_error(seen.rgb, seen.surface.diffuse)
+        direction = jax.random.normal(rng.stream(key, "shading"), end.shape)
+        direction = numerics.safe_normalize(direction)
+        samples = nerf.evaluate(params, grid, end, direction, mesh=mesh)
+        parts["shading"] = losses.colour_error(samples.rgb, samples.surface.diffuse)
     if weight.normal:
         if weight.normal_source == "sensor":
             wanted = data.normal.reshape(-1, 3)[pixel].astype(jnp.float32) / 127.0
         else:
-            held = jax.lax.stop_gradient(params)
-            slope = jax.grad(lambda x: jnp.sum(nerf.density(held, x)))(end)
+            fixed = jax.lax.stop_gradient(params)
+            slope = jax.grad(lambda x: jnp.sum(nerf.density(fixed, grid, x)))(end)
             wanted = numerics.safe_normalize(-slope)
-        still = jax.lax.stop_gradient(finest.weights)
-        rendered = volume_rendering.composite(still, finest.samples.surface.normal)
+        weights = jax.lax.stop_gradient(finest.weights)
+        rendered = volume_rendering.composite(weights, finest.samples.surface.normal)
         parts["normal"] = losses.direction_error(rendered, wanted)
     total = sum(getattr(weight, name) * value for name, value in parts.items())
     return jnp.asarray(total), parts
 
 
+@memoize
 def make_geometry_step(
     nerf: Nerf,
     tx: optax.GradientTransformation,
     *,
     weight: GeometryLoss,
     batch_rays: int,
-    intrinsics: Intrinsics,
-    pixel_offset: tuple[float, float],
     mesh: jax.sharding.Mesh,
 ) -> Step:
-    """One step of fitting geometry and colour to a random batch of the pool."""
+    """One step of fitting geometry and colour to a random batch of the pool.
+
+    The step's data is `PixelData`.
+    """
 
     def step(state: TrainState, data: PixelData, key: PRNGKeyArray):
         pixel_key, sample_key = jax.random.split(rng.stream(key, "train", state.step))
@@ -126,8 +135,7 @@ def make_geometry_step(
                 pixel,
                 sample_key,
                 weight=weight,
-                intrinsics=intrinsics,
-                pixel_offset=pixel_offset,
+                mesh=mesh,
             )
 
         (total, parts), grads = jax.value_and_grad(loss, has_aux=True)(state.params)

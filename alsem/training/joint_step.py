@@ -1,20 +1,19 @@
-"""The joint step: everything learns in every step, as published."""
-
-from collections.abc import Sequence
+"""The joint step: field, heads and extra losses in one gradient, as published."""
 
 import jax
 import optax
 
 from alsem.core import rng
 from alsem.core.arrays import PRNGKeyArray
+from alsem.core.memoize import memoize
 from alsem.core.mesh import split_batch
-from alsem.core.types import Intrinsics
 from alsem.nerf import Nerf, SemanticMembers, cameras, volume_rendering
 from alsem.training.geometry_step import GeometryLoss, geometry_loss
 from alsem.training.semantic_step import semantic_loss
 from alsem.training.state import ExtraLoss, Step, TrainState, extra_parts, update
 
 
+@memoize
 def make_joint_step(
     nerf: Nerf,
     heads: tuple[SemanticMembers, ...],
@@ -25,10 +24,8 @@ def make_joint_step(
     semantic_gradient: bool,
     batch_rays: int,
     label_rays: int,
-    intrinsics: Intrinsics,
-    pixel_offset: tuple[float, float],
     mesh: jax.sharding.Mesh,
-    extra_losses: Sequence[ExtraLoss] = (),
+    extra_losses: tuple[ExtraLoss, ...] = (),
 ) -> Step:
     """One step of everything: colour, geometry, labels, extra losses; one gradient.
 
@@ -38,9 +35,11 @@ def make_joint_step(
     """
 
     def render_levels(params, grid, data, pixel, key):
-        rays = cameras.pool_rays(pixel, data.world_from_cam, intrinsics, pixel_offset)
+        rays = cameras.pool_rays(pixel, data.cameras)
         distance = data.depth_z.reshape(-1)[pixel] / rays.z_scale
-        levels = nerf.render_train(params["field"], grid, rays, distance, key)
+        levels = nerf.render_train(
+            params["field"], grid, rays, distance, key, mesh=mesh
+        )
         return levels if semantic_gradient else jax.lax.stop_gradient(levels)
 
     def labels_loss(params, grid, data, labelled, pick_key, sample_key):
@@ -48,7 +47,7 @@ def make_joint_step(
         chosen = split_batch(chosen, mesh)
         pixel, label = labelled.pixel[chosen], labelled.label[chosen]
         levels = render_levels(params, grid, data, pixel, sample_key)
-        frame = pixel // (intrinsics.width * intrinsics.height)
+        frame = pixel // data.cameras.rays_per_frame
         return sum(
             semantic_loss(head, own, level.samples.surface, level.weights, label, frame)
             for head, own, level in zip(heads, params["heads"], levels, strict=True)
@@ -69,8 +68,7 @@ def make_joint_step(
                 pixel,
                 keys[1],
                 weight=weight,
-                intrinsics=intrinsics,
-                pixel_offset=pixel_offset,
+                mesh=mesh,
             )
             semantic = labels_loss(
                 params, state.grid, pixels, labelled, keys[2], keys[3]

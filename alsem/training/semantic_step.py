@@ -1,6 +1,6 @@
 """The staged semantic step: heads learn from labelled rays of the surface cache."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,10 +9,15 @@ import optax
 
 from alsem.core import rng
 from alsem.core.arrays import Array, Float, Int, PRNGKeyArray
+from alsem.core.memoize import memoize
 from alsem.core.mesh import split_batch
 from alsem.core.types import SurfacePoints
 from alsem.nerf import SemanticMembers, losses, volume_rendering
 from alsem.training.state import ExtraLoss, Step, TrainState, extra_parts, update
+
+Decode = Callable[[Any, Array, Any], tuple[SurfacePoints, Array, Array]]
+"""(cameras, pixels [r], compact samples [r s ...]) -> points [r s], weights, distances,
+as ``surface.decode``."""
 
 
 def semantic_loss(
@@ -27,52 +32,48 @@ def semantic_loss(
     at_samples: Any = heads.apply(params, surface)
     logits = jnp.sum(weights[None, ..., None] * at_samples, axis=-2)
     return jnp.mean(
-        jax.vmap(losses.cross_entropy)(logits, _valid_mask(heads, label, frame))
+        jax.vmap(losses.cross_entropy)(logits, _member_labels(heads, label, frame))
     )
 
 
-def _valid_mask(
+def _member_labels(
     heads: SemanticMembers, label: Int[Array, "r"], frame: Int[Array, "r"]
 ) -> Int[Array, "k r"]:
-    """What each member may learn from; -1 hides the labels of other groups' frames."""
-    everybody = jnp.broadcast_to(label, (heads.members - heads.view_groups, len(label)))
+    """Labels of every member; -1 hides those of other groups' frames."""
+    shared = jnp.broadcast_to(label, (heads.members - heads.view_groups, len(label)))
     if not heads.view_groups:
-        return everybody
+        return shared
     group = jnp.arange(heads.view_groups)[:, None]
     is_own = (frame % heads.view_groups)[None] == group
     own = jnp.where(is_own, label[None], -1)
-    return jnp.concatenate([everybody, own])
+    return jnp.concatenate([shared, own])
 
 
+@memoize
 def make_semantic_step(
     heads: SemanticMembers,
     tx: optax.GradientTransformation,
     *,
-    decode: Callable[[Array, Any], tuple[SurfacePoints, Array, Array]],
+    decode: Decode,
     batch_rays: int,
     rays_per_frame: int,
     mesh: jax.sharding.Mesh,
-    extra_losses: Sequence[ExtraLoss] = (),
+    extra_losses: tuple[ExtraLoss, ...] = (),
 ) -> Step:
     """One step of fitting heads to labelled rays of the surface cache.
 
     Args:
         heads: The semantic members; their parameters are ``params["heads"]``.
         tx: The optimiser.
-        decode: (pixel, compact) to the rays' surface points, weights and distances.
+        decode: Surface samples of rays to points, weights and distances.
         batch_rays: Labelled rays of a step.
-        rays_per_frame: Tells a ray's frame.
+        rays_per_frame: Pixels of one frame.
         mesh: Devices that the batch is split over.
         extra_losses: Added to the semantic loss.
 
     Returns:
         The step; its data are `LabelledSurface` and a dict of the extra losses' data.
     """
-
-    def features_of(compact: Any, pixel: Array, key: PRNGKeyArray) -> Array:
-        del key
-        surface, weights, _ = decode(pixel, compact)
-        return volume_rendering.composite(weights, surface.feature)
 
     def step(state: TrainState, data: tuple, key: PRNGKeyArray):
         labelled, extra_data = data
@@ -81,8 +82,13 @@ def make_semantic_step(
         chosen = split_batch(chosen, mesh)
         compact = jax.tree.map(lambda leaf: leaf[chosen], labelled.compact)
         pixel, label = labelled.pixel[chosen], labelled.label[chosen]
-        surface, weights, _ = decode(pixel, compact)
+        surface, weights, _ = decode(labelled.cameras, pixel, compact)
         frame = pixel // rays_per_frame
+
+        def features_of(compact: Any, pixel: Array, key: PRNGKeyArray) -> Array:
+            del key
+            surface, weights, _ = decode(labelled.cameras, pixel, compact)
+            return volume_rendering.composite(weights, surface.feature)
 
         def loss(params):
             semantic = semantic_loss(

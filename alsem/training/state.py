@@ -1,15 +1,18 @@
-"""What training holds and what it draws from."""
+"""The state of a fit, its data, and the losses that others add to it."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from alsem.core import rng
-from alsem.core.arrays import Array, Int, Leaf, PRNGKeyArray
+from alsem.core.arrays import Array, Float, Int, PRNGKeyArray, UInt8
+from alsem.core.pytrees import pytree
+from alsem.core.types import FrameCameras
 
 FeaturesOf = Callable[[Any, Array, PRNGKeyArray], Array]
 """(compact samples, pixels [r], key) -> composited geometry features ``[r f]``."""
@@ -51,18 +54,21 @@ class ExtraLoss(Protocol):
 Step = Callable[["TrainState", Any, PRNGKeyArray], tuple["TrainState", dict]]
 
 
-@flax.struct.dataclass
+@pytree
 class TrainState:
-    """What training changes.
+    """The arrays that training changes.
 
     Attributes:
         step: Steps done, int32.
+        num_steps: Steps of the whole fit, int32: the learning rate falls over them.
         params: Parameters being fitted.
-        opt_state: The optimiser's.
-        grid: Proposal grid of the renderer, None where there is none.
+        opt_state: State of the optimiser.
+        grid: The renderer's proposal grid and the box of the scene, not trained; None
+            where there is none.
     """
 
-    step: Leaf
+    step: Int[Array, ""]
+    num_steps: Int[Array, ""]
     params: Any
     opt_state: Any
     grid: Any = None
@@ -90,81 +96,115 @@ def extra_parts(
 
 
 def init_state(
-    params: Any, tx: optax.GradientTransformation, *, grid: Any = None
+    params: Any,
+    tx: optax.GradientTransformation,
+    *,
+    num_steps: int,
+    grid: Any = None,
 ) -> TrainState:
-    """A state at step 0."""
+    """A state at step 0 of ``num_steps``."""
     return TrainState(
-        step=jnp.int32(0), params=params, opt_state=tx.init(params), grid=grid
+        step=jnp.int32(0),
+        num_steps=jnp.int32(num_steps),
+        params=params,
+        opt_state=tx.init(params),
+        grid=grid,
     )
 
 
 def update(
     state: TrainState, tx: optax.GradientTransformation, grads: Any
 ) -> TrainState:
-    """The state after one optimiser step."""
-    updates, opt_state = tx.update(grads, state.opt_state, state.params)
-    return state.replace(  # pyright: ignore[reportAttributeAccessIssue]
+    """The state after one optimiser step; a schedule receives the ``progress``."""
+    updates, opt_state = optax.with_extra_args_support(tx).update(
+        grads,
+        state.opt_state,
+        state.params,
+        progress=state.step / jnp.maximum(state.num_steps, 1),
+    )
+    return dataclasses.replace(
+        state,
         step=state.step + 1,
         params=optax.apply_updates(state.params, updates),
         opt_state=opt_state,
     )
 
 
-@flax.struct.dataclass
+@pytree
 class PixelData:
-    """The pool on the device.
+    """The pool's images on the devices.
 
     Attributes:
-        rgb: ``[n h w 3]`` uint8.
-        depth_z: ``[n h w]`` metres along the optical axis, 0 unknown.
-        normal: ``[n h w 3]`` int8 (127 = 1), world frame, zero where unknown.
-        world_from_cam: ``[n 4 4]``.
-        valid_mask: int32 ``[m]``, the pixels that show the scene, as indices into the
-            flattened pool; None if all do.
+        rgb: sRGB, uint8.
+        depth_z: Metres along the optical axis, 0 unknown.
+        normal: Int8 (127 = 1), world frame, zero where unknown.
+        cameras: Of the frames.
+        valid_pixels: Pixels that show the scene, as indices into the flattened pool,
+            padded to its length (`valid_pixels`); None if all do.
+        num_valid: How many of them there are.
     """
 
-    rgb: Leaf
-    depth_z: Leaf
-    normal: Leaf
-    world_from_cam: Leaf
-    valid_mask: Leaf | None = None
+    rgb: UInt8[Array, "n h w 3"]
+    depth_z: Float[Array, "n h w"]
+    normal: Int[Array, "n h w 3"]
+    cameras: FrameCameras
+    valid_pixels: Int[Array, "m"] | None = None
+    num_valid: Int[Array, ""] | None = None
 
     def draw(self, key: PRNGKeyArray, count: int) -> Int[Array, "r"]:
         """Random pixels that show the scene."""
-        if self.valid_mask is None:
+        if self.valid_pixels is None or self.num_valid is None:
             return jax.random.randint(key, (count,), 0, self.depth_z.size)
-        return self.valid_mask[
-            jax.random.randint(key, (count,), 0, self.valid_mask.size)
-        ]
+        drawn = jax.random.randint(key, (count,), 0, self.num_valid)
+        return self.valid_pixels[drawn]
 
 
-@flax.struct.dataclass
+def valid_pixels(valid_mask: np.ndarray | None) -> dict[str, Array]:
+    """The fields of `PixelData` that a mask ``[n h w]`` decides; none without one.
+
+    Indices are padded, so that masks of one shape make arrays of one shape: of the mask
+    (True, False, True) the indices are (0, 2, 0), of which two count.
+    """
+    if valid_mask is None:
+        return {}
+    index = np.flatnonzero(valid_mask).astype(np.int32)
+    padded = np.zeros(valid_mask.size, np.int32)
+    padded[: len(index)] = index
+    return {
+        "valid_pixels": jnp.asarray(padded),
+        "num_valid": jnp.int32(len(index)),
+    }
+
+
+@pytree
 class LabelledPixels:
     """Labelled pixels, padded to a fixed length; padding has label -1.
 
     Attributes:
-        pixel: ``[n]`` int32 index into the flattened pool.
-        label: ``[n]`` int32.
+        pixel: Index into the flattened pool.
+        label: Class, -1 void.
         count: How many are real; at least 1 so that drawing stays defined.
     """
 
-    pixel: Leaf
-    label: Leaf
-    count: Leaf
+    pixel: Int[Array, "n"]
+    label: Int[Array, "n"]
+    count: Int[Array, ""]
 
 
-@flax.struct.dataclass
+@pytree
 class LabelledSurface:
-    """Labelled rays as their compact surface samples, padded like `LabelledPixels`.
+    """Labelled rays with their surface samples, padded like `LabelledPixels`.
 
     Attributes:
-        pixel: ``[n]`` int32 index into the flattened pool.
+        pixel: Index into the flattened pool.
         compact: Samples of the surface cache, ``[n s ...]``.
-        label: ``[n]`` int32.
+        label: Class, -1 void.
         count: How many are real; at least 1.
+        cameras: Cameras of the surface cache, for its ``decode``.
     """
 
-    pixel: Leaf
+    pixel: Int[Array, "n"]
     compact: Any
-    label: Leaf
-    count: Leaf
+    label: Int[Array, "n"]
+    count: Int[Array, ""]
+    cameras: Any

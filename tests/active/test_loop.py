@@ -261,7 +261,7 @@ def test_many_labels_are_fitted_longer(start, monkeypatch):
     fit = semantic_stage.training.fit
 
     def count(*args, **kwargs):
-        counted.append(kwargs["num_steps"])
+        counted.append(int(args[1].num_steps))
         return fit(*args, **kwargs)
 
     monkeypatch.setattr(semantic_stage.training, "fit", count)

@@ -27,6 +27,7 @@ from alsem.active.predict import Predictor
 from alsem.active.score_pool import PoolScorer
 from alsem.core import progress, rng
 from alsem.core.mesh import make_mesh
+from alsem.core.types import frame_cameras
 from alsem.nerf.cameras import pool_rays
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,8 +47,8 @@ def write_cache(experiment, folder: Path) -> surface.SurfaceCache:
     """The surface that the depth images show, in a cache's compact types."""
     scene, t_max = experiment.scene, experiment.surface.t_max
     frames, camera = scene.train, scene.intrinsics
-    poses = jnp.asarray(frames.world_from_cam)
-    rays_of = jax.jit(lambda ids: pool_rays(ids, poses, camera, scene.pixel_offset))
+    views = frame_cameras(frames.world_from_cam, camera, scene.pixel_offset)
+    rays_of = jax.jit(lambda ids: pool_rays(ids, views))
     draw = np.random.default_rng(0)
     waves = draw.normal(0, 2.0, (3, FEATURES)).astype(np.float32)
 

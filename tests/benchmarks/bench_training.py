@@ -27,6 +27,7 @@ from alsem.active.experiment import Experiment
 from alsem import training
 from alsem.active import geometry_stage
 from alsem.core import rng
+from alsem.core.types import frame_cameras
 from alsem.nerf import cameras
 
 _CONFIG = flags.DEFINE_string("config", "configs/replica.py", "Config file.")
@@ -56,17 +57,18 @@ def measure(run: Experiment) -> dict[str, float]:
     """Fits for the time given; rays a second and quality."""
     fit, key = run.geometry, rng.run_key(0, "bench")
     data = pixel_data(run.scene)
-    tx = fit.optimiser.build(fit.steps)
+    tx = fit.optimiser.build()
     state = training.init_state(
-        run.nerf.init(rng.stream(key, "init")), tx, grid=run.nerf.init_grid()
+        run.nerf.init(rng.stream(key, "init")),
+        tx,
+        num_steps=fit.steps,
+        grid=run.nerf.init_grid(run.geometry.low, run.geometry.high),
     )
     step = training.make_geometry_step(
         run.nerf,
         tx,
         weight=run.geometry_loss,
         batch_rays=fit.batch_rays,
-        intrinsics=run.scene.intrinsics,
-        pixel_offset=run.scene.pixel_offset,
         mesh=run.mesh,
     )
     call = training.make_runner(
@@ -93,13 +95,13 @@ def measure(run: Experiment) -> dict[str, float]:
 def quality(run: Experiment, state: training.TrainState) -> dict[str, float]:
     """PSNR and median depth error on the test frames."""
     camera, frames = run.scene.intrinsics, run.scene.test
-    poses = jnp.asarray(frames.world_from_cam)
+    views = frame_cameras(frames.world_from_cam, camera, run.scene.pixel_offset)
     per_frame = camera.width * camera.height
     chunk = min(run.surface.render_chunk, per_frame)
 
     @jax.jit
     def look(params, grid, pixel):
-        rays = cameras.pool_rays(pixel, poses, camera, run.scene.pixel_offset)
+        rays = cameras.pool_rays(pixel, views)
         rendered = run.nerf.render(params, grid, rays)
         t_mids = 0.5 * (rendered.t_edges[:, 1:] + rendered.t_edges[:, :-1])
         weights = rendered.weights / jnp.maximum(
@@ -107,7 +109,7 @@ def quality(run: Experiment, state: training.TrainState) -> dict[str, float]:
         )
         return rendered.rgb, jnp.sum(weights * t_mids, axis=-1) * rays.z_scale
 
-    total = len(poses) * per_frame
+    total = views.num_rays
     parts = [
         look(
             state.params,

@@ -32,6 +32,7 @@ from alsem.acquisition.cues import multiview, multiview_exact
 from alsem.acquisition.cues.depth_consistency import Cameras
 from alsem.acquisition.cues.geometry import voxel_cues
 from alsem.core.mesh import make_mesh
+from alsem.core.types import frame_cameras
 from alsem.data import open_capture
 from alsem.nerf import cameras
 
@@ -72,13 +73,14 @@ def open_pool() -> tuple[pools.Candidates, Cameras]:
         depth_z = np.load(folder / "depth_z.npy", mmap_mode="r").reshape(shape)
         purity = np.load(folder / "weight.npy")[:, 0]
     assert depth_z is not None, "the capture has no depth: give --surface"
-    look = jax.jit(cameras.pool_rays, static_argnums=(2, 3))
+    look = jax.jit(cameras.pool_rays)
     x_world = np.empty((*shape, 3), np.float32)
     per_frame = camera.width * camera.height
-    poses = jnp.asarray(frames.world_from_cam, jnp.float32)
+    poses = frames.world_from_cam
+    views = frame_cameras(poses, camera, scene.pixel_offset)
     for i in range(len(poses)):
         pixel = jnp.arange(per_frame, dtype=jnp.int32) + i * per_frame
-        rays = look(pixel, poses, camera, scene.pixel_offset)
+        rays = look(pixel, views)
         distance = jnp.asarray(depth_z[i]).reshape(-1) / rays.z_scale
         x_world[i] = (rays.origins + rays.directions * distance[:, None]).reshape(
             x_world[i].shape

@@ -88,7 +88,7 @@ def test_normals_of_pixels_without_a_point_are_finite():
     np.testing.assert_array_equal(normals[6, 5], 0.0)
 
 
-def test_normals_close_to_the_camera_are_not_lost():
+def test_normals_close_to_the_camera_are_exact():
     # 5 cm away and 600 pixels of focal length: neighbours are 80 micrometres apart.
     points = plane_points((0.5, 0.3, -1.0), offset=-0.05) * [0.1, 0.1, 1.0]
     points[..., 2] = 0.05 + 0.5 * points[..., 0] + 0.3 * points[..., 1]
@@ -148,7 +148,7 @@ def test_rays_leave_a_box_by_its_nearest_face(shape):
     np.testing.assert_allclose(from_face, 0.0, atol=1e-5)
 
 
-def test_rays_on_the_border_leave_at_once_or_cross():
+def test_rays_from_the_border_leave_at_once_or_cross_the_box():
     low, high = jnp.zeros(3), jnp.ones(3)
     origins = jnp.tile(jnp.array([0.0, 0.5, 0.5]), (3, 1))
     directions = jnp.array([[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
@@ -156,7 +156,7 @@ def test_rays_on_the_border_leave_at_once_or_cross():
     np.testing.assert_allclose(actual, [0.0, 1.0, 0.5], atol=1e-6)
 
 
-def test_points_share_a_key_exactly_when_they_share_a_voxel():
+def test_voxel_keys_are_equal_exactly_within_a_voxel():
     rng = np.random.default_rng(3)
     points = rng.uniform(-1.0, 1.0, (8000, 3))
     keys = voxels.voxel_keys(points, size=0.25)
@@ -167,10 +167,10 @@ def test_points_share_a_key_exactly_when_they_share_a_voxel():
         by_key.setdefault(int(key), set()).add(i)
         by_cell.setdefault(cell, set()).add(i)
     assert sorted(map(sorted, by_key.values())) == sorted(map(sorted, by_cell.values()))
-    assert len(by_key) == 8**3  # zero is a border: no voxel reaches across it
+    assert len(by_key) == 8**3  # zero is a border of voxels
 
 
-def test_voxel_keys_reach_a_million_voxels_and_say_where_they_end():
+def test_voxel_keys_cover_a_million_voxels_and_raise_beyond():
     edge = (1 << 20) * 0.02
     inside = np.array([[edge - 0.01, 0, 0], [-edge, 0, 0], [0, edge - 0.01, -edge]])
     assert len(np.unique(voxels.voxel_keys(inside, size=0.02))) == 3
@@ -182,7 +182,7 @@ def test_voxel_keys_reach_a_million_voxels_and_say_where_they_end():
 
 
 def test_float32_points_fall_into_the_voxel_of_their_own_value():
-    # 0.7 in float32 is below 0.7; divided by 0.1 in float32 it is 7 all the same.
+    # 0.7 in float32 is below 0.7, but divided by 0.1 in float32 it is 7.
     point = np.full((1, 3), 0.7, np.float32)
     below = np.full((1, 3), 0.65)
     key = voxels.voxel_keys(point, size=0.1)

@@ -1,3 +1,5 @@
+"""Placement of arrays, and passes over rays split over the devices."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -63,6 +65,19 @@ def test_fold_rays_keeps_sums_on_the_devices(mesh):
         total = engine.fold_rays(add, None, zero, chunks(4), mesh)
     assert total.sharding.is_fully_replicated
     np.testing.assert_array_equal(total, [16 * 6] * 3)
+
+
+def test_sums_of_devices_are_added_up_once(mesh):
+    def fn(whole, x):
+        return {"sum": jnp.sum(x, axis=0)}, whole * x
+
+    x = np.arange(48, dtype=np.float32).reshape(16, 3)
+    args = (engine.put(np.float32(2), mesh), engine.shard(x, mesh))
+    compiled = jax.jit(engine.sum_over_devices(fn, mesh)).lower(*args).compile()
+    sums, doubled = compiled(*args)
+    np.testing.assert_array_equal(sums["sum"], x.sum(axis=0))
+    np.testing.assert_array_equal(doubled, 2 * x)
+    assert compiled.as_text().count(" all-reduce(") <= 1
 
 
 def test_padded_size_is_a_multiple_of_the_devices(mesh):

@@ -1,4 +1,4 @@
-"""Safe functions: NumPy's value, and a finite value and slope anywhere."""
+"""Safe functions: NumPy's values, and finite values and gradients anywhere."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ EXTREMES = [-1e30, -100.0, -15.0, -1e-8, 0.0, 1e-8, 15.0, 100.0, 1e30]
 LARGE = 100_000  # rows; the CPU compiler has gone wrong beyond 32768 numbers
 
 
-def test_trunc_exp_is_exp_held_at_its_limits():
+def test_trunc_exp_is_exp_of_clipped_values():
     x = np.array([-1e30, -100, -15, -3.2, 0, 1e-7, 2.5, 15, 100, 1e30])
     expected = np.exp(np.clip(x, -15.0, 15.0))
     actual = numerics.trunc_exp(jnp.asarray(x, jnp.float32))
@@ -21,11 +21,11 @@ def test_trunc_exp_is_exp_held_at_its_limits():
 
 
 @pytest.mark.parametrize("x", EXTREMES)
-def test_trunc_exp_always_has_a_finite_slope_that_leads_back(x):
-    value, slope = jax.value_and_grad(numerics.trunc_exp)(jnp.float32(x))
+def test_trunc_exp_has_a_finite_positive_gradient(x):
+    value, gradient = jax.value_and_grad(numerics.trunc_exp)(jnp.float32(x))
     assert np.isfinite(value)
-    assert 0 < slope < 1e7
-    np.testing.assert_allclose(slope, value, rtol=1e-6)  # d exp = exp
+    assert 0 < gradient < 1e7
+    np.testing.assert_allclose(gradient, value, rtol=1e-6)  # d exp = exp
 
 
 def test_safe_normalize_is_x_over_its_length():
@@ -42,19 +42,19 @@ def test_safe_normalize_is_x_over_its_length():
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e-30, 1e-8, 1.0, 1e8, 1e15])
-def test_safe_normalize_has_finite_slopes(scale):
+def test_safe_normalize_has_finite_gradients(scale):
     x = jnp.array([0.6, -0.8, 0.0]) * scale
-    slopes = jax.jacobian(numerics.safe_normalize)(x)
-    assert np.isfinite(slopes).all()
+    gradients = jax.jacobian(numerics.safe_normalize)(x)
+    assert np.isfinite(gradients).all()
     if scale < 1e-6:
-        np.testing.assert_array_equal(slopes, 0.0)
+        np.testing.assert_array_equal(gradients, 0.0)
     else:  # (1 - u u^T) / |x|
         u = np.array([0.6, -0.8, 0.0])
         expected = (np.eye(3) - np.outer(u, u)) / scale
-        np.testing.assert_allclose(slopes, expected, atol=1e-6 / scale)
+        np.testing.assert_allclose(gradients, expected, atol=1e-6 / scale)
 
 
-def test_safe_log_is_log_and_zero_probabilities_have_no_entropy():
+def test_safe_log_is_log_and_zero_for_entropies_of_zeros():
     x = np.array([1e-12, 1e-9, 0.3, 1.0, 7.0, 1e30])
     actual = numerics.safe_log(jnp.asarray(x, jnp.float32))
     np.testing.assert_allclose(actual, np.log(x), rtol=1e-6, atol=1e-7)
@@ -68,9 +68,9 @@ def test_safe_log_is_log_and_zero_probabilities_have_no_entropy():
 
 
 @pytest.mark.parametrize("x", [-1.0, 0.0, 1e-30, 1e-12, 1e-8, 1.0, 1e30])
-def test_safe_log_has_a_finite_slope(x):
-    value, slope = jax.value_and_grad(numerics.safe_log)(jnp.float32(x))
-    assert np.isfinite(value) and np.isfinite(slope)
+def test_safe_log_has_a_finite_gradient(x):
+    value, gradient = jax.value_and_grad(numerics.safe_log)(jnp.float32(x))
+    assert np.isfinite(value) and np.isfinite(gradient)
 
 
 def test_large_arrays_under_jit():

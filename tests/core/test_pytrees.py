@@ -1,3 +1,5 @@
+"""Checked pytree dataclasses."""
+
 import dataclasses
 
 import jax
@@ -5,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from alsem.core.pytrees import pytree
-from alsem.core.types import Rays
+from alsem.core.types import Intrinsics, Rays
 
 
 def test_a_pytree_maps_jits_and_vmaps():
@@ -29,6 +31,18 @@ def test_construction_checks_shapes_and_fields_are_frozen():
         Rays(**right, z_scale=jnp.ones(5))
     with pytest.raises(dataclasses.FrozenInstanceError):
         Rays(**right, z_scale=jnp.ones(4)).z_scale = 0  # pyright: ignore
+
+
+def test_static_fields_are_structure_and_others_are_traced():
+    camera = Intrinsics(width=4, height=3, fx=1.0, fy=2.0, cx=3.0, cy=4.0)
+    assert jax.tree.leaves(camera) == [1.0, 2.0, 3.0, 4.0]
+    area = jax.jit(lambda c: jnp.zeros((c.height, c.width)) + c.fx)
+    assert area(camera).shape == (3, 4)
+    assert float(area(dataclasses.replace(camera, fx=5.0))[0, 0]) == 5.0
+    assert area._cache_size() == 1
+    area(dataclasses.replace(camera, width=5))
+    assert area._cache_size() == 2
+    assert hash(camera) == hash(dataclasses.replace(camera))
 
 
 def test_none_is_an_empty_subtree():

@@ -1,4 +1,4 @@
-"""Named key streams: the same for ever, and never the same twice."""
+"""Named key streams: reproducible and distinct."""
 
 import itertools
 
@@ -29,8 +29,8 @@ def test_names_steps_seeds_and_rounds_give_distinct_keys():
 
 
 def test_a_stream_is_the_same_in_every_process():
-    # Written down once: Python's own hash, or a change of the scheme, would differ,
-    # and a resumed run would draw something else than the one it goes on from.
+    # Recorded once: with Python's own hash, or after a change of the scheme, a resumed
+    # run would draw other numbers than the run that it continues.
     assert _bits(rng.stream(jax.random.key(0), "train", 3)) == GOLDEN_STREAM
     assert _bits(rng.run_key(7, "acquire", 2)) == GOLDEN_RUN
 

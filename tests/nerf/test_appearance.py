@@ -25,7 +25,7 @@ def test_a_frame_has_a_gain_and_an_offset_of_its_own():
     assert appearance.as_photographed({}, rgb, frame) is rgb
 
 
-def test_what_all_frames_share_belongs_to_the_field():
+def test_exposure_common_to_all_frames_changes_no_colour():
     rgb, frame = jnp.full((4, 3), 0.4), jnp.array([0, 1, 2, 2])
     held = {"log_gain": jnp.full((3, 3), 0.7), "offset": jnp.full((3, 3), 0.2)}
     found = appearance.as_photographed({"appearance": held}, rgb, frame)
@@ -44,7 +44,7 @@ def exposed(tmp_path_factory):
     return folder
 
 
-def test_the_field_keeps_one_colour_where_photographs_differ(exposed):
+def test_modelled_exposure_fits_photographs_of_changing_light(exposed):
     light = {}
     for is_modelled in (True, False):
         config = tiny.config(
@@ -58,8 +58,8 @@ def test_the_field_keeps_one_colour_where_photographs_differ(exposed):
         frames = experiment.scene.train
         rgb = jnp.asarray(scene.pool.arrays["rgb"], jnp.float32) / 255
         frame = jnp.repeat(jnp.arange(tiny.TRAIN_FRAMES), tiny.WIDTH * tiny.HEIGHT)
-        valid_mask = np.asarray(appearance.as_photographed(scene.params, rgb, frame))
-        off = valid_mask - frames.rgb.reshape(-1, 3) / 255
+        photographed = np.asarray(appearance.as_photographed(scene.params, rgb, frame))
+        off = photographed - frames.rgb.reshape(-1, 3) / 255
         light[is_modelled] = image_quality.psnr(float(np.mean(off**2)))
         if is_modelled:
             grey = jnp.full((tiny.TRAIN_FRAMES, 3), 0.5)
@@ -70,7 +70,7 @@ def test_the_field_keeps_one_colour_where_photographs_differ(exposed):
     assert light[True] > light[False] + 0.5
 
 
-def test_fitted_geometry_is_not_shared_between_the_two(exposed):
+def test_geometry_with_and_without_appearance_has_two_addresses(exposed):
     names = set()
     for is_modelled in (True, False):
         config = tiny.config(exposed, model__appearance=is_modelled)

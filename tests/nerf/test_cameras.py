@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from alsem.core.types import Intrinsics
+from alsem.core.types import Intrinsics, frame_cameras
 from alsem.nerf import cameras
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
@@ -100,7 +100,7 @@ def test_projecting_a_point_of_a_ray_gives_its_pixel_and_depth():
     np.testing.assert_allclose(back[2], distance * rays.z_scale, atol=1e-5)
 
 
-def test_points_behind_the_camera_have_no_depth_and_finite_slopes():
+def test_points_behind_the_camera_have_no_depth_and_finite_gradients():
     points = jnp.array([[0.3, 0.2, -1.0], [0.3, 0.2, 0.0], [0.0, 0.0, 0.0]])
     poses = jnp.tile(jnp.eye(4), (3, 1, 1))
     row, col, depth_z = cameras.project(points, poses, CAMERA)
@@ -135,21 +135,17 @@ def test_all_rays_of_a_frame_share_one_pose():
     np.testing.assert_allclose(rays.directions, in_cam @ pose[0, :3, :3].T, atol=1e-6)
 
 
-def test_rays_of_a_large_batch_under_jit():
+def test_rays_of_pool_pixels_under_jit():
     rng = np.random.default_rng(3)
     poses = random_poses(rng, 40)
-    frame = rng.integers(40, size=LARGE)
-    pixel = rng.integers(160 * 120, size=LARGE)
-
-    @jax.jit
-    def rays_of(frame, pixel, poses):
-        row, col = (pixel // 160).astype(jnp.float32), pixel % 160
-        pose = poses[frame]
-        return cameras.pixel_rays(row, col.astype(jnp.float32), pose, CAMERA)
-
-    rays = rays_of(frame, pixel, jnp.asarray(poses, jnp.float32))
-    x = (pixel % 160 - CAMERA.cx) / CAMERA.fx
-    y = (pixel // 160 - CAMERA.cy) / CAMERA.fy
+    pixel = rng.integers(40 * 160 * 120, size=LARGE).astype(np.int32)
+    offset = (0.25, -0.5)
+    views = frame_cameras(poses, CAMERA, offset)
+    assert (views.rays_per_frame, views.num_rays) == (160 * 120, 40 * 160 * 120)
+    rays = jax.jit(cameras.pool_rays)(pixel, views)
+    frame, row, col = np.unravel_index(pixel, (40, 120, 160))
+    x = (col + offset[1] - CAMERA.cx) / CAMERA.fx
+    y = (row + offset[0] - CAMERA.cy) / CAMERA.fy
     in_cam = np.stack([x, y, np.ones(LARGE)], axis=-1)
     in_cam /= np.linalg.norm(in_cam, axis=-1, keepdims=True)
     directions = np.einsum("nij,nj->ni", poses[frame][:, :3, :3], in_cam)

@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from alsem import training
+from alsem.core import signals
 from alsem.core.errors import InputError
 from alsem.training import checkpoint
 from alsem.training.checkpoint import Checkpoints
@@ -15,9 +16,8 @@ from alsem.training.checkpoint import Checkpoints
 def state(seed=0, grid=True):
     table = jax.random.normal(jax.random.key(seed), (64, 4))
     params = {"table": table, "heads": [{"bias": jnp.arange(3.0)}]}
-    return training.init_state(
-        params, optax.adam(1e-2), grid=jnp.ones((2, 3, 4)) if grid else None
-    )
+    grid = jnp.ones((2, 3, 4)) if grid else None
+    return training.init_state(params, optax.adam(1e-2), num_steps=5, grid=grid)
 
 
 @pytest.mark.parametrize("grid", [True, False])
@@ -48,13 +48,28 @@ def test_a_save_is_due_after_the_interval(tmp_path, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
     checkpoints = Checkpoints(tmp_path / "c", interval_s=15.0)
+    saver = checkpoint.PeriodicSaver(checkpoints, {"round": 3}, first=10)
+    due = []
     for step, seconds in ((1, 110.0), (2, 115.0), (3, 129.0), (4, 130.0)):
         now[0] = seconds
-        checkpoints.save_if_due(step, state(), {})
-        checkpoints.wait()
-    assert checkpoints.latest() == 4
-    names = sorted(path.name for path in (tmp_path / "c").iterdir())
-    assert names == ["2", "4"]
+        if saver.is_due():
+            due.append(step)
+            saver.save(step, state())
+    checkpoints.wait()
+    assert due == [2, 4] and checkpoints.latest() == 14
+    assert checkpoints.meta(14) == {"round": 3}
+    checkpoints.close()
+
+
+def test_a_request_to_end_saves_and_interrupts(tmp_path, monkeypatch):
+    monkeypatch.setattr(signals, "_requested", True)
+    checkpoints = Checkpoints(tmp_path / "c")
+    saver = checkpoint.PeriodicSaver(checkpoints, {})
+    for _ in range(2):  # a step that is on disk already is not saved again
+        assert saver.is_due()
+        with pytest.raises(signals.Interrupted):
+            saver.save(5, state())
+    assert checkpoints.latest() == 5
     checkpoints.close()
 
 

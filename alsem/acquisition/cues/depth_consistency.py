@@ -186,9 +186,7 @@ def consistency(points: np.ndarray, frame: np.ndarray, cameras: Cameras) -> np.n
     return (agree / np.maximum(agree + against, 1)).astype(np.float32)
 
 
-@functools.partial(
-    jax.jit, static_argnames=("intrinsics", "pixel_offset"), donate_argnums=0
-)
+@functools.partial(jax.jit, donate_argnums=0)
 def _vote(
     votes: Int[Array, "v 2"],
     points: Float[Array, "v 3"],

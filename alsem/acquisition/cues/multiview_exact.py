@@ -6,7 +6,6 @@ prediction is the view's. The work is views times candidates: for small scenes a
 tests (``active.exact_views=True``).
 """
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -112,7 +111,7 @@ def exact_views(
     return jax.tree.map(whole, *parts)
 
 
-@functools.partial(jax.jit, static_argnames=("intrinsics", "pixel_offset"))
+@jax.jit
 def _project_into_all(
     pool: _Pool,
     points: Float[Array, "r 3"],

@@ -1,16 +1,24 @@
 """What a renderer is: a field with its way of placing samples along a ray."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
+
+import jax
 
 from alsem.core.arrays import Array, Float, PRNGKeyArray
 from alsem.core.types import FieldSamples, Rays, RenderedRays
+from alsem.nerf.proposal_grid import ProposalGrid
 
 Params = Any
 
 
 @runtime_checkable
 class Nerf(Protocol):
-    """A field with its way of sampling; static, all state is passed in."""
+    """A field with its way of sampling; static and hashable.
+
+    All that differs between scenes is passed in: parameters are trained, the grid is
+    not. ``grid`` is None for a renderer without one.
+    """
 
     @property
     def levels(self) -> int:
@@ -18,42 +26,71 @@ class Nerf(Protocol):
         ...
 
     def init(self, key: PRNGKeyArray) -> Params:
-        """Fresh parameters."""
+        """Initial parameters."""
         ...
 
-    def init_grid(self) -> Array | None:
-        """Fresh proposal grid, None where there is none."""
+    def init_grid(
+        self, low: Sequence[float], high: Sequence[float]
+    ) -> ProposalGrid | None:
+        """Empty proposal grid of a scene in the box between two corners, metres."""
         ...
 
     def refresh(
-        self, params: Params, grid: Array | None, key: PRNGKeyArray, *, fraction: float
-    ) -> Array | None:
-        """Looks at a random share of the grid's cells anew."""
+        self,
+        params: Params,
+        grid: ProposalGrid | None,
+        key: PRNGKeyArray,
+        *,
+        fraction: float,
+    ) -> ProposalGrid | None:
+        """The grid with a random fraction of its cells evaluated anew."""
         ...
 
     def render_train(
         self,
         params: Params,
-        grid: Array | None,
+        grid: ProposalGrid | None,
         rays: Rays,
         distance: Float[Array, "r"],
         key: PRNGKeyArray,
+        *,
+        mesh: jax.sharding.Mesh | None = None,
     ) -> tuple[RenderedRays, ...]:
-        """Renders with jittered samples; ``distance`` is the sensor's, 0 unknown."""
+        """Renders with jittered samples, for training.
+
+        Args:
+            params: Of the field.
+            grid: Where samples are proposed.
+            rays: The rays.
+            distance: That of the depth sensor, metres; 0 unknown.
+            key: Randomness.
+            mesh: Devices that the rays are split over.
+        """
         ...
 
-    def render(self, params: Params, grid: Array | None, rays: Rays) -> RenderedRays:
-        """Renders without any knowledge of true depth and without randomness."""
+    def render(
+        self, params: Params, grid: ProposalGrid | None, rays: Rays
+    ) -> RenderedRays:
+        """Renders without sensor depth and without randomness."""
         ...
 
     def density(
-        self, params: Params, x_world: Float[Array, "*b 3"]
+        self,
+        params: Params,
+        grid: ProposalGrid | None,
+        x_world: Float[Array, "*b 3"],
     ) -> Float[Array, "*b"]:
         """Density of the finest level, 1/metre."""
         ...
 
-    def look(
-        self, params: Params, x_world: Float[Array, "*b 3"], direction: Array
+    def evaluate(
+        self,
+        params: Params,
+        grid: ProposalGrid | None,
+        x_world: Float[Array, "*b 3"],
+        direction: Float[Array, "*#b 3"],
+        *,
+        mesh: jax.sharding.Mesh | None = None,
     ) -> FieldSamples:
-        """The finest level's field at points seen from directions."""
+        """Density and colour of the finest level at points, seen from directions."""
         ...

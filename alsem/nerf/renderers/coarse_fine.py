@@ -1,7 +1,7 @@
 """The published renderer: NeRF's coarse and fine pair, as Semantic-NeRF trains it."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ from alsem.core.arrays import Array, Float, PRNGKeyArray
 from alsem.core.types import FieldSamples, Rays, RenderedRays
 from alsem.nerf import ray_sampling, volume_rendering
 from alsem.nerf.fields import PaperField
+from alsem.nerf.proposal_grid import ProposalGrid
 from alsem.nerf.renderers.base import Params
 
 
@@ -37,7 +38,7 @@ class PaperNerf:
     levels = 2
 
     def init(self, key: PRNGKeyArray) -> Params:
-        """Fresh parameters of both networks."""
+        """Initial parameters of both networks."""
         point = jnp.zeros((1, 3))
         keys = jax.random.split(key)
         return {
@@ -45,11 +46,16 @@ class PaperNerf:
             "fine": self.field.init(keys[1], point, point),
         }
 
-    def init_grid(self) -> None:
-        """There is no grid."""
+    def init_grid(self, low: Sequence[float], high: Sequence[float]) -> None:
+        """There is no grid: this field is defined everywhere."""
 
     def refresh(
-        self, params: Params, grid: Array | None, key: PRNGKeyArray, *, fraction: float
+        self,
+        params: Params,
+        grid: ProposalGrid | None,
+        key: PRNGKeyArray,
+        *,
+        fraction: float,
     ) -> None:
         """There is no grid."""
         del params, grid, key, fraction
@@ -57,31 +63,46 @@ class PaperNerf:
     def render_train(
         self,
         params: Params,
-        grid: Array | None,
+        grid: ProposalGrid | None,
         rays: Rays,
         distance: Float[Array, "r"],
         key: PRNGKeyArray,
+        *,
+        mesh: jax.sharding.Mesh | None = None,
     ) -> tuple[RenderedRays, ...]:
-        """Coarse, then fine; the sensor is not asked, as published."""
-        del grid, distance
+        """Coarse, then fine; sensor depth is not used, as published."""
+        del grid, distance, mesh
         return self._both(params, rays, key)
 
-    def render(self, params: Params, grid: Array | None, rays: Rays) -> RenderedRays:
+    def render(
+        self, params: Params, grid: ProposalGrid | None, rays: Rays
+    ) -> RenderedRays:
         """The fine level without noise or jitter."""
         del grid
         return self._both(params, rays, None)[-1]
 
     def density(
-        self, params: Params, x_world: Float[Array, "*b 3"]
+        self,
+        params: Params,
+        grid: ProposalGrid | None,
+        x_world: Float[Array, "*b 3"],
     ) -> Float[Array, "*b"]:
         """Density of the fine network, 1/metre."""
+        del grid
         density: Any = self.field.apply(params["fine"], x_world, method="density")
         return density
 
-    def look(
-        self, params: Params, x_world: Float[Array, "*b 3"], direction: Array
+    def evaluate(
+        self,
+        params: Params,
+        grid: ProposalGrid | None,
+        x_world: Float[Array, "*b 3"],
+        direction: Float[Array, "*#b 3"],
+        *,
+        mesh: jax.sharding.Mesh | None = None,
     ) -> FieldSamples:
         """The fine network at points seen from directions."""
+        del grid, mesh
         return self._bind(params["fine"], None)(x_world, direction)
 
     def _both(self, params: Params, rays: Rays, key: PRNGKeyArray | None):

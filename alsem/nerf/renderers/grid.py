@@ -2,11 +2,11 @@
 
 In training a ray with a measured distance is sampled across its surface. Any other
 ray, and every ray at test time, marches through a coarse grid of the field's own
-density, which says where the field itself is worth asking.
+density, and the field is evaluated where that grid says that light is stopped.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -18,9 +18,15 @@ from alsem.core.arrays import Array, Float, PRNGKeyArray
 from alsem.core.types import FieldSamples, Rays, RenderedRays
 from alsem.nerf import ray_sampling, volume_rendering
 from alsem.nerf.fields import HashField
+from alsem.nerf.proposal_grid import (
+    ProposalGrid,
+    cell_density,
+    init_proposal_grid,
+    refreshed_density,
+)
 from alsem.nerf.renderers.base import Params
 
-MIN_OPACITY = 1e-4  # less of a ray's light says nothing of its colour
+MIN_OPACITY = 1e-4  # colours of rays with less are not defined
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,22 +34,22 @@ class GridNerf:
     """A fast field with samples placed by sensor depth or by a density grid.
 
     Attributes:
-        field: The field, over the box it covers.
+        field: The field.
         near: Where rays start, metres.
         sensor: ``all`` if every training pixel has depth, ``some``, or ``none``.
         free_samples: Training samples before a measured surface.
         band_samples: Training samples across it.
         band: How far before the surface the band begins, metres.
         reach: How far behind it the band ends, metres.
-        cell: Wished cell of the proposal grid, metres; coarsened so that the grid has
-            at most ``max_cells``.
+        cell: Wished cell of the proposal grid, metres; larger where there would be
+            more than ``max_cells``.
         max_cells: Bound on the grid's size.
         march_samples: Grid look-ups a ray.
         proposal_samples: Density samples placed by the grid.
         render_samples: Samples placed by those, which are composited.
-        grid_density_cap: The grid's densities are cut here (1/metre): a cell is only
-            a hint, and must not hide the thin thing behind it.
-        floor: Share of samples spread over the whole ray.
+        grid_density_cap: The grid's densities are cut here (1/metre), so that a full
+            cell does not hide what lies behind it.
+        floor: Fraction of the samples that is spaced evenly over the whole ray.
     """
 
     field: HashField
@@ -64,99 +70,74 @@ class GridNerf:
     levels = 1
 
     def init(self, key: PRNGKeyArray) -> Params:
-        """Fresh parameters."""
+        """Initial parameters."""
         point = jnp.zeros((1, 3))
-        return self.field.init(key, point, point + 1.0)
+        unit = self.field.box((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+        return self.field.init(key, point, point + 1.0, unit)
 
-    @property
-    def grid_cell(self) -> float:
-        """Cell of the proposal grid, metres."""
-        smallest = (float(np.prod(self.field.extent)) / self.max_cells) ** (1 / 3)
-        return max(self.cell, 1.05 * smallest)
-
-    @property
-    def grid_shape(self) -> tuple[int, int, int]:
-        """Cells along each axis."""
-        x, y, z = (int(np.ceil(side / self.grid_cell)) for side in self.field.extent)
-        return (x, y, z)
-
-    def init_grid(self) -> Array:
-        """An empty grid: rays are then sampled evenly."""
-        return jnp.zeros(self.grid_shape)
+    def init_grid(self, low: Sequence[float], high: Sequence[float]) -> ProposalGrid:
+        """An empty grid over the box of a scene: rays are then sampled evenly."""
+        return init_proposal_grid(
+            self.field.box(low, high),
+            np.subtract(high, low, dtype=np.float64),
+            cell=self.cell,
+            max_cells=self.max_cells,
+        )
 
     def refresh(
-        self, params: Params, grid: Array | None, key: PRNGKeyArray, *, fraction: float
-    ) -> Array:
-        """Asks the field at a random point of a random share of the cells.
-
-        A cell keeps the most it has seen, forgetting a tenth at each look.
-        """
+        self,
+        params: Params,
+        grid: ProposalGrid | None,
+        key: PRNGKeyArray,
+        *,
+        fraction: float,
+    ) -> ProposalGrid:
+        """The grid with a random fraction of its cells evaluated anew."""
         assert grid is not None
-        count = int(np.prod(self.grid_shape))
-        start_key, point_key = jax.random.split(key)
-        num = max(1, int(fraction * count))
-        # A stride that shares no factor with the count visits distinct cells.
-        stride = _coprime(count)
-        first = jax.random.randint(start_key, (), 0, count)
-        # Added up modulo the count: the product would overflow 32 bits.
-        hops = jax.lax.associative_scan(
-            lambda a, b: (a + b) % count, jnp.full(num, stride, jnp.int32)
+        density = refreshed_density(
+            grid, lambda x: self.density(params, grid, x), key, fraction=fraction
         )
-        cells = (first + hops) % count
-        index = jnp.unravel_index(cells, self.grid_shape)
-        corner = jnp.stack(index, axis=-1).astype(jnp.float32)
-        inside = jax.random.uniform(point_key, corner.shape)
-        low = jnp.array(self.field.low)
-        x_world = low[None] + (corner + inside) * self.grid_cell
-        density = jax.lax.map(
-            lambda x: self.density(params, x), x_world, batch_size=2**16
-        )
-        old = grid.reshape(-1)[cells]
-        return (
-            grid.reshape(-1)
-            .at[cells]
-            .set(jnp.maximum(0.9 * old, density))
-            .reshape(self.grid_shape)
-        )
+        return dataclasses.replace(grid, density=density)
 
     def density(
-        self, params: Params, x_world: Float[Array, "*b 3"]
+        self,
+        params: Params,
+        grid: ProposalGrid | None,
+        x_world: Float[Array, "*b 3"],
     ) -> Float[Array, "*b"]:
         """Density of the field, 1/metre."""
-        density: Any = self.field.apply(params, x_world, method="density")
+        assert grid is not None
+        density: Any = self.field.apply(params, x_world, grid.box, method="density")
         return density
 
-    def look(
-        self, params: Params, x_world: Float[Array, "*b 3"], direction: Array
+    def evaluate(
+        self,
+        params: Params,
+        grid: ProposalGrid | None,
+        x_world: Float[Array, "*b 3"],
+        direction: Float[Array, "*#b 3"],
+        *,
+        mesh: jax.sharding.Mesh | None = None,
     ) -> FieldSamples:
         """The field at points seen from directions."""
-        return self._bind(params)(x_world, direction)
+        assert grid is not None
+        return self._bind(params, grid, mesh)(x_world, direction)
 
     def _proposal(
-        self, grid: Array, rays: Rays, key: PRNGKeyArray | None, *, num: int
+        self, grid: ProposalGrid, rays: Rays, key: PRNGKeyArray | None, *, num: int
     ) -> Float[Array, "r {num}+1"]:
-        """Edges by the light that the grid's cells would stop."""
-        low = jnp.array(self.field.low)
-        high = low + jnp.array(self.field.extent)
-        leave = geometry.ray_box_exit(rays.origins, rays.directions, low, high)
+        """Edges placed by the light that the grid's cells would stop."""
+        low, extent = grid.box.low, grid.box.extent
+        leave = geometry.ray_box_exit(rays.origins, rays.directions, low, low + extent)
         near = jnp.full_like(leave, self.near)
         far = jnp.maximum(leave, self.near + 0.1)
         edges = ray_sampling.stratified_edges(None, near, far, num=self.march_samples)
         t_mids = ray_sampling.midpoints(edges)
-        last = jnp.array(self.grid_shape) - 1
-        index = [
-            jnp.clip(
-                (
-                    (rays.origins[:, None, i] - low[i])
-                    + rays.directions[:, None, i] * t_mids
-                )
-                / self.grid_cell,
-                0,
-                last[i],
-            ).astype(jnp.int32)
+        x_in_box = [
+            (rays.origins[:, None, i] - low[i]) + rays.directions[:, None, i] * t_mids
             for i in range(3)
         ]
-        density = jnp.minimum(grid[tuple(index)], self.grid_density_cap)
+        density = jnp.minimum(cell_density(grid, x_in_box), self.grid_density_cap)
         weights = volume_rendering.alpha_weights(density, edges)
         return ray_sampling.resample_edges(
             key, edges, weights, num=num, floor=self.floor
@@ -165,12 +146,15 @@ class GridNerf:
     def render_train(
         self,
         params: Params,
-        grid: Array | None,
+        grid: ProposalGrid | None,
         rays: Rays,
         distance: Float[Array, "r"],
         key: PRNGKeyArray,
+        *,
+        mesh: jax.sharding.Mesh | None = None,
     ) -> tuple[RenderedRays, ...]:
         """Renders with jittered samples, across the measured surface where known."""
+        assert grid is not None
         num = self.free_samples + self.band_samples
         grid_key, band_key = jax.random.split(key)
         edges = None
@@ -185,7 +169,6 @@ class GridNerf:
                 reach=self.reach,
             )
         if self.sensor != "all":
-            assert grid is not None
             proposed = self._proposal(grid, rays, grid_key, num=num)
             if edges is None:
                 edges = proposed
@@ -193,35 +176,38 @@ class GridNerf:
                 edges = jnp.where((distance > 0)[:, None], edges, proposed)
         assert edges is not None
         edges = jax.lax.stop_gradient(edges)
-        return (volume_rendering.render_rays(self._bind(params), rays, edges),)
+        field = self._bind(params, grid, mesh)
+        return (volume_rendering.render_rays(field, rays, edges),)
 
-    def render(self, params: Params, grid: Array | None, rays: Rays) -> RenderedRays:
+    def render(
+        self, params: Params, grid: ProposalGrid | None, rays: Rays
+    ) -> RenderedRays:
         """Renders through the grid, then through the field's own densities.
 
-        A ray that slips through a thin surface between two samples gets the colour
-        of what little it met, not black: in a photograph every ray ends somewhere.
+        Colours are divided by the opacity: where a ray slips through a thin surface
+        between two samples, it has the colour of the little that it met, not black.
         """
         assert grid is not None
         edges = self._proposal(grid, rays, None, num=self.proposal_samples)
         t_mids = ray_sampling.midpoints(edges)
         x_world = rays.origins[:, None] + rays.directions[:, None] * t_mids[..., None]
-        weights = volume_rendering.alpha_weights(self.density(params, x_world), edges)
-        # A neighbour's share keeps the edge of a surface inside the samples.
-        spread = jnp.pad(weights, ((0, 0), (1, 1)))
-        spread = jnp.maximum(jnp.maximum(spread[:, :-2], spread[:, 2:]), weights)
-        fine = ray_sampling.resample_edges(None, edges, spread, num=self.render_samples)
-        rendered = volume_rendering.render_rays(self._bind(params), rays, fine)
+        density = self.density(params, grid, x_world)
+        weights = volume_rendering.alpha_weights(density, edges)
+        # The larger of a bin and its neighbours: the samples hold the surface's edge.
+        widened = jnp.pad(weights, ((0, 0), (1, 1)))
+        widened = jnp.maximum(jnp.maximum(widened[:, :-2], widened[:, 2:]), weights)
+        fine = ray_sampling.resample_edges(
+            None, edges, widened, num=self.render_samples
+        )
+        rendered = volume_rendering.render_rays(self._bind(params, grid), rays, fine)
         opacity = jnp.sum(rendered.weights, axis=-1, keepdims=True)
         rgb = rendered.rgb / jnp.maximum(opacity, MIN_OPACITY)
-        return rendered.replace(rgb=rgb)  # pyright: ignore[reportAttributeAccessIssue]
+        return dataclasses.replace(rendered, rgb=rgb)
 
-    def _bind(self, params: Params) -> Callable[[Array, Array], Any]:
-        return lambda x, d: self.field.apply(params, x, d)
-
-
-def _coprime(count: int) -> int:
-    """A stride near the golden section of ``count`` that shares no factor with it."""
-    stride = max(1, int(0.618 * count))
-    while np.gcd(stride, count) != 1:
-        stride += 1
-    return stride
+    def _bind(
+        self,
+        params: Params,
+        grid: ProposalGrid,
+        mesh: jax.sharding.Mesh | None = None,
+    ) -> Callable[[Array, Array], Any]:
+        return lambda x, d: self.field.apply(params, x, d, grid.box, mesh)

@@ -1,4 +1,4 @@
-"""Sample edges: sorted, where they should be, and drawn as the density says."""
+"""Sample edges: sorted, in their places, and distributed like the density."""
 
 import jax
 import jax.numpy as jnp
@@ -11,18 +11,6 @@ pytestmark = pytest.mark.usefixtures("strict_dtypes")
 
 LARGE = 19_200  # rays; the CPU compiler has gone wrong beyond 32768 numbers
 KEY = jax.random.key(0)
-
-
-def resample_edges_np(t_edges, weights, num, floor):
-    """Inverse of the cumulative mass at even quantiles, one ray at a time, float64."""
-    out = np.zeros((*weights.shape[:-1], num + 1))
-    for ray in np.ndindex(weights.shape[:-1]):
-        t, w = t_edges[ray].astype(float), weights[ray].astype(float)
-        mass = w + (floor + 1e-5) * np.diff(t) / (t[-1] - t[0])
-        cdf = np.append(0.0, np.cumsum(mass)) / mass.sum()
-        for j in range(num + 1):
-            out[ray][j] = np.interp(j / num, cdf, t)
-    return out
 
 
 def random_histograms(seed, *shape):
@@ -70,21 +58,26 @@ def test_jitter_of_uneven_edges_stays_within_half_of_either_gap():
 
 
 @pytest.mark.parametrize("floor", [0.0, 0.2])
-@pytest.mark.parametrize("num", [1, 5, 24])
-def test_resampled_edges_equal_the_inverse_of_the_cumulative_mass(num, floor):
-    t_edges, weights = random_histograms(1, 4, 6, 9)
-    edges = ray_sampling.resample_edges(
-        None, *_float32(t_edges, weights), num=num, floor=floor
+@pytest.mark.parametrize(("rays", "num"), [(24, 1), (24, 5), (LARGE, 24)])
+def test_resampled_edges_split_the_mass_evenly(rays, num, floor):
+    t_edges, weights = random_histograms(1, rays, 9)
+    resample = jax.jit(
+        lambda *a: ray_sampling.resample_edges(None, *a, num=num, floor=floor)
     )
-    expected = resample_edges_np(t_edges, weights, num, floor)
-    # Nearly empty intervals make the inverse steep; compare in mass, not in metres.
-    for ray in np.ndindex(4, 6):
-        t = t_edges[ray].astype(float)
-        mass = weights[ray] + (floor + 1e-5) * np.diff(t) / (t[-1] - t[0])
-        cdf = np.append(0.0, np.cumsum(mass)) / mass.sum()
-        actual = np.interp(edges[ray], t, cdf)
-        np.testing.assert_allclose(actual, np.arange(num + 1) / num, atol=1e-4)
-        np.testing.assert_allclose(np.interp(expected[ray], t, cdf), actual, atol=1e-4)
+    edges = resample(*_float32(t_edges, weights))
+    t = t_edges.astype(float)
+    mass = weights + (floor + 1e-5) * np.diff(t) / (t[:, -1:] - t[:, :1])
+    cdf = np.cumsum(np.pad(mass, ((0, 0), (1, 0))), axis=-1)
+    # Compared in mass, for nearly empty intervals make the inverse steep.
+    before = [np.interp(*row) for row in zip(edges, t, cdf / cdf[:, -1:], strict=True)]
+    expected = np.tile(np.linspace(0, 1, num + 1), (rays, 1))
+    np.testing.assert_allclose(before, expected, atol=1e-4)
+
+
+def test_resampled_edges_of_the_docstring():
+    t_edges, weights = jnp.array([0.0, 1.0, 2.0, 3.0]), jnp.array([0.5, 0.0, 0.5])
+    edges = ray_sampling.resample_edges(None, t_edges, weights, num=4)
+    np.testing.assert_allclose(edges, [0.0, 0.5, 1.5, 2.5, 3.0], atol=1e-3)
 
 
 def test_draws_follow_the_density():
@@ -96,7 +89,7 @@ def test_draws_follow_the_density():
     )
     draws = np.asarray(edges)[:, 1:-1].ravel()  # 1e5 of them
     counts, _ = np.histogram(draws, bins=t)
-    # Inner edges fill the quantiles but for half a share at either end.
+    # Inner edges fill the quantiles but for half a quantile at either end.
     low, high = 0.5 / num, 1 - 0.5 / num
     cdf = np.clip(np.append(0.0, np.cumsum(weights)), low, high)
     fraction = np.diff(cdf) / (high - low)
@@ -108,14 +101,14 @@ def test_draws_follow_the_density():
     ).all()
 
 
-def test_no_mass_at_all_is_uniform_and_a_floor_keeps_empty_space_sampled():
+def test_without_mass_edges_are_uniform_and_a_floor_samples_empty_space():
     t_edges = jnp.array([0.0, 0.1, 3.0, 4.0])
     edges = ray_sampling.resample_edges(None, t_edges, jnp.zeros(3), num=4)
     np.testing.assert_allclose(edges, [0, 1, 2, 3, 4], atol=1e-5)
     peak = jnp.array([0.0, 0.0, 1.0])
     bare = ray_sampling.resample_edges(None, t_edges, peak, num=8)
     floored = ray_sampling.resample_edges(None, t_edges, peak, num=8, floor=1.0)
-    assert jnp.sum(bare < 2.9) == 1  # the first edge alone
+    assert jnp.sum(bare < 2.9) == 1  # only the first edge
     assert jnp.sum(floored < 2.9) >= 3
 
 
@@ -179,7 +172,7 @@ def test_surface_edges_are_sorted_for_any_distance(distance, key):
         np.testing.assert_allclose(edges[:, 4], distance - 0.1, rtol=1e-5)
 
 
-def test_surface_edges_draw_free_space_and_band_apart():
+def test_surface_edges_jitter_free_space_and_band_independently():
     edges = ray_sampling.surface_edges(
         KEY,
         jnp.full(20_000, 0.0),
@@ -197,41 +190,6 @@ def test_surface_edges_draw_free_space_and_band_apart():
 def test_midpoints_are_in_the_middle():
     mids = ray_sampling.midpoints(jnp.array([[0.0, 1.0, 4.0], [2.0, 2.0, 3.0]]))
     np.testing.assert_allclose(mids, [[0.5, 2.5], [2.0, 2.5]])
-
-
-def test_a_large_batch_under_jit():
-    t_edges, weights = random_histograms(4, LARGE, 16)
-
-    @jax.jit
-    def everything(t_edges, weights):
-        near, far = t_edges[:, 0], t_edges[:, -1]
-        return (
-            ray_sampling.stratified_edges(None, near, far, num=24),
-            ray_sampling.resample_edges(None, t_edges, weights, num=24, floor=0.1),
-            ray_sampling.surface_edges(
-                None, near, far, num_free=4, num_band=8, band=0.1, reach=0.05
-            ),
-            ray_sampling.midpoints(t_edges),
-        )
-
-    even, drawn, surface, mids = everything(*_float32(t_edges, weights))
-    t = t_edges.astype(float)
-    near, far = t[:, :1], t[:, -1:]
-    np.testing.assert_allclose(
-        even, near + (far - near) * np.linspace(0, 1, 25), atol=1e-5
-    )
-    mass = weights + (0.1 + 1e-5) * np.diff(t) / (far - near)
-    cdf = np.cumsum(np.pad(mass, ((0, 0), (1, 0))), axis=-1)
-    cdf /= cdf[:, -1:]
-    quantiles = [np.interp(*row) for row in zip(drawn, t, cdf, strict=True)]
-    expected = np.tile(np.linspace(0, 1, 25), (LARGE, 1))
-    np.testing.assert_allclose(quantiles, expected, atol=1e-4)
-    start = np.maximum(far - 0.1, near + 1e-3)
-    free = near + (start - near) * np.linspace(0, 1, 5)
-    band = start + (far + 0.05 - start) * np.linspace(0, 1, 9)[1:]
-    expected = np.concatenate([free, band], axis=-1)
-    np.testing.assert_allclose(surface, expected, atol=1e-5)
-    np.testing.assert_allclose(mids, 0.5 * (t[:, 1:] + t[:, :-1]), rtol=1e-6)
 
 
 def test_large_random_draws_under_jit_equal_those_without():

@@ -1,0 +1,51 @@
+"""Optimisers: equal to optax's own with a schedule of the fit's length."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from alsem.training import init_state, update
+from alsem.training.optimizer import Optimiser
+
+SCHEDULES = {
+    "cosine": optax.cosine_decay_schedule(0.01, 40, 0.02),
+    "exponential": optax.exponential_decay(0.01, 40, 0.02),
+}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_updates_equal_optax_adamw(schedule, weight_decay):
+    theirs = optax.adamw(
+        SCHEDULES[schedule], b2=0.99, eps=1e-8, weight_decay=weight_decay
+    )
+    ours = Optimiser(0.01, schedule=schedule, weight_decay=weight_decay).build()
+    params = expected = {"a": jnp.array([1.0, -2.0]), "b": jnp.array(3.0)}
+    state = init_state(params, ours, num_steps=40)
+    opt_state = theirs.init(params)
+    one_step = jax.jit(lambda state, grads: update(state, ours, grads))
+    for step in range(45):  # beyond the end the rate stays
+        grads = jax.tree.map(lambda p, step=step: jnp.cos(p + step), expected)
+        state = one_step(state, grads)
+        updates, opt_state = theirs.update(grads, opt_state, expected)
+        expected = optax.apply_updates(expected, updates)
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-6),
+            state.params,
+            expected,
+        )
+
+
+def test_the_rates_of_the_docstring():
+    for schedule, half in (("cosine", 0.0051), ("exponential", 0.00141)):
+        rate = Optimiser(0.01, schedule=schedule).rate
+        np.testing.assert_allclose(rate(jnp.float32(0.0)), 0.01, rtol=1e-6)
+        np.testing.assert_allclose(rate(jnp.float32(0.5)), half, rtol=5e-3)
+        np.testing.assert_allclose(rate(jnp.float32(1.0)), 0.0002, rtol=1e-5)
+
+
+def test_equal_options_make_one_optimiser():
+    assert Optimiser(0.01).build() is Optimiser(0.01).build()
+    assert Optimiser(0.01).build() is not Optimiser(0.02).build()
