@@ -53,7 +53,7 @@ def write(run: OpenRun, model: Model, frame: int, folder: Path) -> list[Path]:
     values = frame_cues(tables, pool, rays, scores.predicted[rays], exact_views)
     maps |= {name: image(value) for name, value in values.items()}
     styles = {name: cue.plot for name, cue in CUES.items() if cue.plot is not None}
-    styles |= {"depth": Plot("depth", "m", low=0)}
+    styles |= {"depth": Plot("depth", "m", low=0.0)}
     for name, row in STRATEGIES.items():
         is_constant = row.score is acquisition.SCORES["coverage"]
         if "model" not in row.needs or is_constant:

@@ -28,6 +28,7 @@ from alsem.nerf import cameras as pinhole
 # of a fitted field, and the depth range of half a pixel on a slanted floor.
 TOLERANCE_METRES = 0.05
 TOLERANCE_FRACTION = 0.02
+PixelOffset = tuple[float | Array, float | Array]  # rows and columns
 SIZE_STEP = 1 << 16  # many points are padded to a multiple: few compilations
 
 
@@ -113,7 +114,7 @@ def reproject(
     window: Float[Array, "h w 4"],
     *,
     intrinsics: Intrinsics,
-    pixel_offset: tuple[float, float],
+    pixel_offset: PixelOffset,
 ) -> Reprojection:
     """Projects world points into one view and compares their depth with the view's.
 
@@ -195,7 +196,7 @@ def _vote(
     depth_z: Float[Array, "h w"],
     *,
     intrinsics: Intrinsics,
-    pixel_offset: tuple[float, float],
+    pixel_offset: PixelOffset,
 ) -> Int[Array, "v 2"]:
     """Adds one view's votes, for and against."""
     found = reproject(

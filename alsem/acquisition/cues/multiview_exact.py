@@ -13,7 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from alsem.acquisition.candidates import Candidates
-from alsem.acquisition.cues.depth_consistency import Cameras, depth_window, reproject
+from alsem.acquisition.cues.depth_consistency import (
+    Cameras,
+    PixelOffset,
+    depth_window,
+    reproject,
+)
 from alsem.acquisition.cues.multiview import ViewMeans
 from alsem.acquisition.cues.table import build_cues
 from alsem.core.arrays import Array, Bool, Float, Int
@@ -118,7 +123,7 @@ def _project_into_all(
     ids: Int[Array, "r"],
     *,
     intrinsics: Intrinsics,
-    pixel_offset: tuple[float, float],
+    pixel_offset: PixelOffset,
 ) -> ExactViews:
     """Projects some candidates into all views, one view after the other."""
     per_frame, num_classes = pool.probs.shape[1:]

@@ -103,7 +103,7 @@ CUES: dict[str, Cue] = {
         group="",
         build=geometry.num_views,
         policy=_views_seen,
-        plot=Plot("frames that see it", "frames", low=0),
+        plot=Plot("frames that see it", "frames", low=0.0),
     ),
     "coherence": Cue(
         doc="length of the voxel's mean normal, in [0, 1]: 1 on a flat surface, less at"
@@ -112,7 +112,7 @@ CUES: dict[str, Cue] = {
         group="",
         build=geometry.coherence,
         policy=_unchanged,
-        plot=Plot("normal coherence", low=0, high=1),
+        plot=Plot("normal coherence", low=0.0, high=1.0),
     ),
     "purity": Cue(
         doc="fraction of the ray's weight on its surface, in [0, 1]: low on a"
@@ -121,7 +121,7 @@ CUES: dict[str, Cue] = {
         group="",
         build=_purity,
         policy=_unchanged,
-        plot=Plot("purity of the ray", low=0, high=1),
+        plot=Plot("purity of the ray", low=0.0, high=1.0),
     ),
     "consistency": Cue(
         doc="of the views that can tell, the fraction whose depth agrees that there is"
@@ -130,7 +130,7 @@ CUES: dict[str, Cue] = {
         group="",
         build=geometry.depth_agreement,
         policy=_unchanged,
-        plot=Plot("depth consistency", low=0, high=1),
+        plot=Plot("depth consistency", low=0.0, high=1.0),
     ),
     "directions": Cue(
         doc="dispersion of the directions that the voxel is seen from, in [0, 1]: one"
@@ -139,14 +139,14 @@ CUES: dict[str, Cue] = {
         group="",
         build=geometry.directions,
         policy=_unchanged,
-        plot=Plot("dispersion of viewing directions", low=0, high=1),
+        plot=Plot("dispersion of viewing directions", low=0.0, high=1.0),
     ),
     "view_distance": Cue(
         doc="mean distance to the cameras that see the voxel, metres",
         per="voxel",
         group="",
         build=geometry.view_distance,
-        plot=Plot("mean distance to cameras", "m", low=0),
+        plot=Plot("mean distance to cameras", "m", low=0.0),
     ),
     "variation": Cue(
         doc="surface variation, in [0, 1/3]: 0 on a plane, 1/3 where points fill space"
@@ -155,7 +155,7 @@ CUES: dict[str, Cue] = {
         group="",
         build=geometry.variation,
         policy=lambda value: 3.0 * value,
-        plot=Plot("surface variation", low=0),
+        plot=Plot("surface variation", low=0.0),
     ),
     "gradient": Cue(
         doc="mean absolute difference of the voxel's colours to the mean colour of its"
@@ -164,14 +164,14 @@ CUES: dict[str, Cue] = {
         group="",
         build=geometry.gradient,
         policy=jnp.sqrt,
-        plot=Plot("colour gradient", low=0),
+        plot=Plot("colour gradient", low=0.0),
     ),
     "view_entropy": Cue(
         doc="entropy of the mean prediction over views, nats (ViewAL, eq. 2)",
         per="voxel",
         group="views",
         build=multiview.view_entropy,
-        plot=Plot("view entropy", "nats", low=0),
+        plot=Plot("view entropy", "nats", low=0.0),
     ),
     "view_mean_log": Cue(
         doc="mean over views of the log of the predicted probability of each class",
@@ -186,7 +186,7 @@ CUES: dict[str, Cue] = {
         group="labels",
         build=label.label_distance,
         policy=_bounded_distance,
-        plot=Plot("distance to the nearest label", "spacings", low=0),
+        plot=Plot("distance to the nearest label", "spacings", low=0.0),
     ),
     "label_feature_distance": Cue(
         doc="the same where normal and colour are distances too",
@@ -194,7 +194,7 @@ CUES: dict[str, Cue] = {
         group="labels",
         build=label.label_feature_distance,
         policy=_bounded_distance,
-        plot=Plot("the same with normal and colour", "spacings", low=0),
+        plot=Plot("the same with normal and colour", "spacings", low=0.0),
     ),
     "class_fraction": Cue(
         doc="fraction of the pool that is predicted as each class",
@@ -202,14 +202,14 @@ CUES: dict[str, Cue] = {
         group="classes",
         build=label.class_fraction,
         policy=log_fraction,
-        plot=Plot("fraction of the predicted class", low=0, high=1),
+        plot=Plot("fraction of the predicted class", low=0.0, high=1.0),
     ),
     "class_weight": Cue(
         doc="weight of a label of each class, in (0, 1]: greater for rare classes",
         per="class",
         group="classes",
         build=label.class_weight,
-        plot=Plot("weight of the predicted class", low=0, high=1),
+        plot=Plot("weight of the predicted class", low=0.0, high=1.0),
     ),
     "label_fraction": Cue(
         doc="fraction of the labels that are of each class",
@@ -217,7 +217,7 @@ CUES: dict[str, Cue] = {
         group="labels",
         build=label.label_fraction,
         policy=log_fraction,
-        plot=Plot("labels of the predicted class", low=0, high=1),
+        plot=Plot("labels of the predicted class", low=0.0, high=1.0),
     ),
 }
 
