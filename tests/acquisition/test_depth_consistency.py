@@ -97,25 +97,6 @@ def test_views_cannot_tell_about_points_outside_the_image(where):
         assert reproject(where, flat(depth)) == ([0], [False], [False], [False])
 
 
-@pytest.mark.parametrize("depth, off", [(1.0, 0.05), (2.5, 0.05), (5.0, 0.1)])
-def test_the_tolerance_is_five_centimetres_or_two_per_cent(depth, off):
-    for sign in (-1, 1):
-        inside, outside = depth + sign * 0.97 * off, depth + sign * 1.03 * off
-        found = reproject([point(3, 4, inside), point(3, 4, outside)], flat(depth))
-        assert found.hits == found.agrees == [True, False]
-        assert found.sees_through == [False, sign < 0]
-
-
-@pytest.mark.parametrize("offset", [(0.0, 0.0), (-0.25, 0.4)])
-def test_end_points_of_rays_fall_on_their_pixels(offset):
-    row, col = np.divmod(np.arange(63), 9)
-    places = [
-        point(r + offset[0], c + offset[1], 2.0) for r, c in zip(row, col, strict=True)
-    ]
-    found = reproject(places, flat(2.0), offset=offset)
-    assert found.pixel == list(range(63)) and all(found.hits)
-
-
 def reproject_np(points, pose, depth, offset):
     """Definition in float64; None where a threshold is too close to tell."""
     camera, (height, width) = box_room.CAMERA, depth.shape

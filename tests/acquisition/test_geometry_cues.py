@@ -146,33 +146,6 @@ def test_a_single_point_has_no_variation_and_no_gradient():
     assert tables["variation"][0] == tables["gradient"][0] == 0.0
 
 
-def test_gradient_is_high_at_a_step_of_colour_only():
-    x = np.random.default_rng(0).uniform(0, 1, (5000, 3)) * [1, 1, 0]
-    white = np.repeat((x[:, :1] > 0.45).astype(float), 3, axis=-1)
-    assert geometry_cues(surface(x))["gradient"].max() < 1e-6
-    candidates = surface(x, diffuse=white)
-    gradient = geometry_cues(candidates)["gradient"][candidates.voxel]
-    at_step = np.abs(x[:, 0] - 0.45) < 0.04
-    far = np.abs(x[:, 0] - 0.45) > 0.16
-    assert gradient[at_step].min() > 0.4 and gradient[far].max() < 1e-6
-
-
-def test_directions_and_distance_count_views_not_rays():
-    # Seen from opposite sides, a hundred times as often from the left.
-    frame = np.array([0] * 100 + [1])
-    candidates = surface(np.tile([[0.05, 0.05, 0.05]], (101, 1)), frame=frame)
-    for second, directions in ((3.05, 1.0), (-0.95, 0.0)):
-        poses = np.tile(np.eye(4), (2, 1, 1))
-        poses[:, :3, 3] = [[-0.95, 0.05, 0.05], [second, 0.05, 0.05]]
-        cues = geometry_cues(
-            candidates, depth_consistency.Cameras(poses, box_room.CAMERA)
-        )
-        np.testing.assert_allclose(cues["directions"][0], directions, atol=1e-6)
-        np.testing.assert_allclose(
-            cues["view_distance"][0], (1.0 + abs(second - 0.05)) / 2, rtol=1e-6
-        )
-
-
 def test_without_cameras_the_cues_that_need_them_are_neutral():
     candidates, cameras = room()
     without, known = geometry_cues(candidates), geometry_cues(candidates, cameras)

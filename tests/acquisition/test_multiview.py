@@ -95,16 +95,6 @@ def test_rays_stay_on_their_devices():
     assert table.addressable_shards[0].data.shape[0] == 1
 
 
-def test_a_near_view_does_not_outweigh_the_others():
-    # 99 rays of one view predict the first class, one ray of another the second.
-    probs = np.tile(np.float32([1, 0]), (2, 99, 1))
-    probs[1, 0] = [0, 1]
-    voxel = np.zeros((2, 99), np.int32)
-    voxel[1, 1:] = -1
-    found = gather_views(probs, voxel, num_voxels=1)
-    np.testing.assert_allclose(found["view_entropy"][0], math.log(2), rtol=1e-6)
-
-
 def test_divergence_of_two_views_is_half_their_kl():
     one, other = np.float32([0.9, 0.1]), np.float32([0.2, 0.8])
     for second in (one, other):

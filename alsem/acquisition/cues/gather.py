@@ -17,7 +17,7 @@ class Cues:
 
     values: dict[str, Array | np.ndarray]
 
-    def __getattr__(self, name: str) -> Array:
+    def __getattr__(self, name: str) -> Any:
         """One cue.
 
         Raises:
