@@ -16,7 +16,7 @@ _OUT = flags.DEFINE_string("out", None, "Folder for the images.")
 
 
 def main(argv: list[str]) -> None:
-    """Draws what the flags ask for."""
+    """Draws the maps of the run and frame that the flags name."""
     del argv
     if not _WORKDIR.value or not _OUT.value:
         raise InputError("--workdir=DIR and --out=DIR2 are needed")

@@ -70,14 +70,14 @@ def weights(seed=2):
 WEIGHTS = weights()
 
 
-def posterior_of(params, seen):
+def posterior_of(params, inputs):
     """Posterior of model inputs, leading axis ``r``."""
-    embedding = jax.nn.relu(seen @ params["embed"])
+    embedding = jax.nn.relu(inputs @ params["embed"])
 
     def probs(layers):
         return jax.nn.softmax(jnp.einsum("rd,kdc->rkc", embedding, layers), axis=-1)
 
-    zeros = jnp.zeros_like(seen[:, :3])
+    zeros = jnp.zeros_like(inputs[:, :3])
     return Posterior(
         probs=probs(params["members"]),
         view_probs=probs(params["groups"]),
@@ -87,7 +87,7 @@ def posterior_of(params, seen):
         diffuse=zeros,
         distance=zeros[:, 0],
         purity=zeros[:, 0],
-        gain=jnp.asarray(seen[:, 0]),
+        gain=jnp.asarray(inputs[:, 0]),
     )
 
 

@@ -6,7 +6,7 @@ use is not computed, and a score that reads a cue that its strategy's needs do n
 provide fails when it is compiled. Scores are finite and never negative, so that batch
 rules and mixtures can weight them.
 
-``p`` is the ensemble's mean prediction unless a score says otherwise.
+``p`` is the ensemble's mean prediction unless stated otherwise.
 """
 
 from collections.abc import Callable
@@ -161,7 +161,7 @@ def geometry(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array
     """Margin, weighted by class and by geometric reliability.
 
     Times the mean class weight of the two most probable classes, for rare classes
-    decide mIoU; and lower where geometry says that a label helps less: a place that few
+    decide mIoU; and lower where by geometry a label helps less: a place that few
     frames see informs few pixels, and on a silhouette or where the views' depths
     disagree a click is often mislabelled. Each of these three weights stays in
     [`MIN_WEIGHT`, 1]. The dispersion of normals is no weight: small objects consist of
@@ -203,7 +203,7 @@ def normal_dispersion(
 def inconsistency(
     key: PRNGKeyArray, posterior: Posterior, cues: Cues
 ) -> Float[Array, ""]:
-    """Of the views that can tell, the fraction whose depth disagrees, in [0, 1]."""
+    """Of the conclusive views, the fraction whose depth disagrees, in [0, 1]."""
     del key, posterior
     return jnp.clip(1.0 - cues.consistency, 0.0, 1.0)
 

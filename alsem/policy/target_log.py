@@ -30,7 +30,7 @@ class _RoundTargets:
         pixel: int64 ``[q]``, the round's answered queries.
         cues: float32 ``[q d]``.
         predicted: uint16 ``[q]``, labels predicted there before they were answered.
-        wrong: float32 ``[q]``, as far as this round's labels say.
+        wrong: float32 ``[q]``, as far as this round's labels determine it.
         previous_gain: float32 ``[p]``, of the queries of the round before; empty if
             there are none or no model predicted in both rounds.
         corrected: int64 ``[m]``, rows among all earlier queries.

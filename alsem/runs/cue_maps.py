@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from alsem import acquisition
-from alsem.acquisition import CUES, STRATEGIES, Plot
+from alsem.acquisition import CUES, STRATEGIES, Candidates, Plot
 from alsem.active.model import Model
-from alsem.active.pool import Pool
 from alsem.core import rng
 from alsem.core.errors import InputError
 from alsem.reporting.figures import draw_maps
@@ -50,7 +49,7 @@ def write(run: OpenRun, model: Model, frame: int, folder: Path) -> list[Path]:
     scores = run.scorer.score(by_margin, key, model, pool, tables, predict=True)
     assert scores.predicted is not None
     exact_views = run.scorer.exact_views
-    values = frame_cues(tables, pool, rays, scores.predicted[rays], exact_views)
+    values = frame_cues(tables, candidates, rays, scores.predicted[rays], exact_views)
     maps |= {name: image(value) for name, value in values.items()}
     styles = {name: cue.plot for name, cue in CUES.items() if cue.plot is not None}
     styles |= {"depth": Plot("depth", "m", low=0.0)}
@@ -69,7 +68,7 @@ def write(run: OpenRun, model: Model, frame: int, folder: Path) -> list[Path]:
 
 def frame_cues(
     tables: dict[str, Any],
-    pool: Pool,
+    candidates: Candidates,
     rays: np.ndarray,
     predicted: np.ndarray,
     exact_views: bool,
@@ -78,13 +77,12 @@ def frame_cues(
 
     Args:
         tables: Cues per voxel and class, as `PoolScorer.cues` gives them.
-        pool: The pool.
+        candidates: The pool.
         rays: Int ``[r]``.
         predicted: Int ``[r]``, their predicted classes: of a cue per class the value
             of these is drawn.
         exact_views: Whether multi-view cues have one row per ray.
     """
-    candidates = pool.candidates
     cues = acquisition.gather_cues(
         tables,
         acquisition.ray_cues(candidates, rays),

@@ -18,8 +18,8 @@ from alsem.active.loop import run_rounds
 from alsem.active.model import Model
 from alsem.core import progress, signals
 from alsem.core.errors import InputError
-from alsem.policy.weights import save_weights
 from alsem.policy.learned import LearnedPolicy
+from alsem.policy.weights import save_weights
 from alsem.reporting import run_dir
 from alsem.reporting.json_records import read_jsonl, write_json
 from alsem.runs import build, config_checks, environment

@@ -20,6 +20,7 @@ from alsem.acquisition.cues.table import documentation
 from alsem.policy.features import policy_cues, policy_names
 from alsem.policy.head import PolicyHead
 from alsem.policy.weights import SHIPPED, init_params, load_weights
+from alsem.runs import cue_maps
 
 GROUPS = {"", "views", "classes", "labels"}
 
@@ -96,6 +97,10 @@ def test_a_new_cue_is_one_row(height):
     expected = candidates.x_world[:, 2] / 4.0
     np.testing.assert_allclose(cues.height, expected, rtol=1e-6)
     assert "height above the floor" in documentation()
+    maps = cue_maps.frame_cues(
+        geometry_cues(candidates), candidates, np.arange(9), np.zeros(9, int), False
+    )
+    np.testing.assert_allclose(maps["height"], expected[:9], rtol=1e-6)
     # The policy sees it, with the names of all features in order.
     labels = label_cues(candidates, np.array([3]), np.ones(C))
     more = {"class_fraction": np.full(C, 0.2, np.float32)}

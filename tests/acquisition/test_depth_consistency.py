@@ -48,7 +48,7 @@ def point(row, col, depth):
         # On the wall and on the chair.
         (point(2, 7, 3.0), True, True, False),
         (point(5, 4, 1.5), True, True, False),
-        # The wall behind the chair is occluded: the view cannot tell.
+        # The wall behind the chair is occluded: inconclusive.
         (point(3, 4, 3.0), False, False, False),
         # In the air before the wall.
         (point(3, 7, 2.2), False, False, True),
@@ -67,7 +67,7 @@ def test_a_chair_before_a_wall(place, hits, agrees, sees_through):
     assert found[1:] == ([hits], [agrees], [sees_through])
 
 
-def test_pixels_without_depth_cannot_tell():
+def test_pixels_without_depth_are_inconclusive():
     depth = flat(3.0)
     depth[3, 4] = 0.0
     found = reproject([point(3, 4, 3.0), point(3, 4, 1.0), point(3, 5, 3.0)], depth)
@@ -92,7 +92,7 @@ def test_pixels_without_depth_cannot_tell():
         point(6.6, 4, 3.0),
     ],
 )
-def test_views_cannot_tell_about_points_outside_the_image(where):
+def test_views_are_inconclusive_about_points_outside_the_image(where):
     for depth in (3.0, 1.0, 9.0):
         assert reproject(where, flat(depth)) == ([0], [False], [False], [False])
 
@@ -178,7 +178,7 @@ def test_views_from_the_side_see_through_a_silhouette_point():
     # It is not occluded in the other two: both see through it.
     fraction = depth_consistency.consistency(hanging, np.array([0]), cameras)
     np.testing.assert_allclose(fraction, 1 / 3)
-    # Behind the chair, the second camera cannot tell; the third still can.
+    # Behind the chair, the second camera is inconclusive, the third is not.
     hidden = np.array([[1.9, 2.6, 0.5]], np.float32)
     fraction = depth_consistency.consistency(hidden, np.array([0]), cameras)
     np.testing.assert_allclose(fraction, 1 / 2)

@@ -85,7 +85,7 @@ def test_the_order_of_the_pool_does_not_matter():
 
 
 def islands(gap):
-    """Two patches of surface, alike, a gap apart; the second one of a single ray."""
+    """Two equal patches of surface with a gap between; the second is one ray."""
     grid = np.stack(np.meshgrid(range(6), range(6), [0]), axis=-1).reshape(-1, 3)
     x_world = np.concatenate([grid, [[5 + gap / NODE, 3, 0]]]) * NODE + NODE / 2
     n = len(x_world)

@@ -1,4 +1,4 @@
-"""What the compiled greedy loops share: padded arrays and reductions by blocks.
+"""Helpers of the compiled greedy loops: padded arrays and reductions by blocks.
 
 Arrays are padded to powers of two: few shapes, so few compilations.
 """

@@ -1,6 +1,6 @@
 """Depth consistency: points reprojected into other views and compared with their depth.
 
-A view agrees that there is a surface at a point, or it cannot tell (the point is
+A view agrees that there is a surface at a point, or is inconclusive (the point is
 outside the image, behind the camera, or occluded), or it sees through the point: then
 the point or the view's depth is wrong.
 
@@ -153,7 +153,7 @@ def _nearest(position: Array, inside: Array, size: int) -> Int[Array, "r"]:
 
 
 def consistency(points: np.ndarray, frame: np.ndarray, cameras: Cameras) -> np.ndarray:
-    """Of the views that can tell, the fraction that agrees that a surface is there.
+    """Of the conclusive views, the fraction that agrees that a surface is there.
 
     A point's own view always agrees: with two views that see through it, 1/3. The work
     is views times points; one view's image is in memory at a time.
@@ -164,8 +164,8 @@ def consistency(points: np.ndarray, frame: np.ndarray, cameras: Cameras) -> np.n
         cameras: All views.
 
     Returns:
-        float32 ``[v]`` in (0, 1]; 1 where no other view can tell, and everywhere if
-        the cameras have no depth.
+        float32 ``[v]`` in (0, 1]; 1 where no other view is conclusive, and everywhere
+        if the cameras have no depth.
     """
     if cameras.depth_z is None or not len(points):
         return np.ones(len(points), np.float32)

@@ -193,7 +193,7 @@ def gradient(surface: SurfaceVoxels) -> Float[np.ndarray, "v"]:
 
 
 def depth_agreement(surface: SurfaceVoxels) -> Float[np.ndarray, "v"]:
-    """Fraction of the views that can tell whose depth agrees; 1 without cameras."""
+    """Fraction of the conclusive views that agree, see `consistency`; 1 without."""
     if surface.cameras is None:
         return np.ones(surface.num_voxels)
     frame = surface.candidates.frame[surface.representative]

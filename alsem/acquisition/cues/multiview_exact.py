@@ -37,7 +37,7 @@ class ExactViews:
         cues: Multi-view cues by name, as `groups.view_cues` has them per voxel.
         num_views: Views whose ray ends at the same place, the candidate's own among
             them; 0 where it is not valid.
-        consistency: Of the views that can tell, the fraction whose depth agrees.
+        consistency: Of the conclusive views, the fraction whose depth agrees.
     """
 
     cues: dict[str, Array]
@@ -142,27 +142,27 @@ def _project_into_all(
         pixel = jnp.where(is_own, ids % per_frame, found.pixel)
         same_place = is_own | (found.hits & pool_view.is_valid[pixel])
         agrees = found.agrees | is_own
-        probs, logs, views, agree, can_tell = sums
+        probs, logs, views, agree, conclusive = sums
         return (
             probs + _where(same_place, pool_view.probs[pixel]),
             logs + _where(same_place, pool_view.log_probs[pixel]),
             views + same_place.astype(jnp.int32),
             agree + agrees.astype(jnp.int32),
-            can_tell + (agrees | found.sees_through).astype(jnp.int32),
+            conclusive + (agrees | found.sees_through).astype(jnp.int32),
         ), None
 
     none = jnp.zeros(num, jnp.int32)
     empty = jnp.zeros((num, num_classes))
     numbers = jnp.arange(len(pool.probs), dtype=jnp.int32)
     sums, _ = jax.lax.scan(add_view, (empty, empty, none, none, none), (pool, numbers))
-    probs, logs, views, agree, can_tell = sums
+    probs, logs, views, agree, conclusive = sums
     # The own view is always there: nothing is divided by zero.
     fraction = 1.0 / views.astype(jnp.float32)[:, None]
     means = ViewMeans(probs=probs * fraction, log_probs=logs * fraction)
     return ExactViews(
         cues=build_cues("views", means),
         num_views=views,
-        consistency=agree.astype(jnp.float32) / can_tell.astype(jnp.float32),
+        consistency=agree.astype(jnp.float32) / conclusive.astype(jnp.float32),
     )
 
 

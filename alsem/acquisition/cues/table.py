@@ -17,7 +17,7 @@ from alsem.acquisition.cues import geometry, label, multiview
 from alsem.core.arrays import Array
 from alsem.core.numerics import safe_log
 
-HALF_VIEWS = 2.0  # a place that this many frames see is seen by half
+HALF_VIEWS = 2.0  # number of views of visibility 1/2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,8 +124,8 @@ CUES: dict[str, Cue] = {
         plot=Plot("purity of the ray", low=0.0, high=1.0),
     ),
     "consistency": Cue(
-        doc="of the views that can tell, the fraction whose depth agrees that there is"
-        " a surface, in [0, 1]",
+        doc="of the conclusive views, the fraction whose depth agrees that there is a"
+        " surface, in [0, 1]",
         per="voxel",
         group="",
         build=geometry.depth_agreement,
@@ -194,7 +194,7 @@ CUES: dict[str, Cue] = {
         group="labels",
         build=label.label_feature_distance,
         policy=_bounded_distance,
-        plot=Plot("the same with normal and colour", "spacings", low=0.0),
+        plot=Plot("feature distance to the nearest label", "spacings", low=0.0),
     ),
     "class_fraction": Cue(
         doc="fraction of the pool that is predicted as each class",
