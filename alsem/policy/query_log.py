@@ -40,6 +40,10 @@ class QueryLog:
         with np.load(path) as arrays:
             return QuerySnapshot(**arrays)
 
+    def has(self, round_index: int) -> bool:
+        """Whether a model selected a round's queries."""
+        return self._path(round_index).exists()
+
     def _path(self, round_index: int) -> Path:
         return self._folder / f"round_{round_index}.npz"
 

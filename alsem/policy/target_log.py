@@ -48,7 +48,7 @@ class _RoundTargets:
 
 @dataclasses.dataclass(frozen=True)
 class _State:
-    """All targets after some rounds, and which rows are of the last of them."""
+    """All targets after some rounds, and the rows of the last one with queries."""
 
     targets: PolicyTargets
     predicted: np.ndarray
@@ -149,13 +149,11 @@ class TargetLog:
             if path.exists():
                 with np.load(path) as arrays:
                     state = _applied(state, _RoundTargets(**arrays))
-                continue
-            if QueryLog(self._folder).read(number) is not None:
+            elif QueryLog(self._folder).has(number):
                 raise InputError(
                     f"{path}: missing, so the policy's targets of round {number} are"
                     " lost; give another --workdir to start the run again"
                 )
-            state = dataclasses.replace(state, last=slice(0, 0))
         return state
 
     def _path(self, round_index: int) -> Path:
