@@ -12,11 +12,11 @@ from alsem.runs import cli_errors
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory with a finished round.")
 _FRAME = flags.DEFINE_integer("frame", 0, "Training frame, counted from 0.")
-_OUT = flags.DEFINE_string("out", None, "Folder for the pictures.")
+_OUT = flags.DEFINE_string("out", None, "Folder for the images.")
 
 
 def main(argv: list[str]) -> None:
-    """Draws what the flags ask for."""
+    """Draws the maps of the run and frame that the flags name."""
     del argv
     if not _WORKDIR.value or not _OUT.value:
         raise InputError("--workdir=DIR and --out=DIR2 are needed")
@@ -27,7 +27,7 @@ def main(argv: list[str]) -> None:
 
     with runner.reopen_run(Path(_WORKDIR.value)) as (run, model):
         files = cue_maps.write(run, model, _FRAME.value, Path(_OUT.value))
-    print(f"{len(files) - 1} pictures, all on {files[-1]}")
+    print(f"{len(files) - 1} maps, all on {files[-1]}")
 
 
 if __name__ == "__main__":

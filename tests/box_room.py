@@ -1,6 +1,6 @@
 """A room that needs no renderer: a box with a smaller box in it, seen by rays.
 
-Depth is exact to rounding, so tests know which view sees what.
+Depth is exact to rounding, so it is known which view sees which point.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
-"""Pools of candidates in a box room, and what a made-up model believes of them.
+"""Pools of candidates in a box room, and a made-up model's predictions of them.
 
-Beliefs are a function of where a candidate lies, not of its row, so that a pool can
+Predictions are a function of where a candidate lies, not of its row, so that a pool can
 be put in another order.
 """
 
@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from alsem import acquisition
-from alsem.acquisition import Cues
-from alsem.acquisition.candidates import features
+from alsem.acquisition import CUES, Cues
+from alsem.acquisition.candidates import weighted_coordinates
 from alsem.core.types import Posterior
 
 KEY = jax.random.key(7)
@@ -52,9 +52,9 @@ def rows(candidates, index):
     )
 
 
-def look(candidates, ids):
-    """What the made-up model sees of candidates, ``[m 9]``."""
-    x = features(candidates, ids, normal_metres=1.0, diffuse_metres=1.0)
+def model_inputs(candidates, ids):
+    """Inputs of the made-up model for candidates, ``[m 9]``."""
+    x = weighted_coordinates(candidates, ids, normal_metres=1.0, diffuse_metres=1.0)
     return (x - x.dtype.type(1.0)).astype(np.float32)
 
 
@@ -70,14 +70,14 @@ def weights(seed=2):
 WEIGHTS = weights()
 
 
-def posterior_of(params, seen):
-    """Posterior of what is seen, leading axis ``r``."""
-    embedding = jax.nn.relu(seen @ params["embed"])
+def posterior_of(params, inputs):
+    """Posterior of model inputs, leading axis ``r``."""
+    embedding = jax.nn.relu(inputs @ params["embed"])
 
     def probs(layers):
         return jax.nn.softmax(jnp.einsum("rd,kdc->rkc", embedding, layers), axis=-1)
 
-    zeros = jnp.zeros_like(seen[:, :3])
+    zeros = jnp.zeros_like(inputs[:, :3])
     return Posterior(
         probs=probs(params["members"]),
         view_probs=probs(params["groups"]),
@@ -87,14 +87,14 @@ def posterior_of(params, seen):
         diffuse=zeros,
         distance=zeros[:, 0],
         purity=zeros[:, 0],
-        gain=jnp.asarray(seen[:, 0]),
+        gain=jnp.asarray(inputs[:, 0]),
     )
 
 
 def predictions_in(candidates):
-    """Function of ids to beliefs, as steps are given it."""
+    """Function of ids to their posterior, as steps are given it."""
     return lambda ids: jax.tree.map(
-        np.asarray, posterior_of(WEIGHTS, look(candidates, ids))
+        np.asarray, posterior_of(WEIGHTS, model_inputs(candidates, ids))
     )
 
 
@@ -115,13 +115,13 @@ def one(probs, *, view_probs=(), gain=0.0):
     )
 
 
-NO_BELIEF = jax.tree.map(lambda _: None, one(np.ones((K, C))))
+NO_PREDICTION = jax.tree.map(lambda _: None, one(np.ones((K, C))))
 
 GROUPS = {
-    "views": ("view_entropy", "view_mean_log"),
-    "classes": ("class_fractions", "class_weight"),
-    "labels": ("label_fractions", "label_distance", "label_feature_distance"),
+    group: [name for name, cue in CUES.items() if cue.group == group]
+    for group in ("views", "classes", "labels")
 }
+PER_CLASS = ("view_mean_log", "class_fraction", "class_weight", "label_fraction")
 CLEAR = {
     "frame": 0,
     "num_views": 6,
@@ -134,42 +134,37 @@ CLEAR = {
     "consistency": 1.0,
     "view_entropy": 0.0,
     "view_mean_log": 0.0,
-    "class_fractions": 0.2,
+    "class_fraction": 0.2,
     "class_weight": 1.0,
-    "label_fractions": 0.2,
+    "label_fraction": 0.2,
     "label_distance": 1.0,
     "label_feature_distance": 1.0,
 }
 
 
-def cues_of(classes=C, **changes):
+def cues_of(classes=C, *, without=(), **changes):
     """Cues of one candidate that is easy to see, but for the changes."""
 
-    def leaf(name, value):
+    def value_of(name, value):
         if name in ("frame", "num_views"):
             return jnp.int32(value)
-        if name in (
-            "view_mean_log",
-            "class_fractions",
-            "class_weight",
-            "label_fractions",
-        ):
-            return jnp.broadcast_to(jnp.asarray(value, jnp.float32), (classes,))
-        return jnp.float32(value)
+        shape = (classes,) if name in PER_CLASS else ()
+        return jnp.broadcast_to(jnp.asarray(value, jnp.float32), shape)
 
-    return Cues(**{name: leaf(name, v) for name, v in (CLEAR | changes).items()})
+    given = {n: v for n, v in (CLEAR | changes).items() if n not in without}
+    return Cues({name: value_of(name, value) for name, value in given.items()})
 
 
 def all_cues(candidates, *, seed=3):
-    """Made-up cues ``[n]`` (NumPy) of candidates, every leaf in its range."""
+    """Made-up cues ``[n]`` (NumPy) of candidates, each in its range."""
     n, rng = len(candidates), np.random.default_rng(seed)
-    views = rng.dirichlet(np.ones(C), (n, 4))  # what four views believe
+    views = rng.dirichlet(np.ones(C), (n, 4))  # predictions of four views
     mean = views.mean(axis=1)
 
     def within(high):
         return rng.uniform(0.0, high, n).astype(np.float32)
 
-    return Cues(
+    values = dict(
         frame=candidates.frame,
         num_views=rng.integers(1, 9, n).astype(np.int32),
         coherence=within(1),
@@ -181,12 +176,13 @@ def all_cues(candidates, *, seed=3):
         consistency=within(1),
         view_entropy=-np.sum(mean * np.log(mean), axis=-1).astype(np.float32),
         view_mean_log=np.log(views).mean(axis=1).astype(np.float32),
-        class_fractions=np.full((n, C), 1 / C, np.float32),
+        class_fraction=np.full((n, C), 1 / C, np.float32),
         class_weight=np.broadcast_to(np.linspace(0.2, 1, C, dtype=np.float32), (n, C)),
-        label_fractions=np.full((n, C), 1 / C, np.float32),
+        label_fraction=np.full((n, C), 1 / C, np.float32),
         label_distance=within(3),
         label_feature_distance=within(30),
     )
+    return Cues(values)
 
 
 def take(tree, index):

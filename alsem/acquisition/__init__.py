@@ -1,21 +1,34 @@
-"""Which labels to ask for next: scores of candidates, and diverse batches of them.
+"""Which labels to query next: scores of candidates, and diverse batches of them.
 
-Sees arrays only, never a model and never ground truth. A new score is one function
-and a row of `SCORES`; a new strategy is a row of `STRATEGIES`.
+Works on arrays: neither models nor ground truth are known here. A new score is a
+function and a row of `SCORES`, a new strategy a row of `STRATEGIES`, a new cue a
+function and a row of `CUES`.
 """
 
+from alsem.acquisition.batch import steps
 from alsem.acquisition.batch.context import Batch, PredictFn, Running, Step
 from alsem.acquisition.batch.select import STEPS, choose
-from alsem.acquisition.candidates import Candidates, make_candidates, surface_area
+from alsem.acquisition.candidates import (
+    Candidates,
+    make_candidates,
+    surface_area,
+    surface_coordinates,
+)
 from alsem.acquisition.cues.depth_consistency import Cameras
-from alsem.acquisition.cues.geometry import Cues, VoxelTables, cues_at, voxel_cues
-from alsem.acquisition.cues.label import class_weight, label_distances, likeness
-from alsem.acquisition.cues.multiview import accumulate, finish, init_sums
-from alsem.acquisition.cues.multiview import belief as own_view_belief
+from alsem.acquisition.cues.gather import Cues, gather_cues, ray_cues
+from alsem.acquisition.cues.groups import (
+    class_cues,
+    geometry_cues,
+    label_cues,
+    view_cues,
+)
+from alsem.acquisition.cues.multiview import accumulate, init_sums, own_view_probs
 from alsem.acquisition.cues.multiview_exact import exact_views
+from alsem.acquisition.cues.table import CUES, Cue, Plot
 from alsem.acquisition.mixture import Mixture, mix
 from alsem.acquisition.scores import SCORES, ScoreFn
 from alsem.acquisition.strategies import (
+    RENAMED,
     STRATEGIES,
     Strategy,
     find_strategy,
@@ -24,68 +37,69 @@ from alsem.acquisition.strategies import (
     parse_strategy,
     with_steps,
 )
-from alsem.acquisition.units.regions import (
+from alsem.acquisition.units.patches import frame_units, patch_units, point_units
+from alsem.acquisition.units.pooling import pool_scores, unit_candidates
+from alsem.acquisition.units.superpixels import region_units, superpixel_units
+from alsem.acquisition.units.supervoxels import supervoxel_units, voxel_units
+from alsem.acquisition.units.units import (
     GRANULARITIES,
     Units,
-    frame_units,
     make_units,
-    patch_units,
-    point_units,
-    pool_scores,
-    region_units,
-    unit_candidates,
     units_within,
-    voxel_units,
 )
-from alsem.acquisition.units.segments import superpixel_units, supervoxel_units
 from alsem.acquisition.vectorize import make_scorer
 
 __all__ = [
+    "CUES",
     "GRANULARITIES",
+    "RENAMED",
     "SCORES",
     "STEPS",
     "STRATEGIES",
     "Batch",
     "Cameras",
     "Candidates",
+    "Cue",
     "Cues",
     "Mixture",
+    "Plot",
     "PredictFn",
     "Running",
     "ScoreFn",
     "Step",
     "Strategy",
     "Units",
-    "VoxelTables",
     "accumulate",
     "choose",
-    "class_weight",
-    "cues_at",
+    "class_cues",
     "exact_views",
     "find_strategy",
-    "finish",
     "for_round",
     "frame_units",
+    "gather_cues",
+    "geometry_cues",
     "init_sums",
-    "label_distances",
-    "likeness",
+    "label_cues",
     "make_candidates",
     "make_scorer",
     "make_units",
     "mix",
     "mixture_strategy",
-    "own_view_belief",
+    "own_view_probs",
     "parse_strategy",
     "patch_units",
     "point_units",
     "pool_scores",
+    "ray_cues",
     "region_units",
+    "steps",
     "superpixel_units",
     "supervoxel_units",
     "surface_area",
+    "surface_coordinates",
     "unit_candidates",
     "units_within",
-    "voxel_cues",
+    "view_cues",
     "voxel_units",
     "with_steps",
 ]

@@ -1,17 +1,22 @@
 """The candidates of a pool: where every ray ends, in compact dtypes on the host.
 
-A candidate's id is its row. Built once per geometry; nothing here depends on labels
-or on what the model believes.
+A candidate's id is its row. They are made once per geometry and depend neither on
+labels nor on predictions.
 """
 
 import dataclasses
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from alsem.core.voxels import compact, voxel_keys
 
 NORMAL_SCALE = 127
 BYTE_SCALE = 255
+# Metres that the opposite normal (2 units) or the step from black to white (1.7
+# units) are away: both matter about as much as the next piece of furniture.
+NORMAL_METRES = 0.3
+COLOUR_METRES = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,11 +28,11 @@ class Candidates:
         normal: int8 ``[n 3]``, unit normal times 127; zero where unknown.
         diffuse: uint8 ``[n 3]``, colour in [0, 1] times 255.
         frame: int32 ``[n]``, the training frame the ray belongs to.
-        is_valid: bool ``[n]``; False where the ray ends on no one surface. Such a
-            candidate is never asked about.
-        purity: uint8 ``[n]``, share of the ray's weight on its surface, times 255.
+        is_valid: bool ``[n]``; False where the ray does not end on one surface. Such
+            a candidate is never queried.
+        purity: uint8 ``[n]``, fraction of the ray's weight on its surface, times 255.
         voxel: int32 ``[n]``, dense voxel number; -1 where not valid.
-        num_voxels: How many voxels the valid candidates occupy.
+        num_voxels: Number of voxels that the valid candidates occupy.
         voxel_size: Edge of a voxel, metres.
     """
 
@@ -42,12 +47,12 @@ class Candidates:
     voxel_size: float
 
     def __len__(self) -> int:
-        """How many candidates there are, valid or not."""
+        """Number of candidates, valid or not."""
         return len(self.x_world)
 
 
 def _quantized(values: np.ndarray, *, scale: int, dtype: type) -> np.ndarray:
-    """Rounds values in [-1, 1] to integers; what has the dtype already stays."""
+    """Rounds values in [-1, 1] to integers; values of the dtype stay as they are."""
     values = np.asarray(values)
     if values.dtype == dtype:
         return values
@@ -65,10 +70,10 @@ def make_candidates(
     voxel_size: float,
     min_purity: float,
 ) -> Candidates:
-    """Packs the rays of a pool and numbers the voxels they end in.
+    """Packs the rays of a pool and numbers the voxels that they end in.
 
     Args:
-        x_world: ``[n 3]`` where every ray ends, metres; not finite means nowhere.
+        x_world: ``[n 3]`` where every ray ends, metres; not finite if it does not.
         normal: ``[n 3]`` unit normal there, or already int8 times 127.
         diffuse: ``[n 3]`` colour there in [0, 1], or already uint8 times 255.
         frame: ``[n]`` index of the ray's training frame.
@@ -107,26 +112,30 @@ def make_candidates(
 
 
 def surface_area(candidates: Candidates) -> float:
-    """Rough area in square metres of the surface that the candidates lie on.
+    """Approximate area of the surface that the candidates lie on, square metres.
 
-    One face for every occupied voxel: right for a surface along the grid, up to 1.7
+    One face of every occupied voxel: right for a surface along the grid, up to 1.7
     times too much for a slanted or noisy one, too little where the pool is sparser
-    than the voxels. It only sets the scale of distances between queries.
+    than the voxels. It sets the scale of distances between queries.
     """
     return candidates.num_voxels * candidates.voxel_size**2
 
 
-def features(
+def weighted_coordinates(
     candidates: Candidates,
     ids: np.ndarray,
     *,
     normal_metres: float = 0.0,
     diffuse_metres: float = 0.0,
 ) -> np.ndarray:
-    """Coordinates ``[m d]``, metres, whose Euclidean distance says how alike two are.
+    """Coordinates ``[m d]``, metres: positions, and normals and colours if weighted.
 
-    Position, and beside it the unit normal and the colour in [0, 1], each times the
-    metres that one unit of it is worth; a weight of zero leaves them out.
+    Args:
+        candidates: The pool.
+        ids: Candidates ``[m]``.
+        normal_metres: Metres of distance per unit of difference between normals; 0
+            leaves them out.
+        diffuse_metres: The same between colours in [0, 1].
     """
     columns = [candidates.x_world[ids]]
     if normal_metres:
@@ -138,66 +147,18 @@ def features(
     return np.concatenate(columns, axis=-1)
 
 
-def voxel_means(
-    voxel: np.ndarray, values: np.ndarray, *, count: np.ndarray
-) -> np.ndarray:
-    """Means float64 ``[v d]`` of the rows ``[n d]`` of every voxel, by columns.
+def surface_coordinates(candidates: Candidates, ids: np.ndarray) -> np.ndarray:
+    """Coordinates ``[m 9]``, metres: position, normal and colour in fixed weights.
 
-    Args:
-        voxel: ``[n]`` voxel of every row.
-        values: ``[n d]``.
-        count: ``[v]`` how many rows each voxel has.
+    Their Euclidean distance says how different two places of the surface are.
     """
-    sums = [np.bincount(voxel, column, minlength=len(count)) for column in values.T]
-    return np.stack(sums, axis=-1) / np.maximum(count, 1)[:, None]
+    return weighted_coordinates(
+        candidates, ids, normal_metres=NORMAL_METRES, diffuse_metres=COLOUR_METRES
+    )
 
 
-def representatives(candidates: Candidates) -> np.ndarray:
-    """Ids int64 ``[v]`` of one real candidate of every voxel, central and pure.
-
-    Which one does not depend on the order of the candidates.
-    """
-    ids = np.flatnonzero(candidates.is_valid)
-    voxel = candidates.voxel[ids]
-    cells = candidates.x_world[ids] / np.float32(candidates.voxel_size)
-    cells -= np.floor(cells)
-    # A little off the middle, so that points placed alike about it do not tie.
-    cells -= np.array([0.513, 0.507, 0.489], np.float32)
-    cost = np.sum(np.square(cells), axis=-1)
-    cost += 1 - candidates.purity[ids] * np.float32(1 / BYTE_SCALE)
-    least = np.full(candidates.num_voxels, np.inf, np.float32)
-    np.minimum.at(least, voxel, cost)
-    tied = np.flatnonzero(cost == least[voxel])
-    tied = tied[np.lexsort((candidates.frame[ids[tied]], voxel[tied]))]
-    first = np.diff(voxel[tied], prepend=-1) > 0
-    return ids[tied[first]]
-
-
-def neighbour_mean(
-    values: np.ndarray, points: np.ndarray, *, size: float
-) -> np.ndarray:
-    """Mean of ``values`` ``[v d]`` over a voxel and the up to 26 occupied around it.
-
-    Args:
-        values: One row a voxel.
-        points: ``[v 3]`` any point in each voxel, metres.
-        size: Edge of a voxel, metres.
-    """
-    keys = voxel_keys(points, size=size)
-    order = np.argsort(keys)
-    keys, ordered = keys[order], values[order]
-    total, count = ordered.copy(), np.ones(len(keys))
-    # Half of the neighbours; each is met again from the other side.
-    steps = [s for s in np.ndindex(3, 3, 3) if s > (1, 1, 1)]
-    for x, y, z in steps:
-        there = keys + (((x - 1) << 42) + ((y - 1) << 21) + (z - 1))
-        at = np.minimum(np.searchsorted(keys, there), max(len(keys) - 1, 0))
-        one = np.flatnonzero(keys[at] == there) if len(keys) else at
-        other = at[one]
-        total[one] += ordered[other]
-        total[other] += ordered[one]
-        count[one] += 1
-        count[other] += 1
-    mean = np.empty_like(total)
-    mean[order] = total / count[:, None]
-    return mean
+def distance_to_nearest(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Distance float32 ``[s]`` to the nearest of the others; infinite without any."""
+    if not len(others):
+        return np.full(len(points), np.inf, np.float32)
+    return KDTree(others).query(points)[0].astype(np.float32)

@@ -1,4 +1,4 @@
-"""Several scores made one: by rank or by range, over the whole pool."""
+"""Mixtures: several scores combined by rank or by range over the whole pool."""
 
 import dataclasses
 
@@ -9,10 +9,10 @@ SCALES = ("rank", "minmax")
 
 @dataclasses.dataclass(frozen=True)
 class Mixture:
-    """How much each of several scores counts, and on what scale they are compared.
+    """Weights of several scores, and the scale on which they are compared.
 
     Attributes:
-        weights: One per score, not negative, not all zero.
+        weights: One per score, not negative, at least one positive.
         by: ``rank`` compares places in the ranking, ``minmax`` positions between the
             least and the greatest score.
     """
@@ -24,7 +24,7 @@ class Mixture:
 def mix(scores: np.ndarray, mixture: Mixture, is_valid: np.ndarray) -> np.ndarray:
     """Weighted mean, float32 ``[n]`` in [0, 1], of scores ``[n parts]``.
 
-    Each part is brought to [0, 1] over the valid candidates alone; the others get 0.
+    Each part is scaled to [0, 1] over the valid candidates; the others get 0.
 
     Raises:
         ValueError: If there is not one weight per part.
@@ -48,7 +48,7 @@ def _within_range(values: np.ndarray) -> np.ndarray:
 
 
 def _fractional_ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 0 to 1, equal values sharing the mean of theirs; 0.5 for one value."""
+    """Ranks from 0 to 1, equal values at the mean of theirs; 0.5 for one value."""
     count = len(values)
     if count < 2:
         return np.full(count, 0.5, np.float32)

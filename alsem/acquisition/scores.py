@@ -1,12 +1,12 @@
-"""Scores: one candidate in, one scalar out; the larger, the sooner it is asked.
+"""Scores: one candidate in, one scalar out; the greatest are queried first.
 
-A score takes a key that is the candidate's own, what the model believes of it and
-its cues, each without leading axes. Vectorising is `pool.make_scorer`'s work; what a
-score does not use is never computed, and a score that reads a cue its strategy did
-not ask for (the cue is None) fails when it is compiled. Scores are finite and never
-negative, so that batch rules and mixtures may weigh them.
+A score takes a key of the candidate's own, the model's prediction of it and its cues,
+each without leading axes; `vectorize.make_scorer` vectorises it. What a score does not
+use is not computed, and a score that reads a cue that its strategy's needs do not
+provide fails when it is compiled. Scores are finite and never negative, so that batch
+rules and mixtures can weight them.
 
-``p`` is the members' mean belief unless a score says otherwise.
+``p`` is the ensemble's mean prediction unless stated otherwise.
 """
 
 from collections.abc import Callable
@@ -15,44 +15,46 @@ import jax
 import jax.numpy as jnp
 
 from alsem.acquisition.cues import multiview
-from alsem.acquisition.cues.geometry import Cues
+from alsem.acquisition.cues.gather import Cues
+from alsem.acquisition.cues.table import HALF_VIEWS
 from alsem.core.arrays import Array, Float, PRNGKeyArray
 from alsem.core.types import Posterior
 
 ScoreFn = Callable[[PRNGKeyArray, Posterior, Cues], Array]
 
-MIN_WEIGHT = 0.1  # no single cue may silence a candidate altogether
-HALF_TRUST_VIEWS = 2.0  # a place seen by this many frames counts half
+MIN_WEIGHT = 0.1  # no single cue lowers a score below this fraction of it
 GAIN_SHARPNESS = 4.0
 REDAL_WEIGHTS = (1.0, 0.1, 0.05)  # entropy, colour gradient, surface variation
 
 
 def uniform(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
-    """Uniform draw in [0, 1): every candidate alike."""
+    """Uniform draw in [0, 1), the same for every candidate."""
     del posterior, cues
     return jax.random.uniform(key)
 
 
 def coverage(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
-    """One, whatever the candidate: leaves the choice to the steps of the batch."""
+    """One for every candidate: the steps of the batch decide."""
     del key, posterior, cues
     return jnp.ones(())
 
 
-# --- what the model believes of the candidate
+# --- predictions
 
 
 def entropy(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
-    """Entropy of ``p`` in nats, from 0 to log c."""
+    """Entropy of ``p`` in nats, from 0 to log c: ``-sum_c p_c log p_c``.
+
+    0.802 for p = (0.7, 0.2, 0.1); log 3 = 1.099 for three equal classes.
+    """
     del key, cues
     return multiview.entropy(jnp.mean(posterior.probs, axis=0))
 
 
 def margin(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
-    """One minus the lead of the best class over the second, in [0, 1].
+    """One minus the margin ``p1 - p2`` of the two most probable classes, in [0, 1].
 
-    The usual margin ``p1 - p2``, turned round so that larger means less decided: 1
-    for a tie, 0 for certainty (Scheffer et al. 2001).
+    1 for a tie, 0 for certainty, 0.5 for p = (0.7, 0.2, 0.1) (Scheffer et al. 2001).
     """
     del key, cues
     best, second = _best_two(jnp.mean(posterior.probs, axis=0))
@@ -75,10 +77,11 @@ def bvsb(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""
 
 
 def bald(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
-    """Mutual information of label and member, nats (Houlsby et al. 2011).
+    """Mutual information of label and ensemble member, nats (Houlsby et al. 2011).
 
-    Entropy of the mean minus mean of the entropies: from 0, where the members say
-    the same, to log k, where each is certain of a class of its own.
+    Entropy of the mean minus mean of the entropies: from 0, where the members agree, to
+    log k, where each is certain of a different class. Members (0.9, 0.1) and (0.1, 0.9)
+    give 0.693 - 0.325 = 0.368.
     """
     del key, cues
     expected = jnp.mean(multiview.entropy(posterior.probs))
@@ -89,9 +92,9 @@ def bald(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""
 def vote_entropy(
     key: PRNGKeyArray, posterior: Posterior, cues: Cues
 ) -> Float[Array, ""]:
-    """Entropy of the classes that the members vote for, nats (Engelson & Dagan 1999).
+    """Entropy of the members' votes, nats (Engelson & Dagan 1999).
 
-    One vote a member, for its most probable class. Takes few values, so that most
+    One vote per member, for its most probable class. It takes few values, so most
     candidates tie.
     """
     del key, cues
@@ -100,13 +103,13 @@ def vote_entropy(
     return multiview.entropy(jnp.mean(votes, axis=0))
 
 
-# --- what all views of its place say
+# --- all views of the place
 
 
 def view_entropy(
     key: PRNGKeyArray, posterior: Posterior, cues: Cues
 ) -> Float[Array, ""]:
-    """Entropy of the mean belief over all views of the voxel (ViewAL, eq. 2), nats."""
+    """Entropy of the mean prediction over all views (ViewAL, eq. 2), nats."""
     del key, posterior
     return jnp.maximum(cues.view_entropy, 0.0)
 
@@ -116,9 +119,10 @@ def view_divergence(
 ) -> Float[Array, ""]:
     """Mean over the voxel's views ``Q`` of ``KL(P || Q)`` (ViewAL, eq. 4), nats.
 
-    ``P`` is what the candidate's own view believes: the member that learns from its
-    group of frames, or ``p`` where there are no such members. Linear in ``log Q``, so
-    that the voxel's mean log belief is all it takes.
+    ``P`` is the prediction of the candidate's own view: of the member fitted on its
+    group of frames, or ``p`` where there are no such members. It is linear in
+    ``log Q``, so the voxel's mean of that suffices. P = (0.8, 0.2), seen by itself and
+    by a view with (0.2, 0.8), gives (0 + 0.832) / 2 = 0.416.
     """
     del key
     groups = posterior.view_probs.shape[0]
@@ -129,22 +133,22 @@ def view_divergence(
     return multiview.divergence(own, cues.view_mean_log)
 
 
-# --- beliefs and cues together
+# --- predictions and cues
 
 
 def balanced(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
-    """Margin, times ``exp(-share)`` of the predicted class (Cai et al., CVPR 2021).
+    """Margin times ``exp(-fraction)`` of the predicted class (Cai et al., CVPR 2021).
 
-    The share is that of the pool which is predicted as that class.
+    The fraction is that of the pool predicted as that class.
     """
-    fraction = cues.class_fractions[jnp.argmax(jnp.mean(posterior.probs, axis=0))]
+    fraction = cues.class_fraction[jnp.argmax(jnp.mean(posterior.probs, axis=0))]
     return margin(key, posterior, cues) * jnp.exp(-fraction)
 
 
 def redal(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
     """Uncertainty, colour gradient and surface variation (ReDAL, eq. 4).
 
-    As in its program the entropy is the mean over classes of ``-p log2 p``.
+    As in the published code the entropy is the mean over classes of ``-p log2 p``.
     """
     alpha, beta, gamma = REDAL_WEIGHTS
     bits = entropy(key, posterior, cues) / jnp.log(2.0)
@@ -154,41 +158,41 @@ def redal(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, "
 
 
 def geometry(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
-    """Margin, weighed by what a label would teach and how sure it would be.
+    """Margin, weighted by class and by geometric reliability.
 
-    Times the mean worth of the two classes between which the model wavers, for small
-    classes decide mIoU; and weighed down where geometry says that a label would teach
-    little: a place that few frames see informs few pixels, and on a silhouette or
-    where the views' depths disagree a click is often mislabelled. Each of these three
-    weights stays in [`MIN_WEIGHT`, 1]. The spread of normals is no weight: small
-    things are all edges.
+    Times the mean class weight of the two most probable classes, for rare classes
+    decide mIoU; and lower where by geometry a label helps less: a place that few
+    frames see informs few pixels, and on a silhouette or where the views' depths
+    disagree a click is often mislabelled. Each of these three weights stays in
+    [`MIN_WEIGHT`, 1]. The dispersion of normals is no weight: small objects consist of
+    edges.
     """
     probs = jnp.mean(posterior.probs, axis=0)
     is_best = jnp.arange(len(probs)) == jnp.argmax(probs)
     second = jnp.argmax(jnp.where(is_best, -1.0, probs))
-    worth = cues.class_weight[jnp.argmax(probs)] + cues.class_weight[second]
-    weight = margin(key, posterior, cues) * 0.5 * worth
-    seen = visibility(key, posterior, cues)
-    for cue in (seen, cues.purity, cues.consistency):
+    class_weights = cues.class_weight[jnp.argmax(probs)] + cues.class_weight[second]
+    weight = margin(key, posterior, cues) * 0.5 * class_weights
+    visible = visibility(key, posterior, cues)
+    for cue in (visible, cues.purity, cues.consistency):
         weight = weight * jnp.clip(cue, MIN_WEIGHT, 1.0)
     return weight
 
 
 def policy(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
-    """What the learned policy expects to gain by asking.
+    """Gain that the learned policy expects of a query, in mean gains of a round.
 
-    In mean gains of a round. Made positive by a softplus so sharp that a place without
-    any gain is worth a sixth of a mean one, and a place of much gain what it says.
+    Made positive by a sharp softplus, ``log(1 + exp(4 g)) / 4``: 0.17 for no gain, 1.00
+    for a mean one.
     """
     del key, cues
-    assert posterior.gain is not None  # scored with a policy's parameters
+    assert posterior.gain is not None  # the run has a policy
     return jax.nn.softplus(GAIN_SHARPNESS * posterior.gain) / GAIN_SHARPNESS
 
 
-# --- cues alone
+# --- cues
 
 
-def normal_spread(
+def normal_dispersion(
     key: PRNGKeyArray, posterior: Posterior, cues: Cues
 ) -> Float[Array, ""]:
     """One minus the length of the voxel's mean normal: 0 on a flat surface."""
@@ -199,32 +203,32 @@ def normal_spread(
 def inconsistency(
     key: PRNGKeyArray, posterior: Posterior, cues: Cues
 ) -> Float[Array, ""]:
-    """Share of the views that could see the place whose depth says otherwise."""
+    """Of the conclusive views, the fraction whose depth disagrees, in [0, 1]."""
     del key, posterior
     return jnp.clip(1.0 - cues.consistency, 0.0, 1.0)
 
 
 def visibility(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
-    """How many frames see the place, from 0 for none towards 1 for many."""
+    """Visibility ``n / (n + 2)`` of a place that n frames see, in [0, 1)."""
     del key, posterior
     views = cues.num_views.astype(jnp.float32)
-    return views / (views + HALF_TRUST_VIEWS)
+    return views / (views + HALF_VIEWS)
 
 
 def label_distance(
     key: PRNGKeyArray, posterior: Posterior, cues: Cues
 ) -> Float[Array, ""]:
-    """How far the nearest asked candidate lies, from 0 towards 1 for very far."""
+    """Distance ``d / (1 + d)`` to the nearest query, d in mean label spacings."""
     del key, posterior
-    return _squeezed(cues.label_distance)
+    return _bounded(cues.label_distance)
 
 
 def label_feature_distance(
     key: PRNGKeyArray, posterior: Posterior, cues: Cues
 ) -> Float[Array, ""]:
-    """The same, where another normal or colour is a distance too."""
+    """The same where normal and colour are distances too."""
     del key, posterior
-    return _squeezed(cues.label_feature_distance)
+    return _bounded(cues.label_feature_distance)
 
 
 def stacked(parts: tuple[ScoreFn, ...]) -> ScoreFn:
@@ -238,8 +242,8 @@ def stacked(parts: tuple[ScoreFn, ...]) -> ScoreFn:
     return scores
 
 
-def _squeezed(distance: Float[Array, ""]) -> Float[Array, ""]:
-    """A distance in the same order in [0, 1]; 1 where there is nothing to be near."""
+def _bounded(distance: Float[Array, ""]) -> Float[Array, ""]:
+    """A distance in [0, 1], in the same order; 1 for an infinite one."""
     return 1.0 - 1.0 / (1.0 + jnp.maximum(distance, 0.0))
 
 
@@ -264,7 +268,7 @@ SCORES: dict[str, ScoreFn] = {
     "redal": redal,
     "geometry": geometry,
     "policy": policy,
-    "normal_spread": normal_spread,
+    "normal_dispersion": normal_dispersion,
     "inconsistency": inconsistency,
     "visibility": visibility,
     "label_distance": label_distance,

@@ -1,7 +1,7 @@
-"""Strategies: a score and a rule for the batch, by name.
+"""Strategies: a score and a batch-selection rule, by name.
 
-A new strategy is a score and a row of `STRATEGIES`; the contract tests take it from
-there.
+A new strategy is a score and a row of `STRATEGIES`; the contract tests run over the
+table.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ import numpy as np
 from alsem.acquisition import scores
 from alsem.acquisition.batch import select, steps
 from alsem.acquisition.batch.context import PredictFn, Step
-from alsem.acquisition.batch.select import NEED_BELIEFS, STEPS
+from alsem.acquisition.batch.select import NEED_PREDICTIONS, STEPS
 from alsem.acquisition.candidates import Candidates
 from alsem.acquisition.mixture import SCALES, Mixture, mix
 from alsem.acquisition.scores import ScoreFn
@@ -29,15 +29,15 @@ class Strategy:
     """How a round's queries are chosen.
 
     Attributes:
-        score: What one candidate is worth; several values if there is a mixture.
-        rule: Steps that make a batch of the scores.
-        needs: What must be computed first: ``model``, beliefs of a model; ``views``,
-            ``classes``, ``labels``, those groups of cues.
-        coverage_until: Queries are spread evenly (row ``poisson_disk``) until the model
-            predicts this share of a round's labels before it learns them; 0 for no
-            such phase. Once reached it stays reached: later picks are chosen to be
-            hard, and the model may well be wrong about most of them.
-        mixture: How several scores become one; None for one score.
+        score: Score of one candidate; several values if there is a mixture.
+        rule: Steps that select a batch by the scores.
+        needs: What must be computed first: ``model``, a model's predictions; ``views``,
+            ``classes``, ``labels``, those groups of `CUES`.
+        coverage_until: Queries cover the surface (row ``poisson_disk``) until the model
+            predicts this fraction of a round's labels before it learns them; 0 for no
+            such phase. It does not come back: later queries are chosen to be hard, and
+            the model may be wrong about most of them.
+        mixture: How several scores are combined; None for one score.
     """
 
     score: ScoreFn
@@ -55,7 +55,7 @@ class Strategy:
         *,
         num: int,
         allowed: np.ndarray | None = None,
-        beliefs: PredictFn | None = None,
+        predict: PredictFn | None = None,
     ) -> np.ndarray:
         """`select.choose` by this strategy's rule, of scores as its scorer made them.
 
@@ -63,17 +63,17 @@ class Strategy:
         """
         return select.choose(
             key,
-            self.worth(scores, candidates),
+            self.combined(scores, candidates),
             candidates,
             queried,
             num=num,
             rule=self.rule,
             allowed=allowed,
-            beliefs=beliefs,
+            predict=predict,
         )
 
-    def worth(self, scores: np.ndarray, candidates: Candidates) -> np.ndarray:
-        """One score per candidate, float32 ``[n]``; what is mixed already stays."""
+    def combined(self, scores: np.ndarray, candidates: Candidates) -> np.ndarray:
+        """One score per candidate, float32 ``[n]``; scores ``[n]`` are unchanged."""
         if self.mixture is None or scores.ndim == 1:
             return scores
         return mix(scores, self.mixture, candidates.is_valid)
@@ -96,7 +96,7 @@ STRATEGIES: dict[str, Strategy] = {
     "bvsb": Strategy(scores.bvsb),
     "bald": Strategy(scores.bald),
     "vote_entropy": Strategy(scores.vote_entropy),
-    # Spaced, for a place is done with once one of its views is labelled (ViewAL).
+    # Spaced, for one label per place suffices for all its views (ViewAL).
     "view_entropy": Strategy(
         scores.view_entropy, (steps.spaced,), needs=MODEL | {"views"}
     ),
@@ -122,7 +122,10 @@ STRATEGIES: dict[str, Strategy] = {
     ),
 }
 
-# Coverage as a score: the less like all that was asked, the better.
+# Old names of rows and of `STEPS`, for the error that names their successors.
+RENAMED = {"spread": "poisson_disk", "top_share": "top_fraction"}
+
+# Coverage as a score: the distance to all past queries.
 IN_MIXTURES: dict[str, Strategy] = {
     "coverage": Strategy(scores.label_feature_distance, needs=frozenset({"labels"})),
 }
@@ -140,7 +143,7 @@ def find_strategy(name: str) -> Strategy:
 
 
 def with_steps(strategy: Strategy, names: Iterable[str]) -> Strategy:
-    """The strategy with the rule that a config asks for; its own if it names no step.
+    """The strategy with the rule of a config; with its own if that names no step.
 
     Raises:
         InputError: If one of the names is no row of `STEPS`.
@@ -151,7 +154,7 @@ def with_steps(strategy: Strategy, names: Iterable[str]) -> Strategy:
             raise InputError(_unknown("active.diversity", name, STEPS))
     if not names:
         return strategy
-    needs = strategy.needs | (MODEL if NEED_BELIEFS & set(names) else frozenset())
+    needs = strategy.needs | (MODEL if NEED_PREDICTIONS & set(names) else frozenset())
     return dataclasses.replace(
         strategy, rule=tuple(STEPS[name] for name in names), needs=needs
     )
@@ -176,7 +179,9 @@ def parse_strategy(text: str, *, mix_by: str = "rank") -> Strategy:
                 " as '0.7*margin+0.3*coverage'"
             ) from None
         if name in weights:
-            raise InputError(f"active.strategy={text!r} names {name!r} twice")
+            raise InputError(
+                f"active.strategy={text!r} names {name!r} twice; give it one weight"
+            )
         weights[name] = value
     return mixture_strategy(weights, mix_by)
 
@@ -184,17 +189,16 @@ def parse_strategy(text: str, *, mix_by: str = "rank") -> Strategy:
 def mixture_strategy(weights: Mapping[str, float], by: str = "rank") -> Strategy:
     """Strategy that mixes the scores of some rows and takes the best.
 
-    Their rules are left aside, as is the phase of even spreading; a rule is given
-    with `with_steps`. Where a row is all rule and no score, `IN_MIXTURES` says what
-    it brings.
+    Their rules and coverage phases do not apply; a rule is given with `with_steps`. In
+    place of a row whose scores are all equal stands that of `IN_MIXTURES`.
 
     Args:
         weights: Name of a row to its weight, not negative.
         by: Scale on which scores are compared: ``rank`` or ``minmax``.
 
     Raises:
-        InputError: If a name is not known, a row has nothing to bring, a weight
-            cannot be used, or the scale is none of the two.
+        InputError: If a name is not known, a row cannot be mixed, a weight is not a
+            positive number, or the scale is none of the two.
     """
     rows = [IN_MIXTURES.get(name) or find_strategy(name) for name in weights]
     for name, row in zip(weights, rows, strict=True):
@@ -202,7 +206,7 @@ def mixture_strategy(weights: Mapping[str, float], by: str = "rank") -> Strategy
             raise InputError(f"{name!r} cannot be mixed: all its scores are equal")
         if row is STRATEGIES["policy"]:
             raise InputError(
-                f"{name!r} cannot be mixed: it is trained on its own picks"
+                f"{name!r} cannot be mixed: it is trained on its own queries"
             )
     values = tuple(float(weight) for weight in weights.values())
     if not np.isfinite(values).all() or min(values, default=0.0) < 0 or not sum(values):
@@ -217,13 +221,13 @@ def mixture_strategy(weights: Mapping[str, float], by: str = "rank") -> Strategy
 
 
 def for_round(strategy: Strategy, *, has_model: bool, was_trusted: bool) -> Strategy:
-    """The row that chooses this round's queries on a strategy's behalf.
+    """The strategy that selects a round's queries on another's behalf.
 
     Args:
-        strategy: What the run was asked to use.
-        has_model: Whether a model was fitted to labels yet; False in round 0.
-        was_trusted: Whether in any round so far the model had at least the share
-            ``coverage_until`` of the new labels right before it learnt them.
+        strategy: The run's.
+        has_model: Whether a model has been fitted to labels; False in round 0.
+        was_trusted: Whether in any round so far the model predicted at least the
+            fraction ``coverage_until`` of the new labels before it learned them.
     """
     if "model" not in strategy.needs:
         return strategy
@@ -233,7 +237,9 @@ def for_round(strategy: Strategy, *, has_model: bool, was_trusted: bool) -> Stra
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """One line that names the nearest, or all that there are."""
+    """One line that names the successor, the nearest name, or all names."""
+    if name in RENAMED and RENAMED[name] in known:
+        return f"{what}={name!r} is now called {RENAMED[name]!r}; use that name"
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(known)}"
     return f"{what}={name!r} is not known; {hint}"

@@ -1,4 +1,4 @@
-"""Scores of many candidates: the one place where scores are vectorised."""
+"""Scores of many candidates: the only place where scores are vectorised."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from alsem.acquisition.cues.geometry import Cues
+from alsem.acquisition.cues.gather import Cues
 from alsem.acquisition.scores import ScoreFn
 from alsem.core.arrays import Array, Int, PRNGKeyArray
 from alsem.core.types import Posterior
@@ -17,14 +17,14 @@ CuesFn = Callable[[Any], Cues]
 ScorerFn = Callable[[Any, PRNGKeyArray, Array, Any, Any], Any]
 
 
-def _as_given(cues: Cues) -> Cues:
+def _unchanged(cues: Cues) -> Cues:
     return cues
 
 
 def make_scorer(
     score: ScoreFn,
     posterior_of: PosteriorFn,
-    cues_of: CuesFn = _as_given,
+    cues_of: CuesFn = _unchanged,
     *,
     predict: bool = False,
 ) -> ScorerFn:
@@ -34,17 +34,15 @@ def make_scorer(
         score: A row of `SCORES`, or several by `scores.stacked`.
         posterior_of: ``(params, chunk) -> Posterior`` with leading axis ``r``; pure.
         cues_of: From what the scorer is given as cues to `Cues` with leading axis
-            ``r``; pure. So that tables of voxels can be gathered from where they
-            are, in the same program.
-        predict: Whether the predicted label is wanted too.
+            ``r``; pure. So that values per voxel are gathered in the same program.
+        predict: Whether the predicted label is returned too.
 
     Returns:
         ``(params, key, ids [r], chunk, cues) -> scores [r]``, or ``[r parts]`` if the
         score has parts; with ``predict`` a pair of that and of labels uint16 ``[r]``.
-        The draws of a candidate follow its id, so chunking, padding
-        and order change nothing. ``ids``, ``chunk`` and ``cues`` may be sharded over
-        ``r``: the scores stay where their candidates are. What the score does not
-        look at is not computed.
+        The draws of a candidate follow its id, so chunking, padding and order do not
+        matter. ``ids``, ``chunk`` and ``cues`` may be sharded over ``r``: the scores
+        stay where their candidates are. What the score does not use is not computed.
     """
 
     @jax.jit

@@ -70,7 +70,7 @@ def read_labels(
 
     def expand(some: Annotations) -> LabelledRays:
         pixel, label = expand_annotations(
-            some, unit_pixels=units.members, image_size=image_size
+            some, unit_pixels=units.unit_pixels, image_size=image_size
         )
         each = np.isin(some.kind, ("point", "exact"))
         seen = np.where(each, some.pixels, 1)[some.label >= 0].sum()

@@ -1,19 +1,18 @@
 """What the query policy learns from in a run: its queries and their targets."""
 
-import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from alsem import acquisition
 from alsem.acquisition import Candidates
 from alsem.active.labelled_rays import RoundLabels
 from alsem.core import rng
-from alsem.policy import targets
 from alsem.policy.features import policy_names
 from alsem.policy.learned import LearnedPolicy, observations
-from alsem.policy.targets import PolicyTargets, QueryLog, QuerySnapshot
+from alsem.policy.query_log import QueryLog, QuerySnapshot
+from alsem.policy.target_log import TargetLog
+from alsem.policy.targets import shrunk
 from alsem.surface import SurfaceCache
 
 
@@ -45,48 +44,31 @@ class PolicyLearning:
             feature_dim: Length of the field's geometry features.
             seed: The run's.
         """
-        self._policy, self._log = policy, QueryLog(folder)
+        self._policy, self._snapshots = policy, QueryLog(folder)
+        self._targets = TargetLog(folder, len(policy_names()))
         self._candidates, self._cache = candidates, cache
         self._feature_dim, self._seed = feature_dim, seed
 
     def record(self, round_index: int, snapshot: QuerySnapshot) -> None:
         """Keeps what is known of a round's queries before they are answered."""
-        self._log.write(round_index, snapshot)
+        self._snapshots.write(round_index, snapshot)
 
     def is_ready(self, round_index: int) -> bool:
         """Whether the policy has learned enough to select the queries of a round."""
-        return self._policy.is_ready(self._log.num_targets(round_index - 1))
+        return self._policy.is_ready(self._targets.count(round_index - 1))
 
     def data(self, round_index: int, labels: RoundLabels) -> dict[str, Any]:
         """The policy's training data after a round was annotated, for its loss."""
-        self._append(round_index, labels)
-        found = self._log.targets(round_index, num_cues=len(policy_names()))
+        found = self._targets.append(
+            round_index,
+            answered=labels.queried_pixels,
+            labelled=(labels.all.pixel, labels.all.label),
+            new=(labels.new.pixel, labels.new.label),
+            place=partial(acquisition.surface_coordinates, self._candidates),
+        )
         if self._policy.start is not None and len(found):
             key = rng.run_key(self._seed, "policy", 0)
             start = self._policy.init(key, self._feature_dim)
             expected = self._policy.expected_gain(start, found.cues, self._feature_dim)
-            found = targets.shrunk(found, expected, self._policy.prior)
+            found = shrunk(found, expected, self._policy.prior)
         return {"policy": observations(found, self._cache)}
-
-    def _append(self, round_index: int, labels: RoundLabels) -> None:
-        now = self._log.read(round_index)
-        if now is None:
-            return  # no model has selected the round's queries
-        answered = now.only(np.isin(now.pixel, labels.queried_pixels))
-        wrong = targets.mistakes(answered, labels.all.pixel, labels.all.label)
-        gain = np.full(len(wrong), np.nan, np.float32)
-        part = PolicyTargets(answered.pixel, answered.cues, wrong, gain)
-        self._log.write_targets(round_index, part)
-        before = self._log.read(round_index - 1)
-        known = self._log.read_targets(round_index - 1)
-        if before is None or known is None:
-            return
-        credit = targets.credit(
-            acquisition.likeness(self._candidates, known.pixel),
-            acquisition.likeness(self._candidates, labels.new.pixel),
-            labels.new.label,
-            before.predicted[labels.new.pixel],
-            now.predicted[labels.new.pixel],
-        )
-        gain = targets.relative(credit).astype(np.float32)
-        self._log.write_targets(round_index - 1, dataclasses.replace(known, gain=gain))

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from alsem import acquisition, surface
-from alsem.acquisition import Cameras, Candidates, Units, VoxelTables
+from alsem.acquisition import Cameras, Candidates, Units
 from alsem.data import Frames
 from alsem.surface import SurfaceCache
 
@@ -47,7 +47,7 @@ class Pool:
     Attributes:
         cache: The surface cache of the training frames.
         candidates: Where its rays end.
-        cues: Geometric cues of every voxel, leaves ``[v+1]``.
+        cues: Geometric cues of every voxel, each ``[v+1]``.
         cameras: Its views.
         units: What one query covers; units keep their pixels when geometry moves.
         table: The units as candidates, one row each.
@@ -55,7 +55,7 @@ class Pool:
 
     cache: SurfaceCache
     candidates: Candidates
-    cues: VoxelTables
+    cues: dict[str, np.ndarray]
     cameras: Cameras
     units: Units
     table: Candidates
@@ -108,7 +108,7 @@ def open_pool(
         pixel_offset=cache.pixel_offset,
         depth_z=arrays["depth_z"].reshape(len(numbers), camera.height, camera.width),
     )
-    cues = acquisition.voxel_cues(candidates, cameras)
+    cues = acquisition.geometry_cues(candidates, cameras)
     if units is None:
         units = make_units(candidates, frames, options)
     table = acquisition.unit_candidates(candidates, units)

@@ -16,7 +16,7 @@ from alsem.active.pool import Pool
 from alsem.active.predict import Predictor
 from alsem.active.score_pool import PoolScorer, Scores
 from alsem.core import progress, rng
-from alsem.policy.targets import QuerySnapshot
+from alsem.policy.query_log import QuerySnapshot
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +118,7 @@ def select_queries(
             pool.table,
             labels.queried_units,
             num=most,
-            beliefs=_predictions_of_units(predictor, model, pool),
+            predict=_predictions_of_units(predictor, model, pool),
         )
         snapshot = None
         if model is not None and scores.predicted is not None and len(units):
@@ -164,7 +164,7 @@ def _unit_scores(scores: Scores, pool: Pool, strategy: Strategy) -> np.ndarray:
 
     The mean of many random draws would depend on the size of a unit.
     """
-    values = strategy.worth(scores.values, pool.candidates)
+    values = strategy.combined(scores.values, pool.candidates)
     if "model" in strategy.needs:
         return acquisition.pool_scores(values, pool.units, pool.candidates)
     anchor = pool.units.anchor

@@ -10,9 +10,7 @@ import dataclasses
 from collections.abc import Iterator, Set
 from typing import Any
 
-import flax.struct
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from alsem import acquisition
@@ -21,7 +19,7 @@ from alsem.active.labelled_rays import RoundLabels
 from alsem.active.model import Model
 from alsem.active.pool import Pool
 from alsem.active.predict import Predictor
-from alsem.core.arrays import Array, Leaf
+from alsem.core.arrays import Array
 from alsem.core.mesh import fetch, fold_rays, map_rays, put
 from alsem.core.numerics import padded
 from alsem.core.types import Posterior
@@ -30,28 +28,8 @@ from alsem.policy.features import policy_cues
 from alsem.policy.head import PolicyHead
 from alsem.surface import decode
 
-
-@flax.struct.dataclass
-class RoundCues:
-    """The cues of a round, per voxel ``[v+1]`` or per class ``[c]``; None if unneeded.
-
-    Attributes:
-        geometry: Voxel tables that only geometry decides.
-        views: Multi-view statistics of the predictions of every voxel.
-        class_fractions: ``[c]`` fraction of the pool predicted as every class.
-        class_weight: ``[c]`` value of a label of every class.
-        label_fractions: ``[c]`` fraction of the labels.
-        label_distance: ``[v+1]``, see `acquisition.Cues`.
-        label_feature_distance: ``[v+1]``.
-    """
-
-    geometry: Any
-    views: Any = None
-    class_fractions: Leaf | None = None
-    class_weight: Leaf | None = None
-    label_fractions: Leaf | None = None
-    label_distance: Leaf | None = None
-    label_feature_distance: Leaf | None = None
+CueTables = dict[str, Array]
+"""Cues of a round by name: values per voxel ``[v+1 ...]`` or per class ``[c]``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +67,7 @@ class PoolScorer:
         self._predictor, self._mesh = predictor, predictor.mesh
         self._num_classes = num_classes
         self._policy = policy
-        self._exact_views = exact_views
+        self.exact_views = exact_views
         self._scorers: dict[Any, Any] = {}
         self._view_probs = jax.jit(self._own_view)
         self._add_views = jax.jit(self._accumulate, donate_argnums=0)
@@ -97,29 +75,24 @@ class PoolScorer:
 
     def cues(
         self, needs: Set[str], model: Model | None, pool: Pool, labels: RoundLabels
-    ) -> RoundCues:
+    ) -> CueTables:
         """Computes the cues that `Strategy.needs` names, beside those of geometry."""
-        found: dict[str, Any] = {"geometry": pool.cues}
+        found: dict[str, Any] = dict(pool.cues)
         if model is not None and "views" in needs:
-            views = self._exact if self._exact_views else self._multiview
-            found["views"] = views(model, pool)
+            views = self._exact if self.exact_views else self._multiview
+            found |= views(model, pool)
         if model is not None and "classes" in needs:
             confusion = self._predictor.expected_confusion(
                 model, pool.candidates.is_valid, stride=pool.stride
             )
-            predicted = confusion.sum(axis=0)
-            found["class_fractions"] = _fractions(predicted)
-            found["class_weight"] = acquisition.class_weight(
-                predicted, int(labels.answers_per_class.sum())
+            found |= acquisition.class_cues(
+                confusion.sum(axis=0), int(labels.answers_per_class.sum())
             )
         if "labels" in needs:
-            near, alike = acquisition.label_distances(
-                pool.candidates, labels.queried_pixels
+            found |= acquisition.label_cues(
+                pool.candidates, labels.queried_pixels, labels.pixels_per_class
             )
-            found["label_fractions"] = _fractions(labels.pixels_per_class)
-            found["label_distance"] = near
-            found["label_feature_distance"] = alike
-        return put(RoundCues(**found), self._mesh)
+        return put(found, self._mesh)
 
     def score(
         self,
@@ -127,7 +100,7 @@ class PoolScorer:
         key: jax.Array,
         model: Model | None,
         pool: Pool,
-        cues: RoundCues,
+        cues: CueTables,
         *,
         predict: bool = False,
     ) -> Scores:
@@ -151,7 +124,7 @@ class PoolScorer:
         return Scores(values, predicted)
 
     def policy_cues(
-        self, model: Model, pool: Pool, cues: RoundCues, pixel: np.ndarray
+        self, model: Model, pool: Pool, cues: CueTables, pixel: np.ndarray
     ) -> np.ndarray:
         """The policy's cue vectors of chosen rays, float32 ``[q d]``."""
         ids = padded(pixel.astype(np.int32))
@@ -188,28 +161,11 @@ class PoolScorer:
             return {"heads": heads, "policy": None, "cameras": cameras}
         return {"heads": model.heads, "policy": model.policy, "cameras": cameras}
 
-    def _cues(self, ids: Array, rows: Any, tables: RoundCues) -> Cues:
+    def _cues(self, ids: Array, rows: Any, tables: CueTables) -> Cues:
         """Cues of the rays of a chunk; what a score does not use is never gathered."""
-        voxel = rows["voxel"]
-
-        def of_voxel(table: Any) -> Any:
-            return None if table is None else table[voxel]
-
-        def of_all(row: Any) -> Any:
-            return None if row is None else jnp.broadcast_to(row, (len(ids), len(row)))
-
-        return acquisition.cues_at(
-            tables.geometry,
-            voxel,
-            rows["frame"],
-            rows["purity"],
-            views=tables.views,
-            view_row=ids if self._exact_views else None,
-            class_fractions=of_all(tables.class_fractions),
-            class_weight=of_all(tables.class_weight),
-            label_fractions=of_all(tables.label_fractions),
-            label_distance=of_voxel(tables.label_distance),
-            label_feature_distance=of_voxel(tables.label_feature_distance),
+        view_row = ids if self.exact_views else None
+        return acquisition.gather_cues(
+            tables, rows["rays"], rows["voxel"], view_row=view_row
         )
 
     def _posterior(self, params: Any, held: Any) -> Posterior:
@@ -226,7 +182,7 @@ class PoolScorer:
         forecast: Any = self._policy.apply(params["policy"], vectors, feature)
         return dataclasses.replace(posterior, gain=forecast.gain)
 
-    def _cue_vectors(self, params: Any, chunk: Any, cues: RoundCues) -> Array:
+    def _cue_vectors(self, params: Any, chunk: Any, cues: CueTables) -> Array:
         """What the policy sees of the rays of a chunk."""
         ids, rows = chunk
         posterior = self._predictor.posterior(
@@ -237,7 +193,7 @@ class PoolScorer:
     def _own_view(self, params: Any, chunk: Any) -> Array:
         (heads, cameras), (ids, rows) = params, chunk
         posterior = self._predictor.posterior(heads, cameras, ids, rows["compact"])
-        return acquisition.own_view_belief(posterior, rows["frame"])
+        return acquisition.own_view_probs(posterior, rows["rays"]["frame"])
 
     def _accumulate(self, sums: Any, params: Any, chunk: Any) -> Any:
         probs = self._own_view(params, chunk)
@@ -250,14 +206,14 @@ class PoolScorer:
         )
         params = put((model.heads, pool.cache.cameras), self._mesh)
         sums = fold_rays(self._add_views, params, sums, self._frames(pool), self._mesh)
-        return acquisition.finish(sums, mesh=self._mesh)
+        return acquisition.view_cues(sums, mesh=self._mesh)
 
     def _exact(self, model: Model, pool: Pool) -> Any:
         """The same by comparing every view with every other."""
         params = put((model.heads, pool.cache.cameras), self._mesh)
         probs = list(map_rays(self._view_probs, params, self._frames(pool), self._mesh))
         whole = np.concatenate(probs)[: pool.cache.num_rays]
-        return acquisition.exact_views(pool.candidates, pool.cameras, whole).beliefs
+        return acquisition.exact_views(pool.candidates, pool.cameras, whole).cues
 
     def _chunks(self, pool: Pool) -> Iterator[Any]:
         """All rays with what is known of them; padded ones are in no voxel."""
@@ -282,10 +238,5 @@ def _rows(pool: Pool, ids: np.ndarray, compact: Any) -> dict[str, Any]:
     return {
         "compact": compact,
         "voxel": voxel.astype(np.int32),
-        "frame": found.frame[inside],
-        "purity": found.purity[inside],
+        "rays": acquisition.ray_cues(found, inside),
     }
-
-
-def _fractions(count: np.ndarray) -> np.ndarray:
-    return (count / max(int(count.sum()), 1)).astype(np.float32)

@@ -1,1 +1,1 @@
-"""The learned query policy: features, head, loss, targets, weight files."""
+"""The learned query policy: features, head, loss, targets, pretraining, weights."""

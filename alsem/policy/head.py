@@ -1,34 +1,34 @@
-"""The query policy's head: from a candidate's cues to what asking there would bring."""
+"""The query policy's head: from a candidate's cues to the gain expected of a query."""
 
 import flax.linen as nn
-import flax.struct
 import jax.numpy as jnp
 
-from alsem.core.arrays import Array, Float, Leaf
+from alsem.core.arrays import Array, Float
+from alsem.core.pytrees import pytree
 
 
-@flax.struct.dataclass
+@pytree
 class Forecast:
-    """What the policy expects of asking about candidates, leading axes ``*b``.
+    """What the policy expects of querying candidates.
 
     Attributes:
-        wrong: ``[*b]`` log-odds that the model is wrong there.
-        gain: ``[*b]`` expected gain, in units of a round's mean absolute gain.
+        wrong: Log-odds that the model is wrong there.
+        gain: Expected gain, in units of a round's mean absolute gain.
     """
 
-    wrong: Leaf
-    gain: Leaf
+    wrong: Float[Array, "*b"]
+    gain: Float[Array, "*b"]
 
 
 class PolicyHead(nn.Module):
-    """A small MLP over cues, and a linear look at the field's description.
+    """A small MLP over cues, plus a linear layer over the field's geometry features.
 
-    The cues mean the same in every scene, so what is learnt from them travels; the
-    description means something in one scene only, and its weights are born zero.
+    The cues mean the same in every scene, so what is learned from them transfers; the
+    geometry features mean something in one scene only, and their weights start at zero.
 
     Attributes:
         width: Width of the hidden layers.
-        depth: Hidden layers.
+        depth: Number of hidden layers.
     """
 
     width: int = 32
@@ -36,15 +36,15 @@ class PolicyHead(nn.Module):
 
     @nn.compact
     def __call__(
-        self, cues: Float[Array, "*b d"], description: Float[Array, "*b f"]
+        self, cues: Float[Array, "*b d"], features: Float[Array, "*b f"]
     ) -> Forecast:
-        """Forecasts of candidates from `acquisition.policy_cues` and the field."""
+        """Forecasts from `features.policy_cues` and composited geometry features."""
         h = cues
         for i in range(self.depth):
             h = nn.relu(nn.Dense(self.width, name=f"hidden_{i}")(h))
         out = nn.Dense(2, name="forecast")(h)
-        here = nn.Dense(
-            2, name="description", use_bias=False, kernel_init=nn.initializers.zeros
+        in_scene = nn.Dense(
+            2, name="features", use_bias=False, kernel_init=nn.initializers.zeros
         )
-        out = out + here(description)
+        out = out + in_scene(features)
         return Forecast(wrong=out[..., 0], gain=jnp.asarray(out[..., 1]))

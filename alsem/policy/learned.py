@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from alsem.core.numerics import padded
-from alsem.policy import weight_files
 from alsem.policy.head import PolicyHead
 from alsem.policy.loss import Observations, PolicyLoss
 from alsem.policy.targets import PolicyTargets
+from alsem.policy.weights import SHIPPED, init_params, load_weights
 from alsem.surface import SurfaceCache
 
 
@@ -22,7 +22,7 @@ class LearnedPolicy:
 
     Attributes:
         loss: Its head and its loss.
-        start: Weights learned in other scenes; None if it starts from nothing.
+        start: Weights trained in other scenes; None if it starts from nothing.
         prior: Observations that such a start counts for.
         least: Observations needed before it is used, without a start.
     """
@@ -39,7 +39,7 @@ class LearnedPolicy:
 
     def init(self, key: jax.Array, feature_dim: int) -> Any:
         """Parameters before the first step, for geometry features of a length."""
-        return weight_files.fresh(self.head, key, feature_dim, self.start or {})
+        return init_params(self.head, key, feature_dim, self.start)
 
     def is_ready(self, num_observations: int) -> bool:
         """Whether it has learned enough to select queries."""
@@ -75,8 +75,8 @@ def load_policy(
     head = PolicyHead(width=width, depth=depth)
     weights = None
     if start:
-        path = weight_files.SHIPPED if start == "shipped" else Path(start)
-        weights = weight_files.load(path, head)
+        path = SHIPPED if start == "shipped" else Path(start)
+        weights = load_weights(path, head)
     loss = PolicyLoss(head=head, weight=weight, batch=batch)
     return LearnedPolicy(loss=loss, start=weights, prior=prior, least=least)
 

@@ -16,6 +16,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from alsem.acquisition import Plot
 from alsem.evaluation.label_efficiency import LEVELS
 
 Curve = tuple[Sequence[float | int], Sequence[float | int], str, str]
@@ -125,44 +126,53 @@ def _wrapped(label: str) -> str:
     return textwrap.fill(label, _NAME_WIDTH)
 
 
-def draw_maps(folder: Path, maps: Mapping[str, np.ndarray]) -> list[Path]:
+def draw_maps(
+    folder: Path,
+    maps: Mapping[str, np.ndarray],
+    styles: Mapping[str, Plot] | None = None,
+) -> list[Path]:
     """Writes ``NAME.png`` for every map, and ``sheet.png`` with all of them.
 
     Args:
         folder: Where to write; made if it is missing.
         maps: By name: an image, uint8 ``[h w 3]``, or a number per pixel ``[h w]``,
             NaN where there is none, drawn with its scale.
+        styles: Title, unit and colour range by name; by default the name and the range
+            of the numbers.
 
     Returns:
         The files, the sheet last.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    styles = {name: Plot(name.replace("_", " ")) for name in maps} | dict(styles or {})
     files = []
     for name, values in maps.items():
         figure = Figure((1.3 * _MAP_INCHES, _MAP_INCHES), layout="constrained")
-        _draw_map(figure, figure.subplots(), name, values)
+        _draw_map(figure, figure.subplots(), styles[name], values)
         files.append(_save(figure, folder / f"{name}.png"))
     rows = -(-len(maps) // _COLUMNS)
     size = (_COLUMNS * 1.2 * _MAP_INCHES, rows * 0.9 * _MAP_INCHES)
     sheet = Figure(size, layout="constrained")
     axes = np.ravel(sheet.subplots(rows, _COLUMNS, squeeze=False))
     for axis, (name, values) in zip(axes, maps.items(), strict=False):
-        _draw_map(sheet, axis, name, values)
+        _draw_map(sheet, axis, styles[name], values)
     for axis in axes[len(maps) :]:
         axis.axis("off")
     return [*files, _save(sheet, folder / "sheet.png")]
 
 
-def _draw_map(figure: Figure, axis: Axes, name: str, values: np.ndarray) -> None:
-    axis.set_title(name.replace("_", " "), fontsize=10)
+def _draw_map(figure: Figure, axis: Axes, style: Plot, values: np.ndarray) -> None:
+    axis.set_title(style.label, fontsize=10)
     axis.set_xticks([])
     axis.set_yticks([])
     if values.ndim == 3:
         axis.imshow(values)
         return
-    drawn = axis.imshow(np.ma.masked_invalid(values), cmap="viridis")
+    drawn = axis.imshow(
+        np.ma.masked_invalid(values), cmap="viridis", vmin=style.low, vmax=style.high
+    )
     axis.set_facecolor("#f2d5d5")  # where there is no number
-    figure.colorbar(drawn, ax=axis, fraction=0.04)
+    figure.colorbar(drawn, ax=axis, fraction=0.04, label=style.unit)
 
 
 def _save(figure: Figure, path: Path) -> Path:

@@ -18,8 +18,8 @@ from alsem.active.loop import run_rounds
 from alsem.active.model import Model
 from alsem.core import progress, signals
 from alsem.core.errors import InputError
-from alsem.policy import weight_files
 from alsem.policy.learned import LearnedPolicy
+from alsem.policy.weights import save_weights
 from alsem.reporting import run_dir
 from alsem.reporting.json_records import read_jsonl, write_json
 from alsem.runs import build, config_checks, environment
@@ -67,7 +67,7 @@ def start_run(
             run.stages,
             run.fitter,
             run.store,
-            build.make_annotator(config, scene, truth, run.pool.units.members),
+            build.make_annotator(config, scene, truth, run.pool.units.unit_pixels),
             run.log,
             seconds_before=run.geometry.seconds,
             clock=clock,
@@ -84,7 +84,7 @@ def start_run(
             )
         if model is not None:
             if policy is not None:
-                weight_files.save(workdir / "policy" / "policy.npz", model.policy)
+                save_weights(workdir / "policy" / "policy.npz", model.policy)
             report_data.write(
                 workdir,
                 plain,

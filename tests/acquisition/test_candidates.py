@@ -1,14 +1,14 @@
-"""Candidates: what is packed, what is refused, and how far apart two of them are."""
+"""Candidates: packing, errors, surface area and coordinates."""
 
 import numpy as np
 import pytest
 from pools import room, rows
 
 from alsem import acquisition
-from alsem.acquisition.candidates import features
+from alsem.acquisition.candidates import weighted_coordinates
 
 
-def test_candidates_say_where_no_surface_is():
+def test_candidates_are_packed_and_their_voxels_numbered():
     x = np.array([[0.01, 0, 0], [0.02, 0, 0], [np.nan, 0, 0], [0.5, 0, 0]], np.float32)
     candidates = acquisition.make_candidates(
         x,
@@ -40,12 +40,12 @@ def test_candidates_of_different_lengths_are_refused():
         )
 
 
-def test_a_voxel_has_a_size():
+def test_the_voxel_size_must_be_positive():
     with pytest.raises(ValueError, match="not positive"):
         room(5, voxel_size=-0.1)
 
 
-def test_the_area_of_a_floor_is_about_right():
+def test_the_area_of_a_floor():
     grid = np.stack(np.meshgrid(np.arange(0.01, 3, 0.02), np.arange(0.01, 2, 0.02)), -1)
     x = np.pad(grid.reshape(-1, 2), ((0, 0), (0, 1)), constant_values=0.05)
     up, n = np.tile(np.float32([0, 0, 1]), (len(x), 1)), len(x)
@@ -55,9 +55,11 @@ def test_the_area_of_a_floor_is_about_right():
     assert acquisition.surface_area(floor) == pytest.approx(6.0, rel=0.01)
 
 
-def test_distance_of_features_joins_position_normal_and_colour():
+def test_coordinates_join_position_normal_and_colour():
     candidates = room(50, invalid=0.0)
-    x = features(candidates, np.arange(50), normal_metres=0.4, diffuse_metres=2.0)
+    x = weighted_coordinates(
+        candidates, np.arange(50), normal_metres=0.4, diffuse_metres=2.0
+    )
 
     def square(values):
         return np.sum((values[1:] - values[0]) ** 2, axis=-1, dtype=np.float64)
@@ -69,4 +71,4 @@ def test_distance_of_features_joins_position_normal_and_colour():
         + 2.0**2 * square(candidates.diffuse / 255.0),
         rtol=1e-5,
     )
-    assert features(candidates, np.arange(50)).shape == (50, 3)
+    assert weighted_coordinates(candidates, np.arange(50)).shape == (50, 3)

@@ -152,7 +152,7 @@ def run(args, name: str) -> None:
         "select",
         lambda: strategy.select(
             key,
-            strategy.worth(scores.values, pool.candidates),
+            strategy.combined(scores.values, pool.candidates),
             pool.table,
             queried,
             num=args.queries,

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from alsem.acquisition import candidates as pools
 from alsem.acquisition.cues import multiview, multiview_exact
 from alsem.acquisition.cues.depth_consistency import Cameras
-from alsem.acquisition.cues.geometry import voxel_cues
+from alsem.acquisition.cues.groups import geometry_cues, view_cues
 from alsem.core.mesh import make_mesh
 from alsem.core.types import frame_cameras
 from alsem.data import open_capture
@@ -99,7 +99,7 @@ def open_pool() -> tuple[pools.Candidates, Cameras]:
     )
 
 
-def made_up_beliefs(candidates: pools.Candidates, num_classes: int) -> np.ndarray:
+def made_up_probs(candidates: pools.Candidates, num_classes: int) -> np.ndarray:
     """Probabilities float32 ``[n c]``: a function of the place, and views' noise."""
     rng = np.random.default_rng(0)
     where = np.where(candidates.is_valid[:, None], candidates.x_world, 0.0)
@@ -128,18 +128,18 @@ def ours(probs: np.ndarray, given: dict[str, Any]) -> Callable[[], np.ndarray]:
     ]
 
     @jax.jit
-    def score(probs, voxel, beliefs):
-        divergence = multiview.divergence(probs, beliefs.view_mean_log[voxel])
+    def score(probs, voxel, means):
+        divergence = multiview.divergence(probs, means["view_mean_log"][voxel])
         seen = num_views[voxel].astype(jnp.float32)
-        uncertain = multiview.entropy(probs) + beliefs.view_entropy[voxel]
+        uncertain = multiview.entropy(probs) + means["view_entropy"][voxel]
         return (uncertain + divergence) * seen / (seen + 2.0)
 
     def run() -> np.ndarray:
         sums = multiview.init_sums(len(num_views) - 1, probs.shape[-1], mesh=mesh)
         for p, voxel in frames:
             sums = multiview.accumulate(sums, p, voxel, mesh=mesh)
-        beliefs = multiview.finish(sums, mesh=mesh)
-        parts = [score(p, voxel, beliefs) for p, voxel in chunks]
+        means = view_cues(sums, mesh=mesh)
+        parts = [score(p, voxel, means) for p, voxel in chunks]
         return np.concatenate([np.asarray(part) for part in parts])
 
     return run
@@ -250,12 +250,12 @@ def main(argv: list[str]) -> None:
     """Measures all and prints a table."""
     del argv
     candidates, views_of_pool = open_pool()
-    probs = made_up_beliefs(candidates, _CLASSES.value)
+    probs = made_up_probs(candidates, _CLASSES.value)
     by_frame = (len(views_of_pool), -1)
     begun = time.perf_counter()
-    tables = voxel_cues(candidates, views_of_pool)
+    tables = geometry_cues(candidates, views_of_pool)
     static = time.perf_counter() - begun
-    given = what_geometry_gives(candidates.voxel.reshape(by_frame), tables.num_views)
+    given = what_geometry_gives(candidates.voxel.reshape(by_frame), tables["num_views"])
     split = probs.reshape(*by_frame, probs.shape[-1])
     runs = {"alsem": ours(split, given), "NumPy": with_numpy(split, given)}
     if torch is not None:
@@ -298,22 +298,22 @@ def compare_with_pairs(
         strict=True,
     ):
         sums = multiview.accumulate(sums, p, voxel, mesh=mesh)
-    beliefs = jax.tree.map(np.asarray, multiview.finish(sums, mesh=mesh))
-    tables = voxel_cues(candidates, views_of_pool)
+    means = jax.tree.map(np.asarray, view_cues(sums, mesh=mesh))
+    tables = geometry_cues(candidates, views_of_pool)
     valid = candidates.is_valid
     voxel = candidates.voxel[valid]
     pairs = {
-        "view entropy": (beliefs.view_entropy[voxel], found.beliefs.view_entropy),
+        "view entropy": (means["view_entropy"][voxel], found.cues["view_entropy"]),
         "view divergence": (
             multiview.divergence(
-                jnp.asarray(probs[valid]), jnp.asarray(beliefs.view_mean_log[voxel])
+                jnp.asarray(probs[valid]), jnp.asarray(means["view_mean_log"][voxel])
             ),
             multiview.divergence(
-                jnp.asarray(probs), jnp.asarray(found.beliefs.view_mean_log[:-1])
+                jnp.asarray(probs), jnp.asarray(found.cues["view_mean_log"][:-1])
             ),
         ),
-        "views": (tables.num_views[voxel], found.num_views),
-        "consistency": (tables.consistency[voxel], found.consistency),
+        "views": (tables["num_views"][voxel], found.num_views),
+        "consistency": (tables["consistency"][voxel], found.consistency),
     }
     for name, (ours_here, theirs) in pairs.items():
         theirs = np.asarray(theirs)[: len(valid)][valid]

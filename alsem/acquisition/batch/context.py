@@ -1,13 +1,13 @@
-"""What a batch is chosen from, and the contract of the steps that choose it.
+"""The inputs of batch selection, and the contract of its steps.
 
 A batch rule is a tuple of steps (`select.choose` runs them), so that diversity is
-put together in a config: one per voxel, then a cap per frame, then spacing. A step
-gets the batch and what is running, and returns what is running after it:
+composed in a config: one per voxel, then a cap per frame, then spacing. A step gets the
+batch and the candidates still running, and returns those running after it:
 
-- one that narrows leaves at least ``batch.num``, unless fewer came in: what it would
-  have thrown out then comes last;
-- one that ranks returns the ``keep`` most wanted, with scores that fall. ``keep`` is
-  more than ``batch.num`` if further steps follow.
+- a step that narrows leaves at least ``batch.num``, unless fewer came in: those that it
+  would have dropped then come last;
+- a step that ranks returns the first ``keep``, with falling scores. ``keep`` is more
+  than ``batch.num`` if further steps follow.
 """
 
 import dataclasses
@@ -26,55 +26,55 @@ PredictFn = Callable[[np.ndarray], Posterior]
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """What one round's queries are chosen from, and how many.
+    """What one round's queries are selected from, and how many.
 
     Attributes:
-        key: Randomness of the choice; draws follow the candidate, not its row.
+        key: Randomness of the selection; draws follow the candidate, not its row.
         candidates: The pool.
-        queried: int64 ``[m]`` ids asked before.
-        num: How many to choose.
-        beliefs: Function of ids ``[m]`` to what the model believes of them, leaves
-            ``[m ...]``; None without a model.
+        queried: int64 ``[m]`` ids queried before.
+        num: Number to select.
+        predict: Function of ids ``[m]`` to their posterior, leaves ``[m ...]``; None
+            without a model.
     """
 
     key: PRNGKeyArray
     candidates: Candidates
     queried: np.ndarray
     num: int
-    beliefs: PredictFn | None = None
+    predict: PredictFn | None = None
 
     def draws(self, name: str) -> ranking.DrawFn:
         """Random numbers of candidates, one stream per name."""
         return ranking.make_draws(self.key, name, self.candidates)
 
     @property
-    def places(self) -> np.ndarray:
-        """Those asked before whose place is known, int64."""
+    def queried_valid(self) -> np.ndarray:
+        """Those queried before that lie on a surface, int64."""
         return self.queried[self.candidates.is_valid[self.queried]]
 
 
 class Running(NamedTuple):
-    """Candidates still in the running; of equal scores the draws decide.
+    """Candidates that may still be selected; draws decide between equal scores.
 
     Attributes:
         ids: int64 ``[s]``.
-        scores: float32 ``[s]``, not negative; the larger, the sooner.
+        scores: float32 ``[s]``, not negative; the greatest come first.
     """
 
     ids: np.ndarray
     scores: np.ndarray
 
     def at(self, rows: np.ndarray) -> "Running":
-        """Some of them."""
+        """The rows of an index."""
         return Running(self.ids[rows], self.scores[rows])
 
 
 @runtime_checkable
 class Step(Protocol):
-    """A step; further options are bound with ``functools.partial``."""
+    """A step; its options are bound with ``functools.partial``."""
 
     def __call__(self, batch: Batch, running: Running, *, keep: int) -> Running:
-        """What is in the running after the step."""
+        """The candidates running after the step."""
         ...
 
 
@@ -84,12 +84,12 @@ def ranked(ids: np.ndarray) -> Running:
 
 
 def best_rows(batch: Batch, running: Running, num: int) -> np.ndarray:
-    """Rows of the ``num`` most wanted, most wanted first."""
+    """Rows of the ``num`` greatest scores, the greatest first."""
     return ranking.best(*running, batch.draws("ties"), num=num)
 
 
 def voxel_rows(batch: Batch, running: Running) -> np.ndarray:
-    """Rising rows of the best candidate of each voxel."""
+    """Rows of the best candidate of each voxel, ascending."""
     return ranking.best_per_group(
         batch.candidates.voxel[running.ids],
         *running,
@@ -107,7 +107,7 @@ def shortlist(batch: Batch, running: Running, *, size: int) -> Running:
 
 
 def filled_up(batch: Batch, running: Running, rows: np.ndarray) -> Running:
-    """Those rows; the best of the others after them if they make no batch."""
+    """Those rows, followed by the best others if they are fewer than a batch."""
     missing = batch.num - len(rows)
     if missing <= 0 or len(rows) == len(running.ids):
         return running.at(rows)

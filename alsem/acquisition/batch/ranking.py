@@ -1,9 +1,9 @@
-"""Putting candidates in order, in time linear in their number.
+"""Ranking candidates in time linear in their number.
 
-Ties are broken by a draw that follows the candidate itself, its point and its frame,
-and not its row: the order of the pool and rows that are no candidates change nothing.
+Ties are broken by a draw that depends on the candidate's point and frame and not on its
+row, so the order of the pool and padding do not matter.
 
-Why not a sort: of 13.8 million candidates a batch wants a few thousand.
+Why not a sort: of 13.8 million candidates a batch needs a few thousand.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def make_draws(key: PRNGKeyArray, name: str, candidates: Candidates) -> DrawFn:
 
 
 def _mix(bits: np.ndarray) -> np.ndarray:
-    """A bijection of 64 bits that looks random (SplitMix64, Steele et al. 2014)."""
+    """A bijection of 64 bits with random output (SplitMix64, Steele et al. 2014)."""
     bits = bits + np.uint64(0x9E3779B97F4A7C15)
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -47,7 +47,7 @@ def _mix(bits: np.ndarray) -> np.ndarray:
 
 
 def best(ids: np.ndarray, scores: np.ndarray, draws: DrawFn, *, num: int) -> np.ndarray:
-    """Rows of the ``num`` greatest scores, falling; equal ones by their draws. O(n)."""
+    """Rows of the ``num`` greatest scores, falling; ties by their draws. O(n)."""
     num = min(num, len(ids))
     if num <= 0:
         return np.zeros(0, np.int64)
@@ -69,7 +69,7 @@ def best_per_group(
     *,
     num_groups: int,
 ) -> np.ndarray:
-    """Rising rows of the best of each group; of equal ones the greatest draw. O(n)."""
+    """Rows of the best of each group, ascending; ties by the greatest draw. O(n)."""
     highest = np.full(num_groups, -np.inf, np.float32)
     np.maximum.at(highest, group, scores)
     rows = np.flatnonzero(scores == highest[group])
@@ -79,16 +79,16 @@ def best_per_group(
     if not len(tied):
         return rows
     drawn = draws(ids[tied])
-    luckiest = np.zeros(num_groups, np.uint64)
-    np.maximum.at(luckiest, group[tied], drawn)
-    winners = tied[drawn == luckiest[group[tied]]]
-    # Two of one place and frame have one draw: keep the first.
+    greatest = np.zeros(num_groups, np.uint64)
+    np.maximum.at(greatest, group[tied], drawn)
+    winners = tied[drawn == greatest[group[tied]]]
+    # Two of the same point and frame have the same draw: keep the first.
     _, first = np.unique(group[winners], return_index=True)
     return np.sort(np.concatenate([rows[~is_tied], winners[first]]))
 
 
 def rank_in_group(group: np.ndarray) -> np.ndarray:
-    """How many rows of the same group stand before each row, int64."""
+    """Number of rows of the same group before each row, int64."""
     order = np.argsort(group, kind="stable")
     ordered = group[order]
     is_first = np.ones(len(group), bool)

@@ -1,4 +1,4 @@
-"""From a score per candidate to the ids of one round's queries.
+"""Batch selection: from a score per candidate to the ids of one round's queries.
 
 `STEPS` lists the steps that a config may name (`active.diversity`).
 """
@@ -35,7 +35,7 @@ STEPS: dict[str, Step] = {
     "badge": embedding_steps.badge,
     "fisher": embedding_steps.fisher,
 }
-NEED_BELIEFS = frozenset({"coreset", "badge", "fisher"})
+NEED_PREDICTIONS = frozenset({"coreset", "badge", "fisher"})
 
 
 def choose(
@@ -47,34 +47,33 @@ def choose(
     num: int,
     rule: tuple[Step, ...],
     allowed: np.ndarray | None = None,
-    beliefs: PredictFn | None = None,
+    predict: PredictFn | None = None,
 ) -> np.ndarray:
-    """Ids int64 ``[num]`` of the candidates to ask about, most wanted first.
+    """Ids int64 ``[num]`` of the candidates to query, the most wanted first.
 
-    All distinct, none asked before, none invalid; fewer only if no more exist. A
-    longer pool of which the rest is not valid, or one in another order, gives the
-    same choice.
+    All distinct, none queried before, none invalid; fewer only if no more exist. The
+    order of the pool and further candidates that are not valid do not matter.
 
     Args:
         key: Of the random draws, which follow a candidate's point and frame.
         scores: float32 ``[n]``, finite and not negative where a candidate is valid.
         candidates: The pool.
-        queried: int64 ``[m]``, ids asked before.
-        num: How many to choose.
+        queried: int64 ``[m]``, ids queried before.
+        num: Number to select.
         rule: Steps, the first one first; the last one's result is cut to ``num``.
-        allowed: bool ``[n]``; False keeps a candidate from being asked.
-        beliefs: Function of ids to what the model believes of them, for the steps in
-            `NEED_BELIEFS`.
+        allowed: bool ``[n]``; candidates with False are not queried.
+        predict: Function of ids to their posterior, for the steps in
+            `NEED_PREDICTIONS`.
 
     Raises:
-        ValueError: If the scores cannot be ranked, or a step misses the beliefs.
+        ValueError: If the scores cannot be ranked, or a step lacks the predictions.
     """
     queried = np.asarray(queried, np.int64)
     may_be_queried = candidates.is_valid.copy()
     if allowed is not None:
         may_be_queried &= allowed
     may_be_queried[queried] = False
-    batch = Batch(key, candidates, queried, num, beliefs)
+    batch = Batch(key, candidates, queried, num, predict)
     running = Running(*_rankable(scores, candidates, np.flatnonzero(may_be_queried)))
     return run(rule, batch, running, keep=num)
 
@@ -82,7 +81,7 @@ def choose(
 def run(
     rule: tuple[Step, ...], batch: Batch, running: Running, *, keep: int
 ) -> np.ndarray:
-    """Ids int64 of the ``keep`` that a rule puts first."""
+    """Ids int64 of the ``keep`` candidates that a rule ranks first."""
     for number, step in enumerate(rule):
         is_last = number == len(rule) - 1
         running = step(batch, running, keep=keep if is_last else SURPLUS * keep)
@@ -98,17 +97,17 @@ def mixed(
     exploit: tuple[Step, ...],
     fraction: float,
 ) -> Running:
-    """A share of the batch explores, whatever the scores; the rest goes by them.
+    """A fraction of the batch explores, whatever the scores; the rest follows them.
 
-    A model is sure of a class it has never met, so uncertainty alone may never ask
-    about it; exploring goes on in every round.
+    A model can be certain about objects of a class that it has no label of, so
+    uncertainty alone may never query it; exploring continues in every round.
 
     Args:
         batch: The batch.
         running: Candidates to choose from.
-        keep: How many to return.
+        keep: Number to return.
         explore: Rule that is given equal scores.
-        exploit: Rule that is given the scores, and the explored picks as asked.
+        exploit: Rule that is given the scores, with the explored picks as queried.
         fraction: Of the batch that explores, in [0, 1].
     """
     num = round(fraction * keep)
@@ -121,7 +120,7 @@ def mixed(
         batch, num=num, queried=np.concatenate([batch.queried, first])
     )
     second = run(exploit, exploiting, rest, keep=num)
-    # Taken in turns, so that a batch that is cut short still has both.
+    # In turns, so that a batch that is cut short still has both.
     turn = [
         (np.arange(len(part)) + 0.5) / max(len(part), 1) for part in (first, second)
     ]

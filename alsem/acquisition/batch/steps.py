@@ -1,14 +1,13 @@
-"""Steps of a batch that look at scores and places: each narrows or ranks.
+"""Batch-selection steps that use scores and positions: each narrows or ranks.
 
-Why diversity at all: the most uncertain candidates huddle together, and a batch of
-neighbours teaches hardly more than one of them.
+Why diversity: the most uncertain candidates lie next to each other, and a batch of
+neighbours is hardly more informative than one of them.
 """
 
 import math
 
 import numpy as np
 from scipy.cluster.vq import vq
-from scipy.spatial import KDTree
 
 from alsem.acquisition.batch import ranking
 from alsem.acquisition.batch.context import (
@@ -20,19 +19,20 @@ from alsem.acquisition.batch.context import (
     shortlist,
     voxel_rows,
 )
-from alsem.acquisition.batch.greedy import greedy
-from alsem.acquisition.candidates import features, surface_area
+from alsem.acquisition.batch.farthest_first import weighted_farthest_first
+from alsem.acquisition.candidates import (
+    distance_to_nearest,
+    surface_area,
+    surface_coordinates,
+    weighted_coordinates,
+)
 from alsem.core.numerics import power_of_two
 from alsem.core.voxels import compact, voxel_keys
 
 SHORTLIST_PER_PICK = 8  # at least, and less than twice that
 MIN_SHORTLIST = 1 << 15
-# Metres that the opposite normal (2 units) or the step from black to white (1.7
-# units) are away: both matter about as much as the next piece of furniture.
-NORMAL_METRES = 0.3
-ALBEDO_METRES = 1.0
-# The same of `k_centre`, in roots of the surface area.
-NORMAL_SHARE, ALBEDO_SHARE = 0.02, 0.2
+# Weights of normal and colour in `k_centre`, in roots of the surface area.
+K_CENTRE_NORMAL, K_CENTRE_COLOUR = 0.02, 0.2
 _KMEANS_SAMPLE = 1 << 13
 _KMEANS_STEPS = 10
 
@@ -51,10 +51,10 @@ def one_per_voxel(batch: Batch, running: Running, *, keep: int) -> Running:
 def frame_cap(
     batch: Batch, running: Running, *, keep: int, fraction: float = 2.0
 ) -> Running:
-    """The best, but of no frame more than ``fraction`` times its even share.
+    """The best, with a cap per frame of ``fraction`` times the mean per frame.
 
-    Exact without ranking the pool: the ranking is walked only as far as it takes to
-    find ``keep`` candidates.
+    Exact without ranking the pool: the ranking is followed only until ``keep``
+    candidates are found.
     """
     frame = batch.candidates.frame[running.ids]
     num_frames = np.count_nonzero(np.bincount(frame))
@@ -86,12 +86,12 @@ def cluster_decay(
     clusters: int = 400,
     decay: float = 0.95,
 ) -> Running:
-    """Of each voxel the best; of each cluster every further one counts less (ReDAL).
+    """The best of each voxel, with lower scores for further ones of a cluster (ReDAL).
 
-    Taking the greatest score and then multiplying the scores of its cluster by
-    ``decay``, again and again, is the same as multiplying the j-th best of a cluster
-    by ``decay**j`` and sorting: no loop. Clusters are k-means on position, normal and
-    colour, found on a sample, and every voxel belongs to the nearest.
+    Taking the greatest score and multiplying the scores of its cluster by ``decay``,
+    repeatedly, equals multiplying the j-th best of a cluster by ``decay**j`` and
+    sorting. Clusters are k-means on position, normal and colour, fitted to a sample;
+    every voxel belongs to the nearest.
     """
     rows = voxel_rows(batch, running)
     if len(rows) >= batch.num:
@@ -107,10 +107,10 @@ def cluster_decay(
 
 
 def least_labelled(batch: Batch, running: Running, *, keep: int) -> Running:
-    """Places with the fewest labels first, and in each of them the best candidates.
+    """Cells with the fewest labels first, and in each of them the best candidates.
 
-    A place is a cell as large as the surface there is for one label after this batch;
-    every pick counts as a label. Of each voxel only the best candidate takes part.
+    A cell is as large as the surface per label after this batch; every pick counts as a
+    label. Only the best candidate of each voxel takes part.
     """
     candidates = batch.candidates
     rows = voxel_rows(batch, running)
@@ -119,13 +119,13 @@ def least_labelled(batch: Batch, running: Running, *, keep: int) -> Running:
     order = np.lexsort((batch.draws("ties")(running.ids), -running.scores))
     ids = running.ids[order]
     area = surface_area(candidates) / max(len(batch.queried) + batch.num, 1)
-    x = candidates.x_world[np.concatenate([ids, batch.places])]
+    x = candidates.x_world[np.concatenate([ids, batch.queried_valid])]
     size = max(math.sqrt(area), candidates.voxel_size)
     cell, num_cells = compact(voxel_keys(x, size=size))
     labels = np.bincount(cell[len(ids) :], minlength=num_cells)
     cell = cell[: len(ids)]
     turn = labels[cell] + ranking.rank_in_group(cell)
-    # A stream of its own: the draws that order a cell favour cells with many.
+    # A separate stream: the draws that order a cell favour cells with many.
     drawn = batch.draws("cells")(ids)
     return ranked(ids[np.lexsort((drawn, -running.scores[order], turn))[:keep]])
 
@@ -140,30 +140,32 @@ def spaced(
     normal_metres: float = 0.0,
     diffuse_metres: float = 0.0,
 ) -> Running:
-    """Good scores that keep their distance from each other and from earlier labels.
+    """High scores at a distance from each other and from earlier queries.
 
     Takes, one after the other, the candidate with the greatest
     ``score * min(distance / radius, 1) ** power``, the distance being that to the
-    nearest pick or earlier label. The radius is ``spacing * sqrt(area / labels)``
+    nearest pick or earlier query. The radius is ``spacing * sqrt(area / labels)``
     with the labels there will be after this batch, so it follows the size of the
-    scene and shrinks as labels fill it. With an infinite ``spacing`` and equal scores
-    this is farthest-first traversal, the 2-approximation of k-centre (Gonzalez 1985).
-    Only the best candidate of each voxel takes part, and of those a shortlist.
+    scene and shrinks as labels fill it: 100 labels on 60 square metres and a spacing
+    of 0.5 give 0.39 m. With equal scores and a large ``power`` this is Poisson-disk
+    sampling; with an infinite ``spacing`` it is farthest-first traversal, the
+    2-approximation of k-centre (Gonzalez 1985). Only the best candidate of each voxel
+    takes part, and of those a shortlist.
 
     Args:
         batch: The batch.
         running: Candidates to choose from.
-        keep: How many to return.
+        keep: Number to return.
         spacing: Radius in units of the mean distance between labels.
-        power: How sharply closeness is punished.
+        power: How strongly closeness lowers the product.
         normal_metres: Metres of distance per unit of difference between normals.
         diffuse_metres: Metres of distance per unit of difference between colours.
     """
     size = max(power_of_two(SHORTLIST_PER_PICK * max(keep, 1)), MIN_SHORTLIST)
     short = shortlist(batch, running, size=size)
 
-    def place(ids: np.ndarray) -> np.ndarray:
-        return features(
+    def coordinates(ids: np.ndarray) -> np.ndarray:
+        return weighted_coordinates(
             batch.candidates,
             ids,
             normal_metres=normal_metres,
@@ -172,9 +174,11 @@ def spaced(
 
     num_labels = max(len(batch.queried) + batch.num, 1)
     radius = spacing * math.sqrt(surface_area(batch.candidates) / num_labels)
-    x = place(short.ids)
-    near = distance_to(x, place(batch.places))
-    picks = greedy(x, short.scores, near, num=keep, radius=radius, power=power)
+    x = coordinates(short.ids)
+    near = distance_to_nearest(x, coordinates(batch.queried_valid))
+    picks = weighted_farthest_first(
+        x, short.scores, near, num=keep, radius=radius, power=power
+    )
     return ranked(short.ids[picks])
 
 
@@ -183,19 +187,19 @@ def k_centre(
     running: Running,
     *,
     keep: int,
-    normal: float = NORMAL_SHARE,
-    diffuse: float = ALBEDO_SHARE,
+    normal: float = K_CENTRE_NORMAL,
+    diffuse: float = K_CENTRE_COLOUR,
 ) -> Running:
-    """The least like all labels and picks so far, whatever their scores.
+    """The candidates farthest from all labels and picks so far, whatever the scores.
 
     Args:
         batch: The batch.
         running: Candidates to choose from.
-        keep: How many to return.
+        keep: Number to return.
         normal: Distance per unit of difference between normals, in roots of the
             scene's surface area, so that it means the same in any room.
-        diffuse: The same between colours. Colour tells things apart that nobody has
-            met yet better than place does.
+        diffuse: The same between colours. Colour separates unlabelled objects better
+            than position does.
     """
     side = math.sqrt(surface_area(batch.candidates))
     return spaced(
@@ -208,26 +212,14 @@ def k_centre(
     )
 
 
-def distance_to(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Distance float32 ``[s]`` to the nearest of the others; infinite without any."""
-    if not len(others):
-        return np.full(len(points), np.inf, np.float32)
-    return KDTree(others).query(points)[0].astype(np.float32)
-
-
 def _clusters(batch: Batch, running: Running, *, num: int) -> np.ndarray:
     """Cluster of each candidate, int32: Lloyd's k-means on a random sample."""
 
-    def place(ids: np.ndarray) -> np.ndarray:
-        return features(
-            batch.candidates,
-            ids,
-            normal_metres=NORMAL_METRES,
-            diffuse_metres=ALBEDO_METRES,
-        ).astype(np.float32)
+    def coordinates(ids: np.ndarray) -> np.ndarray:
+        return surface_coordinates(batch.candidates, ids).astype(np.float32)
 
     drawn = np.argsort(batch.draws("clusters")(running.ids))[:_KMEANS_SAMPLE]
-    sample = place(running.ids[drawn])
+    sample = coordinates(running.ids[drawn])
     centres = sample[:num].copy()
     for _ in range(_KMEANS_STEPS):
         nearest = vq(sample, centres)[0]
@@ -236,4 +228,4 @@ def _clusters(batch: Batch, running: Running, *, num: int) -> np.ndarray:
             total = np.bincount(nearest, column, minlength=len(centres))
             mean = total / np.maximum(count, 1)
             centres[:, axis] = np.where(count > 0, mean, centres[:, axis])
-    return vq(place(running.ids), centres)[0]
+    return vq(coordinates(running.ids), centres)[0]

@@ -1,16 +1,15 @@
-"""Who sees a point: reprojection into other views, and what their depth says of it.
+"""Depth consistency: points reprojected into other views and compared with their depth.
 
-A view can agree that there is a surface at a point, it can be unable to tell (the
-point is outside the image, behind the camera, or behind something nearer: a wall
-behind a chair is not the chair's other view), or it can see through the point, which
-is then wrong there or in that view.
+A view agrees that there is a surface at a point, or is inconclusive (the point is
+outside the image, behind the camera, or occluded), or it sees through the point: then
+the point or the view's depth is wrong.
 
-Why three depths a pixel: at a depth edge a pixel more or less decides between chair
-and wall, and neither geometry nor reprojection is exact to a pixel. A point agrees
-with a view if its depth is that of the pixel it falls on or one of the two extremes
-of the 3 x 3 pixels around it (the two sides of an edge). It is seen through only if
-all nine are known and lie behind it. So a silhouette point that hangs between both
-sides agrees with neither, and an exact point at an edge is never held against it.
+Why three depths per pixel: at a depth edge one pixel decides between foreground and
+background, and neither geometry nor reprojection is exact to a pixel. A point agrees
+with a view if its depth is that of the pixel it falls on or one of the two extremes of
+the 3 x 3 pixels around it (the two sides of an edge). It is seen through only if all
+nine are known and lie behind it. So a point on a silhouette, between both sides, agrees
+with neither, and a correct point at an edge never counts as inconsistent.
 """
 
 import dataclasses
@@ -25,10 +24,11 @@ from alsem.core.arrays import Array, Bool, Float, Int
 from alsem.core.types import Intrinsics
 from alsem.nerf import cameras as pinhole
 
-# Depth differences up to the larger of the two count as the same surface: what a
-# fitted field is good to, and what half a pixel is worth on a slanted floor.
+# Depth differences up to the larger of the two count as the same surface: the accuracy
+# of a fitted field, and the depth range of half a pixel on a slanted floor.
 TOLERANCE_METRES = 0.05
-TOLERANCE_SHARE = 0.02
+TOLERANCE_FRACTION = 0.02
+PixelOffset = tuple[float | Array, float | Array]  # rows and columns
 SIZE_STEP = 1 << 16  # many points are padded to a multiple: few compilations
 
 
@@ -37,12 +37,12 @@ class Cameras:
     """The views of a pool.
 
     Attributes:
-        world_from_cam: float32 ``[f 4 4]``, one pose a training frame.
+        world_from_cam: float32 ``[f 4 4]``, one pose per training frame.
         intrinsics: Camera of every frame.
         pixel_offset: Where in a pixel its ray passes, rows and columns.
         depth_z: float32 ``[f h w]`` depth along the optical axis, metres, as the
             fitted geometry renders it; 0 where a view has none. May be a memory map.
-            None if it is not known: then no view is ever asked.
+            None if it is not known: then every point counts as consistent.
     """
 
     world_from_cam: np.ndarray
@@ -51,17 +51,17 @@ class Cameras:
     depth_z: np.ndarray | None = None
 
     def __len__(self) -> int:
-        """How many views there are."""
+        """Number of views."""
         return len(self.world_from_cam)
 
 
-class Sight(NamedTuple):
-    """What one view says of points, axes ``*b``.
+class Reprojection(NamedTuple):
+    """Points in one view, axes ``*b``.
 
     Attributes:
         pixel: int32, flat number in its image of the pixel it falls on; 0 if outside.
-        hits: The ray of that very pixel ends at the point.
-        agrees: It does, or its neighbourhood's nearest or farthest does.
+        hits: The ray of that pixel ends at the point.
+        agrees: It does, or the nearest or farthest of its 3 x 3 neighbourhood does.
         sees_through: That pixel and all its neighbours end behind the point.
     """
 
@@ -73,17 +73,16 @@ class Sight(NamedTuple):
 
 def tolerance(depth_z: Float[Array, "*b"]) -> Float[Array, "*b"]:
     """Metres by which two depths of one surface may differ."""
-    return jnp.maximum(TOLERANCE_METRES, TOLERANCE_SHARE * depth_z)
+    return jnp.maximum(TOLERANCE_METRES, TOLERANCE_FRACTION * depth_z)
 
 
 def depth_window(depth_z: Float[Array, "h w"]) -> Float[Array, "h w 4"]:
-    """What of a view's depth decides about a point that falls on each pixel.
+    """The depths that a point is compared with, for each pixel it can fall on.
 
-    Its own depth, the least and the greatest of the 3 x 3 around it, pixels without
-    depth taking no part, and what a point must lie before to be seen through: the
-    least again, but nothing does (-inf) unless there is depth on all sides. On the
-    border of an image a slanted surface goes on nearer than its last pixel. All are 0
-    where the pixel itself has no depth.
+    Its own depth, the least and the greatest of the 3 x 3 around it that have one, and
+    the depth that a point must be nearer than to be seen through: the least again, but
+    -inf unless all nine have depth, for on the border of an image a slanted surface
+    continues nearer than its last pixel. All are 0 where the pixel itself has no depth.
     """
     has_depth = depth_z > 0
     known = jnp.where(has_depth, depth_z, jnp.inf)
@@ -109,15 +108,15 @@ def _extreme(values: Array, pick, *, outside: float) -> Array:
     return values
 
 
-def look(
+def reproject(
     points: Float[Array, "r 3"],
     world_from_cam: Float[Array, "4 4"],
     window: Float[Array, "h w 4"],
     *,
     intrinsics: Intrinsics,
-    pixel_offset: tuple[float, float],
-) -> Sight:
-    """What one view says of world points, metres.
+    pixel_offset: PixelOffset,
+) -> Reprojection:
+    """Projects world points into one view and compares their depth with the view's.
 
     Args:
         points: In the world, metres; must be finite.
@@ -138,7 +137,7 @@ def look(
     can_tell = inside & (own > 0)
     hits = can_tell & (jnp.abs(z - own) < near)
     at_extreme = (jnp.abs(z - least) < near) | (jnp.abs(z - greatest) < near)
-    return Sight(
+    return Reprojection(
         pixel=jnp.where(inside, pixel, 0),
         hits=hits,
         agrees=hits | (can_tell & at_extreme),
@@ -147,26 +146,26 @@ def look(
 
 
 def _nearest(position: Array, inside: Array, size: int) -> Int[Array, "r"]:
-    """Number of the pixel whose area holds the position; anything valid if outside."""
-    # Before the cast: what is far outside an image does not fit an integer.
+    """Number of the pixel that contains the position; any valid one if outside."""
+    # Before the cast: a position far outside an image does not fit an integer.
     safe = jnp.where(inside, position, 0.0)
     return jnp.clip(jnp.floor(safe + 0.5).astype(jnp.int32), 0, size - 1)
 
 
 def consistency(points: np.ndarray, frame: np.ndarray, cameras: Cameras) -> np.ndarray:
-    """Of the views that can tell, the share that agrees that a surface is there.
+    """Of the conclusive views, the fraction that agrees that a surface is there.
 
-    A point's own view always agrees. Views times points of work, in which nothing
-    but one view's image and the points is held at once.
+    A point's own view always agrees: with two views that see through it, 1/3. The work
+    is views times points; one view's image is in memory at a time.
 
     Args:
         points: ``[v 3]`` world points, metres, finite.
-        frame: ``[v]`` the view that each of them comes from.
+        frame: ``[v]`` the view that each comes from.
         cameras: All views.
 
     Returns:
-        float32 ``[v]`` in (0, 1]; 1 where no other view can tell, and everywhere if
-        the cameras have no depth.
+        float32 ``[v]`` in (0, 1]; 1 where no other view is conclusive, and everywhere
+        if the cameras have no depth.
     """
     if cameras.depth_z is None or not len(points):
         return np.ones(len(points), np.float32)
@@ -188,9 +187,7 @@ def consistency(points: np.ndarray, frame: np.ndarray, cameras: Cameras) -> np.n
     return (agree / np.maximum(agree + against, 1)).astype(np.float32)
 
 
-@functools.partial(
-    jax.jit, static_argnames=("intrinsics", "pixel_offset"), donate_argnums=0
-)
+@functools.partial(jax.jit, donate_argnums=0)
 def _vote(
     votes: Int[Array, "v 2"],
     points: Float[Array, "v 3"],
@@ -199,16 +196,16 @@ def _vote(
     depth_z: Float[Array, "h w"],
     *,
     intrinsics: Intrinsics,
-    pixel_offset: tuple[float, float],
+    pixel_offset: PixelOffset,
 ) -> Int[Array, "v 2"]:
     """Adds one view's votes, for and against."""
-    sight = look(
+    found = reproject(
         points,
         world_from_cam,
         depth_window(depth_z),
         intrinsics=intrinsics,
         pixel_offset=pixel_offset,
     )
-    for_it = sight.agrees | is_own
-    against = sight.sees_through & ~is_own
+    for_it = found.agrees | is_own
+    against = found.sees_through & ~is_own
     return votes + jnp.stack([for_it, against], axis=-1).astype(jnp.int32)

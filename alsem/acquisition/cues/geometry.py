@@ -1,300 +1,200 @@
-"""Cues: what geometry, the other views and earlier labels say of a candidate.
+"""Geometric cues: quantities of a surface voxel that only geometry decides.
 
-Geometric cues are computed per voxel in one pass over the pool, and gathered for the
-candidates at hand.
+Each cue is one function of `SurfaceVoxels` with one value per voxel. They are computed
+by passes over the candidates, never by comparing views with views, so the work grows
+with the number of candidates, and their order does not matter.
 """
 
-from typing import Any
+import dataclasses
+from functools import cached_property
 
-import flax.struct
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from alsem.acquisition.candidates import (
-    BYTE_SCALE,
-    NORMAL_SCALE,
-    Candidates,
+from alsem.acquisition.candidates import BYTE_SCALE, NORMAL_SCALE, Candidates
+from alsem.acquisition.cues.depth_consistency import Cameras, consistency
+from alsem.acquisition.voxel_statistics import (
     neighbour_mean,
     representatives,
     voxel_means,
 )
-from alsem.acquisition.cues.depth_consistency import Cameras, consistency
-from alsem.acquisition.cues.multiview import ViewPredictions
-from alsem.core.arrays import Array, Float, Int, Leaf
+from alsem.core.arrays import Float, Int
+
+MIN_EXTENT = 1e-4  # of a voxel's edge: points closer together have no shape
 
 
-@flax.struct.dataclass
-class Cues:
-    """Cues of candidates, beside the predictions that a score sees; axes ``*b``.
-
-    From `view_entropy` on they change every round; None unless a strategy needs them.
+@dataclasses.dataclass(frozen=True)
+class SurfaceVoxels:
+    """The voxels of a pool, and what several cues have in common, computed once.
 
     Attributes:
-        frame: int32 ``[*b]`` training frame of the candidate.
-        purity: float32 ``[*b]`` share of the ray's weight on its surface; low on a
-            silhouette.
-        num_views: int32 ``[*b]`` how many frames see the candidate's voxel.
-        coherence: float32 ``[*b]`` length of the voxel's mean normal: 1 on a flat
-            surface, lower at edges, creases and in clutter.
-        directions: float32 ``[*b]`` in [0, 1], one minus the length of the mean
-            viewing direction of the voxel.
-        view_distance: float32 ``[*b]`` mean metres to the cameras that see it.
-        variation: float32 ``[*b]`` in [0, 1/3], surface variation: 0 on a plane, 1/3
-            where points fill space (Pauly et al. 2002).
-        gradient: float32 ``[*b]`` in [0, 1], mean absolute difference of the voxel's
-            colours to the mean colour of its neighbourhood.
-        consistency: float32 ``[*b]`` in [0, 1], of the views that can tell, the share
-            whose depth agrees that a surface is there.
-        view_entropy: float32 ``[*b]`` entropy of the mean belief over views, nats.
-        view_mean_log: float32 ``[*b c]`` mean over views of the log of the belief.
-        class_fractions: float32 ``[*b c]`` share of the pool that is predicted as each
-            class; the same for all candidates.
-        class_weight: float32 ``[*b c]`` in (0, 1], what a label of each class is
-            worth, see `labels.class_weight`; the same for all candidates.
-        label_fractions: float32 ``[*b c]`` share of the labels that each class has.
-        label_distance: float32 ``[*b]`` distance to the nearest candidate asked, in
-            mean spacings of as many labels on the surface.
-        label_feature_distance: float32 ``[*b]`` the same where normal and colour are
-            distances too.
-    """
-
-    frame: Leaf
-    purity: Leaf
-    num_views: Leaf
-    coherence: Leaf
-    directions: Leaf
-    view_distance: Leaf
-    variation: Leaf
-    gradient: Leaf
-    consistency: Leaf
-    view_entropy: Any = None
-    view_mean_log: Any = None
-    class_fractions: Any = None
-    class_weight: Any = None
-    label_fractions: Any = None
-    label_distance: Any = None
-    label_feature_distance: Any = None
-
-
-@flax.struct.dataclass
-class VoxelTables:
-    """The geometric cues of every voxel, as in `Cues`, leading axis ``v+1``.
-
-    The last row is that of candidates that are not valid: zeros.
-    """
-
-    num_views: Leaf
-    coherence: Leaf
-    directions: Leaf
-    view_distance: Leaf
-    variation: Leaf
-    gradient: Leaf
-    consistency: Leaf
-
-
-def cues_at(
-    tables: VoxelTables,
-    voxel: Int[Array | np.ndarray, "r"],
-    frame: Int[Array | np.ndarray, "r"],
-    purity: Array | np.ndarray,
-    *,
-    views: ViewPredictions | None = None,
-    view_row: Int[Array | np.ndarray, "r"] | None = None,
-    class_fractions: Float[Array | np.ndarray, "r c"] | None = None,
-    class_weight: Float[Array | np.ndarray, "r c"] | None = None,
-    label_fractions: Float[Array | np.ndarray, "r c"] | None = None,
-    label_distance: Float[Array | np.ndarray, "r"] | None = None,
-    label_feature_distance: Float[Array | np.ndarray, "r"] | None = None,
-) -> Cues:
-    """Cues of some candidates; pure, so that it may be part of a compiled score.
-
-    Args:
-        tables: From `voxel_cues`. Put them on the device once, not for every chunk.
-        voxel: Of every candidate, -1 where it is not valid.
-        frame: Training frame of every candidate.
-        purity: uint8 ``[r]``, shares of 255, as `Candidates` holds it.
-        views: Beliefs over views, None if no score asks for them.
-        view_row: Their rows; the voxels' if None. Beliefs from `exact` have one row
-            for every candidate.
-        class_fractions: As in `Cues`, like all that follow; None if no score asks. A
-            row for every candidate, all the same.
-        class_weight: The same.
-        label_fractions: The same of labels.
-        label_distance: In mean spacings of labels.
-        label_feature_distance: In the same.
-    """
-    # The row of voxel -1 is the last one, with NumPy's counting from the end.
-    row = jnp.asarray(voxel)
-    leaves: dict[str, Any] = {
-        "frame": jnp.asarray(frame),
-        "purity": jnp.asarray(purity).astype(jnp.float32) / BYTE_SCALE,
-        "class_fractions": class_fractions,
-        "class_weight": class_weight,
-        "label_fractions": label_fractions,
-        "label_distance": label_distance,
-        "label_feature_distance": label_feature_distance,
-    }
-    leaves |= _rows(tables, row)
-    if views is not None:
-        leaves |= _rows(views, row if view_row is None else jnp.asarray(view_row))
-    return Cues(**leaves)
-
-
-def _rows(tables: Any, row: Array) -> dict[str, Any]:
-    """Rows of every leaf of a flat pytree of tables, by name."""
-    picked = jax.tree.map(lambda leaf: jnp.asarray(leaf)[row], tables)
-    return {name: getattr(picked, name) for name in picked.__dataclass_fields__}
-
-
-def voxel_cues(candidates: Candidates, cameras: Cameras | None = None) -> VoxelTables:
-    """Geometric cues (NumPy) of every voxel of a pool.
-
-    Work in proportion to the candidates; the order they stand in changes nothing.
-
-    Args:
         candidates: The pool.
-        cameras: Its views. Without them no direction and no distance is known
-            (both 0), and without their depth every place counts as consistent (1).
+        cameras: Its views; None if they are not known.
 
     Raises:
         ValueError: If a candidate's frame has no camera.
     """
-    is_valid = candidates.is_valid
-    voxel = candidates.voxel[is_valid]
-    x_world = candidates.x_world[is_valid].astype(np.float64)
-    count = np.bincount(voxel, minlength=candidates.num_voxels)
-    centre = voxel_means(voxel, x_world, count=count)
-    seen_voxel, seen_frame = _views_of_voxels(candidates, voxel)
-    num_views = np.bincount(seen_voxel, minlength=candidates.num_voxels)
-    directions = view_distance = np.zeros(candidates.num_voxels)
-    consistent = np.ones(candidates.num_voxels)
-    best = representatives(candidates)
-    if cameras is not None:
-        _check_frames(candidates, cameras)
-        directions, view_distance = _directions(
-            centre[seen_voxel], seen_voxel, seen_frame, num_views, cameras
-        )
-        consistent = consistency(
-            candidates.x_world[best], candidates.frame[best], cameras
-        )
-    around = candidates.x_world[best]
-    columns: dict[str, np.ndarray] = {
-        "num_views": num_views,
-        "coherence": _normal_coherence(candidates, voxel, count),
-        "directions": directions,
-        "view_distance": view_distance,
-        "variation": _surface_variation(
-            x_world, voxel, count, around, size=candidates.voxel_size
-        ),
-        "gradient": _colour_gradient(candidates, voxel, count, around),
-        "consistency": consistent,
-    }
-    leaves: dict[str, Any] = {
-        name: np.append(values, 0).astype(
-            np.int32 if name == "num_views" else np.float32
-        )
-        for name, values in columns.items()
-    }
-    return VoxelTables(**leaves)
+
+    candidates: Candidates
+    cameras: Cameras | None = None
+
+    def __post_init__(self):
+        """Checks the frames."""
+        frames = self.candidates.frame[self.candidates.is_valid]
+        if self.cameras is None or not len(frames):
+            return
+        if not 0 <= frames.min() <= frames.max() < len(self.cameras):
+            raise ValueError(
+                f"candidates of frames {frames.min()} to {frames.max()},"
+                f" but {len(self.cameras)} cameras"
+            )
+
+    @property
+    def num_voxels(self) -> int:
+        """Number of occupied voxels."""
+        return self.candidates.num_voxels
+
+    @cached_property
+    def voxel(self) -> Int[np.ndarray, "m"]:
+        """Voxel of every valid candidate."""
+        return self.candidates.voxel[self.candidates.is_valid]
+
+    @cached_property
+    def x_world(self) -> Float[np.ndarray, "m 3"]:
+        """Position of every valid candidate, float64, metres."""
+        return self.candidates.x_world[self.candidates.is_valid].astype(np.float64)
+
+    @cached_property
+    def count(self) -> Int[np.ndarray, "v"]:
+        """Number of candidates in every voxel."""
+        return np.bincount(self.voxel, minlength=self.num_voxels)
+
+    @cached_property
+    def representative(self) -> Int[np.ndarray, "v"]:
+        """One candidate of every voxel, see `representatives`."""
+        return representatives(self.candidates)
+
+    @cached_property
+    def points(self) -> Float[np.ndarray, "v 3"]:
+        """The representatives' positions, metres."""
+        return self.candidates.x_world[self.representative]
+
+    @cached_property
+    def views(self) -> tuple[Int[np.ndarray, "q"], Int[np.ndarray, "q"]]:
+        """Every pair of a voxel and a frame that has a candidate in it."""
+        candidates = self.candidates
+        num_frames = int(candidates.frame.max(initial=0)) + 1
+        frame = candidates.frame[candidates.is_valid]
+        pair = self.voxel.astype(np.int64) * num_frames + frame
+        # Sorting integers is vectorised; np.unique of millions is several times slower.
+        pair.sort()
+        pair = pair[np.diff(pair, prepend=-1) > 0]
+        voxel, frame = np.divmod(pair, num_frames)
+        return voxel, frame
+
+    @cached_property
+    def num_views(self) -> Int[np.ndarray, "v"]:
+        """Number of frames that see every voxel."""
+        return np.bincount(self.views[0], minlength=self.num_voxels)
+
+    @cached_property
+    def camera_offset(self) -> tuple[np.ndarray, np.ndarray]:
+        """Unit vectors ``[q 3]`` and metres ``[q]`` from voxels to their cameras.
+
+        One row for each pair of `views`: a voxel counts its views, not its rays.
+        """
+        assert self.cameras is not None
+        voxel, frame = self.views
+        centre = voxel_means(self.voxel, self.x_world, count=self.count)
+        offset = np.asarray(self.cameras.world_from_cam)[frame, :3, 3] - centre[voxel]
+        distance = np.linalg.norm(offset, axis=-1)
+        offset /= np.maximum(distance, 1e-9)[:, None]
+        return offset, distance
 
 
-def _check_frames(candidates: Candidates, cameras: Cameras) -> None:
-    """Raises ValueError unless every candidate's frame has a camera."""
-    frames = candidates.frame[candidates.is_valid]
-    if len(frames) and not 0 <= frames.min() <= frames.max() < len(cameras):
-        raise ValueError(
-            f"candidates of frames {frames.min()} to {frames.max()},"
-            f" but {len(cameras)} cameras"
-        )
+def num_views(surface: SurfaceVoxels) -> Int[np.ndarray, "v"]:
+    """Number of frames that see the voxel."""
+    return surface.num_views
 
 
-def _views_of_voxels(
-    candidates: Candidates, voxel: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Every pair of a voxel and a frame that has a candidate in it: both ``[q]``."""
-    num_frames = int(candidates.frame.max(initial=0)) + 1
-    pair = voxel.astype(np.int64) * num_frames + candidates.frame[candidates.is_valid]
-    # Sorting integers is vectorised; np.unique of millions is several times slower.
-    pair.sort()
-    pair = pair[np.diff(pair, prepend=-1) > 0]
-    return np.divmod(pair, num_frames)
+def directions(surface: SurfaceVoxels) -> Float[np.ndarray, "v"]:
+    """One minus the length of the mean viewing direction, in [0, 1].
 
-
-def _directions(
-    centre: np.ndarray,
-    voxel: np.ndarray,
-    frame: np.ndarray,
-    num_views: np.ndarray,
-    cameras: Cameras,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Spread of viewing directions and mean distance ``[v]``, over views not rays.
-
-    ``centre``, ``voxel`` and ``frame`` have a row for each pair of voxel and view.
+    0 for one direction, 1 for two opposite ones; 0 without cameras.
     """
-    offset = np.asarray(cameras.world_from_cam)[frame, :3, 3] - centre
-    distance = np.linalg.norm(offset, axis=-1)
-    offset /= np.maximum(distance, 1e-9)[:, None]
-    mean = voxel_means(voxel, offset, count=num_views)
-    spread = 1.0 - np.linalg.norm(mean, axis=-1)
-    far = voxel_means(voxel, distance[:, None], count=num_views)[:, 0]
-    return np.clip(spread, 0.0, 1.0), far
+    if surface.cameras is None:
+        return np.zeros(surface.num_voxels)
+    mean = voxel_means(
+        surface.views[0], surface.camera_offset[0], count=surface.num_views
+    )
+    return np.clip(1.0 - np.linalg.norm(mean, axis=-1), 0.0, 1.0)
 
 
-def _normal_coherence(
-    candidates: Candidates, voxel: np.ndarray, count: np.ndarray
-) -> np.ndarray:
-    """Length of each voxel's mean normal ``[v]``; zero without normals."""
+def view_distance(surface: SurfaceVoxels) -> Float[np.ndarray, "v"]:
+    """Mean distance to the cameras that see the voxel, metres; 0 without cameras."""
+    if surface.cameras is None:
+        return np.zeros(surface.num_voxels)
+    distance = surface.camera_offset[1][:, None]
+    return voxel_means(surface.views[0], distance, count=surface.num_views)[:, 0]
+
+
+def coherence(surface: SurfaceVoxels) -> Float[np.ndarray, "v"]:
+    """Length of the voxel's mean normal, in [0, 1]; 0 without normals.
+
+    1 on a flat surface, ``cos 45 deg`` on a crease of two equal faces at right angles.
+    """
+    candidates = surface.candidates
     normal = candidates.normal[candidates.is_valid]
-    length = np.linalg.norm(voxel_means(voxel, normal, count=count), axis=-1)
-    # Rounding to int8 can leave a unit normal a little too long.
-    return np.minimum(length / NORMAL_SCALE, 1.0)
+    mean = voxel_means(surface.voxel, normal, count=surface.count)
+    # Rounding to int8 can leave a unit normal slightly too long.
+    return np.minimum(np.linalg.norm(mean, axis=-1) / NORMAL_SCALE, 1.0)
 
 
-def _surface_variation(
-    x_world: np.ndarray,
-    voxel: np.ndarray,
-    count: np.ndarray,
-    around: np.ndarray,
-    *,
-    size: float,
-) -> np.ndarray:
-    """Least eigenvalue over trace of the positions' covariance nearby, ``[v]``.
+def variation(surface: SurfaceVoxels) -> Float[np.ndarray, "v"]:
+    """Surface variation of the neighbourhood, in [0, 1/3] (Pauly et al. 2002).
 
-    Every voxel of the neighbourhood counts alike, however many rays end in it.
+    Least eigenvalue over trace of the covariance of positions in the voxel and the
+    occupied ones around it: 0 on a plane, 1/3 where points fill space. Every voxel
+    has the same weight, however many rays end in it.
     """
-    # Seen from the middle of the scene, so that little cancels in the subtraction.
+    x_world, size = surface.x_world, surface.candidates.voxel_size
+    # Relative to the middle of the scene, so that little cancels in the subtraction.
     x_world = x_world - x_world.mean(axis=0) if len(x_world) else x_world
     i, j = np.triu_indices(3)
     products = (x_world[:, a] * x_world[:, b] for a, b in zip(i, j, strict=True))
-    moments = np.concatenate(
-        [
-            voxel_means(voxel, x_world, count=count),
-            *(voxel_means(voxel, p[:, None], count=count) for p in products),
-        ],
-        axis=-1,
-    )
-    moments = neighbour_mean(moments, around, size=size)
+
+    def mean_of(values: np.ndarray) -> np.ndarray:
+        return voxel_means(surface.voxel, values, count=surface.count)
+
+    moments = [mean_of(x_world), *(mean_of(product[:, None]) for product in products)]
+    moments = np.concatenate(moments, axis=-1)
+    moments = neighbour_mean(moments, surface.points, size=size)
     mean = moments[:, :3]
     covariance = np.empty((len(mean), 3, 3))
     covariance[:, i, j] = covariance[:, j, i] = moments[:, 3:] - mean[:, i] * mean[:, j]
     trace = np.trace(covariance, axis1=-2, axis2=-1)
     least = np.linalg.eigvalsh(covariance)[:, 0]
-    # A single point, or all of them in one place, has no shape: as good as flat.
-    has_shape = trace > (1e-4 * size) ** 2
+    # A single point, or all of them in one place, has no shape: it counts as flat.
+    has_shape = trace > (MIN_EXTENT * size) ** 2
     ratio = np.where(has_shape, least / np.where(has_shape, trace, 1.0), 0.0)
     return np.clip(ratio, 0.0, 1.0 / 3.0)
 
 
-def _colour_gradient(
-    candidates: Candidates, voxel: np.ndarray, count: np.ndarray, around: np.ndarray
-) -> np.ndarray:
-    """Mean absolute difference to the neighbourhood's mean colour, ``[v]``."""
+def gradient(surface: SurfaceVoxels) -> Float[np.ndarray, "v"]:
+    """Mean absolute difference to the neighbourhood's mean colour, in [0, 1]."""
+    candidates, voxel = surface.candidates, surface.voxel
     diffuse = candidates.diffuse[candidates.is_valid]
-    mean = voxel_means(voxel, diffuse, count=count)
-    mean = neighbour_mean(mean, around, size=candidates.voxel_size)
-    total = np.zeros(len(count))
+    mean = voxel_means(voxel, diffuse, count=surface.count)
+    mean = neighbour_mean(mean, surface.points, size=candidates.voxel_size)
+    total = np.zeros(surface.num_voxels)
     for channel in range(3):
         difference = np.abs(diffuse[:, channel] - mean[:, channel][voxel])
-        total += voxel_means(voxel, difference[:, None], count=count)[:, 0]
+        total += voxel_means(voxel, difference[:, None], count=surface.count)[:, 0]
     return total / (3 * BYTE_SCALE)
+
+
+def depth_agreement(surface: SurfaceVoxels) -> Float[np.ndarray, "v"]:
+    """Fraction of the conclusive views that agree, see `consistency`; 1 without."""
+    if surface.cameras is None:
+        return np.ones(surface.num_voxels)
+    frame = surface.candidates.frame[surface.representative]
+    return consistency(surface.points, frame, surface.cameras)

@@ -1,74 +1,110 @@
-"""What earlier labels say: how far the next ones are, and what a class is worth."""
+"""Label cues: how far earlier queries are, and how frequent each class is."""
 
+import dataclasses
 import math
+from functools import cached_property
 
 import numpy as np
 
-from alsem.acquisition.batch.steps import (
-    ALBEDO_METRES,
-    NORMAL_METRES,
-    distance_to,
-)
 from alsem.acquisition.candidates import (
     Candidates,
-    features,
-    representatives,
+    distance_to_nearest,
     surface_area,
+    surface_coordinates,
 )
-
-
-def likeness(candidates: Candidates, ids: np.ndarray) -> np.ndarray:
-    """Coordinates ``[m 9]``, metres, in which alike candidates are near each other."""
-    return features(
-        candidates, ids, normal_metres=NORMAL_METRES, diffuse_metres=ALBEDO_METRES
-    )
-
-
-def label_distances(
-    candidates: Candidates, queried: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Distance of every voxel to the nearest candidate asked, in place and likeness.
-
-    In units of the mean spacing that so many labels have on the scene's surface, so
-    that they mean the same in a small room and a large one, early and late.
-
-    Args:
-        candidates: The pool.
-        queried: int64 ``[m]`` ids asked before.
-
-    Returns:
-        Two float32 ``[v+1]``; the last row is that of candidates that are not valid,
-        zero. Without labels all distances are `FAR`.
-    """
-    queried = queried[candidates.is_valid[queried]]
-    rows = representatives(candidates)
-    spacing = math.sqrt(surface_area(candidates) / max(len(queried), 1))
-
-    def relative(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-        distance = np.minimum(distance_to(points, others) / max(spacing, 1e-9), FAR)
-        return np.append(distance, 0).astype(np.float32)
-
-    return (
-        relative(candidates.x_world[rows], candidates.x_world[queried]),
-        relative(likeness(candidates, rows), likeness(candidates, queried)),
-    )
-
+from alsem.acquisition.voxel_statistics import representatives
+from alsem.core.arrays import Float
 
 FAR = 100.0  # mean spacings; a relative distance is never more
 
 
-def class_weight(predicted: np.ndarray, num_labels: int) -> np.ndarray:
-    """What a label of each class is worth, float32 ``[c]`` in (0, 1].
+@dataclasses.dataclass(frozen=True)
+class QueriedPlaces:
+    """Where earlier queries lie on the surface, and how many labels they gave.
 
-    The inverse root of the class's share of the pool, the greatest being 1. A pixel
-    that turns right adds the inverse of its class's size to mIoU, but a label turns
-    fewer of them right where a class is small; the root stands between the two. No
-    class counts as smaller than the share that one label stands for.
-
-    Args:
-        predicted: ``[c]`` how many rays of the pool are predicted as each class.
-        num_labels: Labels so far.
+    Attributes:
+        candidates: The pool.
+        queried: int64 ``[m]`` ids of the candidates that were queried.
+        labels_per_class: ``[c]`` number of labels of every class.
     """
-    fraction = predicted / max(float(predicted.sum()), 1.0) + 1.0 / max(num_labels, 1)
-    worth = 1.0 / np.sqrt(fraction)
-    return (worth / worth.max()).astype(np.float32)
+
+    candidates: Candidates
+    queried: np.ndarray
+    labels_per_class: np.ndarray
+
+    @cached_property
+    def valid(self) -> np.ndarray:
+        """Queried candidates that lie on a surface."""
+        return self.queried[self.candidates.is_valid[self.queried]]
+
+    @cached_property
+    def representative(self) -> np.ndarray:
+        """One candidate of every voxel, from which distances are measured."""
+        return representatives(self.candidates)
+
+    def relative(self, points: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Distances ``[v]`` in mean spacings of as many labels on the surface."""
+        area = surface_area(self.candidates) / max(len(self.valid), 1)
+        spacing = max(math.sqrt(area), 1e-9)
+        return np.minimum(distance_to_nearest(points, others) / spacing, FAR)
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassCounts:
+    """How often each class is predicted.
+
+    Attributes:
+        predicted: ``[c]`` number of rays of the pool that are predicted as each class.
+        num_answers: Number of answers so far.
+    """
+
+    predicted: np.ndarray
+    num_answers: int
+
+
+def label_distance(places: QueriedPlaces) -> Float[np.ndarray, "v"]:
+    """Distance to the nearest queried candidate, in mean spacings of the labels.
+
+    The unit is ``sqrt(area / labels)``, so that a distance means the same in a small
+    room and a large one, early and late. `FAR` without labels.
+    """
+    x_world = places.candidates.x_world
+    return places.relative(x_world[places.representative], x_world[places.valid])
+
+
+def label_feature_distance(places: QueriedPlaces) -> Float[np.ndarray, "v"]:
+    """The same between `surface_coordinates`: normal and colour count too."""
+    return places.relative(
+        surface_coordinates(places.candidates, places.representative),
+        surface_coordinates(places.candidates, places.valid),
+    )
+
+
+def label_fraction(places: QueriedPlaces) -> Float[np.ndarray, "c"]:
+    """Fraction of the labels that are of each class."""
+    return _fractions(places.labels_per_class)
+
+
+def class_fraction(counts: ClassCounts) -> Float[np.ndarray, "c"]:
+    """Fraction of the pool that is predicted as each class."""
+    return _fractions(counts.predicted)
+
+
+def class_weight(counts: ClassCounts) -> Float[np.ndarray, "c"]:
+    """Weight of a label of each class in a score, in (0, 1].
+
+    The inverse root of the class's fraction of the pool, the greatest being 1. A pixel
+    that becomes right adds the inverse of its class's size to mIoU, but a label
+    corrects fewer of them where a class is small; the root lies between the two. No
+    class counts as smaller than the fraction that one label stands for: with 100
+    answers and 900, 99 and 1 predicted rays the weights are 0.11, 0.32 and 1.
+    """
+    predicted = counts.predicted
+    fraction = predicted / max(float(predicted.sum()), 1.0)
+    fraction = fraction + 1.0 / max(counts.num_answers, 1)
+    weight = 1.0 / np.sqrt(fraction)
+    return weight / weight.max()
+
+
+def _fractions(count: np.ndarray) -> Float[np.ndarray, "c"]:
+    return count / max(int(count.sum()), 1)

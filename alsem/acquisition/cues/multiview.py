@@ -1,67 +1,67 @@
-"""What the views of one place believe together, in one pass over the pool.
+"""Multi-view statistics of the predictions of one place, in one pass over the pool.
 
 Comparing every view with every other costs views squared. Here rays meet in voxels: a
-view's belief of a voxel is the mean of its rays' there, so that near views, whose
-rays are many, do not drown the others; then two numbers a class are summed over the
-views, the belief and its logarithm. They are enough:
+view's prediction of a voxel is the mean of its rays' there, so that near views, whose
+rays are many, do not outweigh the others; then two numbers per class are summed over
+the views, the probability and its logarithm. They suffice for
 
-- view entropy, the entropy of the mean belief Q over views (nats);
-- view divergence of a ray that believes P, the mean over views of KL(P || Q_view),
+- view entropy, the entropy of the mean prediction Q over views (nats);
+- view divergence of a ray with prediction P, the mean over views of KL(P || Q_view),
   which is ``-H(P) - sum_c P_c L_c`` with L the mean over views of ``log Q_view``.
 
-Both are of Siddiqui et al. 2020, ViewAL, who compare pixels pair by pair; `exact` does
-that. A place's own view counts among its views, there as here.
+Both are of Siddiqui et al. 2020, ViewAL, who compare pixels pair by pair, as
+`multiview_exact` does. A place's own view counts among its views in both.
 
-Mind what it means: a head that does not see the view direction says the same of one
-point from every view, so one model's views disagree only where geometry is wrong or
-a ray is mixed. Let the beliefs come from members fitted on disjoint frames: `belief`.
+A head that does not see the view direction predicts the same of one point from every
+view, so one model's views disagree only where geometry is wrong or a ray is mixed. Use
+members fitted on disjoint groups of frames: `own_view_probs`.
 """
 
 import functools
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
-from alsem.core.arrays import Array, Float, Int, Leaf
-from alsem.core.mesh import replicated, split_batch
+from alsem.core.arrays import Array, Float, Int
+from alsem.core.mesh import split_batch
 from alsem.core.numerics import safe_log
+from alsem.core.pytrees import pytree
 from alsem.core.types import Posterior
 
 
-@flax.struct.dataclass
+@pytree
 class ViewSums:
-    """Sums over the views so far, one part per device, leading axis ``d``.
+    """Sums over the views so far, one part per device.
 
     Attributes:
-        table: float32 ``[d v+1 2c+1]`` per voxel: sum of the views' beliefs, of their
-            logarithms, and how many views there were. Nothing is in the last row.
-        owner: int32 ``[d v+1]`` a ray of the last view in every voxel.
+        table: Per voxel: sum of the views' probabilities ``[c]``, of their logarithms
+            ``[c]``, and the number of views. The last row stays zero.
+        owner: A ray of the last view in every voxel.
     """
 
-    table: Leaf
-    owner: Leaf
+    table: Float[Array, "d rows columns"]
+    owner: Int[Array, "d rows"]
 
 
-@flax.struct.dataclass
-class ViewPredictions:
-    """What the views of every voxel believe; the last row is nobody's and zero.
+@pytree
+class ViewMeans:
+    """Means over the views of a place; zeros where there is none.
 
     Attributes:
-        view_entropy: float32 ``[v+1]`` entropy of the mean belief over views, nats.
-        view_mean_log: float32 ``[v+1 c]`` mean over views of the log of the belief.
+        probs: Of the class probabilities.
+        log_probs: Of their logarithms.
     """
 
-    view_entropy: Leaf
-    view_mean_log: Leaf
+    probs: Float[Array, "*b c"]
+    log_probs: Float[Array, "*b c"]
 
 
-def belief(posterior: Posterior, frame: Int[Array, "r"]) -> Float[Array, "r c"]:
-    """What the rays' own views believe.
+def own_view_probs(posterior: Posterior, frame: Int[Array, "r"]) -> Float[Array, "r c"]:
+    """Class probabilities that the rays' own views predict.
 
-    Where members were fitted on disjoint groups of frames, that of the group that
-    the ray's frame belongs to; else the mean of all members.
+    Where members were fitted on disjoint groups of frames, those of the group that the
+    ray's frame belongs to; otherwise the mean of all members.
 
     Args:
         posterior: Of the rays, leading axis ``r``.
@@ -75,14 +75,14 @@ def belief(posterior: Posterior, frame: Int[Array, "r"]) -> Float[Array, "r c"]:
 
 
 def init_sums(num_voxels: int, num_classes: int, *, mesh: Mesh) -> ViewSums:
-    """Sums over no view yet."""
+    """Sums over no view."""
     shape = (mesh.size, num_voxels + 1)
     return _zeros(shape, 2 * num_classes + 1, mesh=mesh)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1), static_argnames="mesh")
 def _zeros(shape: tuple[int, int], columns: int, *, mesh: Mesh) -> ViewSums:
-    """Made where they belong: no device ever holds the parts of all."""
+    """Zeros made on their devices: none ever holds the parts of all."""
     sums = ViewSums(
         table=jnp.zeros((*shape, columns)), owner=jnp.zeros(shape, jnp.int32)
     )
@@ -97,7 +97,7 @@ def accumulate(
     *,
     mesh: Mesh,
 ) -> ViewSums:
-    """Adds whole views, one for every device of the mesh; the old sums are consumed.
+    """Adds whole views, one for every device of the mesh; the old sums are donated.
 
     Nothing moves between devices: rays sharded over the mesh stay where they are.
 
@@ -123,35 +123,43 @@ def _add_view(
     table, owner = jnp.squeeze(sums.table, 0), jnp.squeeze(sums.owner, 0)
     num_rows, (num_rays, num_classes) = len(owner), probs.shape
     number = jnp.arange(num_rays, dtype=jnp.int32)
-    # Some ray of every voxel speaks for it; voxel -1 is the last row, and nobody does.
+    # One ray of every voxel stands for it; voxel -1 is the last row, which has none.
     # What other views left is never read, so that nothing is cleared or sorted.
     owner = owner.at[voxel].set(number)
-    speaker = jnp.where(voxel < 0, num_rays, owner[voxel])
+    representative = jnp.where(voxel < 0, num_rays, owner[voxel])
     rays = jnp.concatenate([probs, jnp.ones((num_rays, 1))], axis=-1)
-    total = jnp.zeros_like(rays).at[speaker].add(rays, mode="drop")
+    total = jnp.zeros_like(rays).at[representative].add(rays, mode="drop")
     mean = total[:, :num_classes] / jnp.maximum(total[:, num_classes:], 1.0)
-    said = jnp.concatenate([mean, safe_log(mean), jnp.ones((num_rays, 1))], axis=-1)
-    # Beyond the end, where writes are dropped.
-    spoken_for = jnp.where(speaker == number, voxel, num_rows)
-    table = table.at[spoken_for].add(said, mode="drop")
+    one_view = jnp.concatenate([mean, safe_log(mean), jnp.ones((num_rays, 1))], axis=-1)
+    # Rows beyond the end are dropped.
+    row = jnp.where(representative == number, voxel, num_rows)
+    table = table.at[row].add(one_view, mode="drop")
     return ViewSums(table=table[None], owner=owner[None])
 
 
-@functools.partial(jax.jit, static_argnames="mesh")
-def finish(sums: ViewSums, *, mesh: Mesh) -> ViewPredictions:
-    """What all views believe together, on every device."""
+def view_means(sums: ViewSums) -> ViewMeans:
+    """Means over all views of every voxel ``[v+1]``, of all devices' sums."""
     table = jnp.sum(sums.table, axis=0)
     num_classes = table.shape[-1] // 2
     mean = table[:, :-1] / jnp.maximum(table[:, -1:], 1.0)
-    beliefs = ViewPredictions(
-        view_entropy=entropy(mean[:, :num_classes]),
-        view_mean_log=mean[:, num_classes:],
-    )
-    return jax.lax.with_sharding_constraint(beliefs, replicated(mesh))
+    return ViewMeans(probs=mean[:, :num_classes], log_probs=mean[:, num_classes:])
+
+
+def view_entropy(means: ViewMeans) -> Float[Array, "*b"]:
+    """Entropy of the mean prediction over views, nats."""
+    return entropy(means.probs)
+
+
+def view_mean_log(means: ViewMeans) -> Float[Array, "*b c"]:
+    """Mean over views of the log of the predicted probabilities."""
+    return means.log_probs
 
 
 def entropy(probs: Float[Array, "*b c"]) -> Float[Array, "*b"]:
-    """Entropy in nats of class probabilities, from 0 to log c."""
+    """Entropy of class probabilities in nats, from 0 to log c.
+
+    ``-sum_c p_c log p_c``: 0.693 for (0.5, 0.5), 0.325 for (0.9, 0.1), 0 for (1, 0).
+    """
     return jnp.maximum(-jnp.sum(probs * safe_log(probs), axis=-1), 0.0)
 
 
@@ -161,11 +169,11 @@ def divergence(
     """Mean over views of KL(probs || view), nats; not negative.
 
     Args:
-        probs: What the candidate believes.
-        view_mean_log: Mean over views of the log of what they believe; zeros, which
+        probs: Prediction of the candidate.
+        view_mean_log: Mean over views of the log of their predictions; zeros, which
             stand for no view, give 0.
     """
-    # Two sums and not one of differences: a score that wants the entropy too shares
-    # the logarithms, which are what all of this costs.
+    # Two sums and not one of differences: a score that needs the entropy too shares
+    # the logarithms, which are the main cost.
     own = jnp.sum(probs * safe_log(probs), axis=-1)
     return jnp.maximum(own - jnp.sum(probs * view_mean_log, axis=-1), 0.0)

@@ -1,44 +1,48 @@
-"""The pairwise twin of `views`: every candidate looked up in every other view.
+"""Exact multi-view statistics: every candidate projected into every view.
 
-By definition and not through voxels: a candidate's point is projected into each view,
-and where the ray of the pixel it falls on ends at the same place, that ray's belief
-is what the view believes. Views times candidates of work: for small scenes, for
-tests, and for whoever wants it (``active.exact_views=True``).
+The same quantities as `multiview`, by definition in place of through voxels: where the
+ray of the pixel that a candidate's point falls on ends at the same place, that ray's
+prediction is the view's. The work is views times candidates: for small scenes and for
+tests (``active.exact_views=True``).
 """
 
-import functools
 from typing import NamedTuple
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from alsem.acquisition.candidates import Candidates
-from alsem.acquisition.cues.depth_consistency import Cameras, depth_window, look
-from alsem.acquisition.cues.multiview import ViewPredictions, entropy
-from alsem.core.arrays import Array, Bool, Float, Int, Leaf
+from alsem.acquisition.cues.depth_consistency import (
+    Cameras,
+    PixelOffset,
+    depth_window,
+    reproject,
+)
+from alsem.acquisition.cues.multiview import ViewMeans
+from alsem.acquisition.cues.table import build_cues
+from alsem.core.arrays import Array, Bool, Float, Int
 from alsem.core.numerics import safe_log
+from alsem.core.pytrees import pytree
 from alsem.core.types import Intrinsics
 
 CHUNK = 1 << 14  # candidates of one call
 
 
-@flax.struct.dataclass
+@pytree
 class ExactViews:
-    """What the views say of every candidate; the last row is nobody's and zero.
+    """Multi-view statistics of every candidate, one row each; the last row is zero.
 
     Attributes:
-        beliefs: ViewBeliefs with one row a candidate in place of one a voxel.
-        num_views: int32 ``[n+1]`` views whose ray ends at the same place, the
-            candidate's own among them; 0 where it is not valid.
-        consistency: float32 ``[n+1]`` of the views that can tell, the share whose
-            depth agrees.
+        cues: Multi-view cues by name, as `groups.view_cues` has them per voxel.
+        num_views: Views whose ray ends at the same place, the candidate's own among
+            them; 0 where it is not valid.
+        consistency: Of the conclusive views, the fraction whose depth agrees.
     """
 
-    beliefs: ViewPredictions
-    num_views: Leaf
-    consistency: Leaf
+    cues: dict[str, Array]
+    num_views: Int[Array, "rows"]
+    consistency: Float[Array, "rows"]
 
 
 class _Pool(NamedTuple):
@@ -58,15 +62,15 @@ def exact_views(
     *,
     chunk: int = CHUNK,
 ) -> ExactViews:
-    """Beliefs over views of every candidate, by projecting it into all of them.
+    """Multi-view statistics of every candidate, by projecting it into all views.
 
-    A candidate's own view counts with its own belief and always agrees.
+    A candidate's own view counts with its own prediction and always agrees.
 
     Args:
         candidates: The whole pool in order: frame by frame, row by row.
         cameras: Its views, with their depth.
-        probs: What the ray of every candidate believes.
-        chunk: Candidates that are looked at at once.
+        probs: Class probabilities predicted for the ray of every candidate.
+        chunk: Candidates of one call.
 
     Raises:
         ValueError: If the pool is not in order, or the cameras have no depth.
@@ -80,7 +84,7 @@ def exact_views(
             f" {camera.height} x {camera.width} pixels in order"
         )
     if cameras.depth_z is None:
-        raise ValueError("exact views need the depth of the views")
+        raise ValueError("exact multi-view statistics need the depth of the views")
     num = len(candidates)
     by_frame = jnp.asarray(probs, jnp.float32).reshape(len(cameras), per_frame, -1)
     pool = _Pool(
@@ -95,7 +99,7 @@ def exact_views(
     parts = []
     for start in range(0, num, chunk):
         ids = np.minimum(np.arange(start, start + chunk), num - 1).astype(np.int32)
-        part = _look_everywhere(
+        part = _project_into_all(
             pool,
             jnp.asarray(points[ids]),
             jnp.asarray(ids),
@@ -112,54 +116,53 @@ def exact_views(
     return jax.tree.map(whole, *parts)
 
 
-@functools.partial(jax.jit, static_argnames=("intrinsics", "pixel_offset"))
-def _look_everywhere(
+@jax.jit
+def _project_into_all(
     pool: _Pool,
     points: Float[Array, "r 3"],
     ids: Int[Array, "r"],
     *,
     intrinsics: Intrinsics,
-    pixel_offset: tuple[float, float],
+    pixel_offset: PixelOffset,
 ) -> ExactViews:
-    """Looks some candidates up in all views, one view after the other."""
+    """Projects some candidates into all views, one view after the other."""
     per_frame, num_classes = pool.probs.shape[1:]
     num = len(ids)
 
-    def look_once(sums: tuple[Array, ...], view: tuple[_Pool, Array]):
-        held, number = view
+    def add_view(sums: tuple[Array, ...], view: tuple[_Pool, Array]):
+        pool_view, number = view
         is_own = ids // per_frame == number
-        sight = look(
+        found = reproject(
             points,
-            held.world_from_cam,
-            held.window,
+            pool_view.world_from_cam,
+            pool_view.window,
             intrinsics=intrinsics,
             pixel_offset=pixel_offset,
         )
-        pixel = jnp.where(is_own, ids % per_frame, sight.pixel)
-        same_place = is_own | (sight.hits & held.is_valid[pixel])
-        agrees = sight.agrees | is_own
-        beliefs, logs, views, agree, tell = sums
+        pixel = jnp.where(is_own, ids % per_frame, found.pixel)
+        same_place = is_own | (found.hits & pool_view.is_valid[pixel])
+        agrees = found.agrees | is_own
+        probs, logs, views, agree, conclusive = sums
         return (
-            beliefs + _where(same_place, held.probs[pixel]),
-            logs + _where(same_place, held.log_probs[pixel]),
+            probs + _where(same_place, pool_view.probs[pixel]),
+            logs + _where(same_place, pool_view.log_probs[pixel]),
             views + same_place.astype(jnp.int32),
             agree + agrees.astype(jnp.int32),
-            tell + (agrees | sight.sees_through).astype(jnp.int32),
+            conclusive + (agrees | found.sees_through).astype(jnp.int32),
         ), None
 
     none = jnp.zeros(num, jnp.int32)
     empty = jnp.zeros((num, num_classes))
     numbers = jnp.arange(len(pool.probs), dtype=jnp.int32)
-    sums, _ = jax.lax.scan(look_once, (empty, empty, none, none, none), (pool, numbers))
-    beliefs, logs, views, agree, tell = sums
+    sums, _ = jax.lax.scan(add_view, (empty, empty, none, none, none), (pool, numbers))
+    probs, logs, views, agree, conclusive = sums
     # The own view is always there: nothing is divided by zero.
     fraction = 1.0 / views.astype(jnp.float32)[:, None]
+    means = ViewMeans(probs=probs * fraction, log_probs=logs * fraction)
     return ExactViews(
-        beliefs=ViewPredictions(
-            view_entropy=entropy(beliefs * fraction), view_mean_log=logs * fraction
-        ),
+        cues=build_cues("views", means),
         num_views=views,
-        consistency=agree.astype(jnp.float32) / tell.astype(jnp.float32),
+        consistency=agree.astype(jnp.float32) / conclusive.astype(jnp.float32),
     )
 
 

@@ -1,1 +1,1 @@
-"""Units: what one query covers."""
+"""Units: what one query covers, and how rays are pooled into units."""

@@ -1,28 +1,25 @@
-"""Segments that follow edges: superpixels of an image, supervoxels of the surface.
+"""Volumes: voxels and supervoxels of the surface, shared by all views that see them.
 
 Supervoxels are grown by merging: fine voxels of the surface are the nodes of a graph,
-and the two neighbours that differ least become one until as many are left as asked
-for. Differences count by Ward's criterion (1963), the least increase of the variance
-within segments, so a bare wall ends up in few large segments and a shelf in many small
-ones.
+and the two neighbours that differ least are merged until the wanted number is left.
+Differences count by Ward's criterion (1963), the least increase of the variance within
+segments, so a bare wall becomes a few large segments and a shelf many small ones.
 
-Why not grow from seeds, as SLIC and VCCS do: what is smaller than the distance between
-seeds gets none and joins its neighbour. On two rooms merging was purer than seeded
-growth by shortest paths and than k-means with three times as many segments.
+Why not grow from seeds, as SLIC and VCCS do: an object smaller than the distance
+between seeds gets none and joins its neighbour. On two rooms merging was purer than
+seeded growth by shortest paths and than k-means with three times as many segments.
 """
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
-from skimage.segmentation import slic
 
 from alsem.acquisition.candidates import BYTE_SCALE, NORMAL_SCALE, Candidates
-from alsem.acquisition.units.regions import voxel_units
 from alsem.core.arrays import Float, Int
+from alsem.core.voxels import compact, voxel_keys
 
-LEAST = 0.25  # of a superpixel's size, to stay: what is small is often a thing
-NEAREST = 8  # ties of a node in a piece of surface apart
+NEAREST = 8  # edges of each node of an isolated piece of surface
 SUBSTEPS = 4096  # of a node's edge, to which positions are rounded
 # Half of the 26 neighbours of a cell, one of each opposite pair.
 _AHEAD = [
@@ -34,36 +31,14 @@ _AHEAD = [
 ]
 
 
-def superpixel_units(rgb: np.ndarray, *, size: int) -> Int[np.ndarray, "n"]:
-    """SLIC superpixels of every frame (Achanta et al. 2012), in CIELAB, connected.
-
-    Args:
-        rgb: uint8 ``[f h w 3]``, the images of the pool.
-        size: Pixels of a superpixel, about.
-
-    Returns:
-        int32 unit of every pixel of the pool.
-
-    Raises:
-        ValueError: If ``size`` is less than 1.
-    """
-    if size < 1:
-        raise ValueError(f"superpixels of {size} pixels")
-    frames, height, width = rgb.shape[:3]
-    num = max(round(height * width / size), 1)
-    unit = np.empty((frames, height, width), np.int32)
-    first = 0
-    for frame in range(frames):
-        label = slic(
-            rgb[frame],
-            num,
-            min_size_factor=LEAST,
-            convert2lab=True,
-            start_label=0,
-        )
-        unit[frame] = label + first
-        first += int(label.max()) + 1
-    return unit.reshape(-1)
+def voxel_units(candidates: Candidates, *, size: float) -> Int[np.ndarray, "n"]:
+    """Cubes of ``size`` metres that hold a valid candidate."""
+    if size == candidates.voxel_size:
+        return candidates.voxel
+    unit = np.full(len(candidates), -1, np.int32)
+    x_world = candidates.x_world[candidates.is_valid]
+    unit[candidates.is_valid] = compact(voxel_keys(x_world, size=size))[0]
+    return unit
 
 
 def supervoxel_units(
@@ -74,15 +49,14 @@ def supervoxel_units(
     normal_metres: float = 3.0,
     diffuse_metres: float = 10.0,
 ) -> Int[np.ndarray, "n"]:
-    """Connected segments of the surface that are alike in place, normal and colour.
+    """Connected segments of the surface, similar in position, normal and colour.
 
     Args:
         candidates: The pool; those not valid are in no unit.
         size: Root of the mean area of a segment, metres: there are as many segments as
-            squares of this side on the surface. Segments differ in area, and pieces of
-            surface farther apart than this are never joined.
-        node_size: Edge of the voxels that segments are made of, metres: no boundary is
-            finer.
+            squares of this side on the surface. Segments differ in area, and surfaces
+            farther apart than this are never joined.
+        node_size: Edge of the voxels that segments consist of, metres.
         normal_metres: Metres of distance per unit of difference between normals.
         diffuse_metres: Metres of distance per unit of difference between colours.
 
@@ -97,17 +71,17 @@ def supervoxel_units(
     node = voxel_units(candidates, size=node_size)
     of_valid = node[candidates.is_valid]
     x_world, normal, diffuse = _node_means(candidates, of_valid, node_size)
-    # A mean may round into the next cell, members do not: any one of them will do.
+    # From any one candidate: a mean may round into the next cell.
     cell = np.empty((len(x_world), 3), np.int64)
     cell[of_valid] = np.floor(
         candidates.x_world[candidates.is_valid].astype(np.float64) / node_size
     )
-    edges = _tied(x_world, _neighbours(cell), reach=size)
+    edges = _connect_pieces(x_world, _neighbours(cell), reach=size)
     features = np.concatenate(
         [x_world, normal_metres * normal, diffuse_metres * diffuse], axis=-1
     )
     num = max(round(len(cell) * (node_size / size) ** 2), 1)
-    segment = _merged(features, edges, num=num)
+    segment = _merge(features, edges, num=num)
     unit = np.full(len(candidates), -1, np.int32)
     unit[candidates.is_valid] = segment[of_valid]
     return unit
@@ -118,7 +92,7 @@ def _node_means(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean position, normal and colour of nodes, float64 ``[v 3]`` each.
 
-    Sums of whole numbers, which are exact: the order of the pool changes nothing.
+    Sums of integers are exact, so the order of the pool does not matter.
     """
     count = np.maximum(np.bincount(node), 1)
     step = node_size / SUBSTEPS
@@ -140,29 +114,29 @@ def _node_means(
 
 
 def _neighbours(cell: Int[np.ndarray, "v 3"]) -> Int[np.ndarray, "2 e"]:
-    """Pairs of cells that touch, by a face, an edge or a corner."""
-    # A free cell on every side: no neighbour wraps around.
+    """Pairs of cells that share a face, an edge or a corner."""
+    # With an empty cell on every side no neighbour wraps around.
     span = np.ptp(cell, axis=0) + 3 if len(cell) else np.ones(3, np.int64)
     stride = np.array([span[1] * span[2], span[2], 1])
     key = (cell - cell.min(axis=0, initial=0) + 1) @ stride
     order = np.argsort(key)
-    rising = key[order]
+    ascending = key[order]
     pairs = []
     for offset in _AHEAD:
         sought = key + np.array(offset) @ stride
-        place = np.minimum(np.searchsorted(rising, sought), max(len(key) - 1, 0))
-        hit = np.flatnonzero(rising[place] == sought)
+        place = np.minimum(np.searchsorted(ascending, sought), max(len(key) - 1, 0))
+        hit = np.flatnonzero(ascending[place] == sought)
         pairs.append(np.stack([hit, order[place[hit]]]))
     return np.concatenate(pairs, axis=1)
 
 
-def _tied(
+def _connect_pieces(
     x_world: np.ndarray, edges: np.ndarray, *, reach: float
 ) -> Int[np.ndarray, "2 e"]:
-    """Edges, and more that tie loose pieces to the nodes nearest within reach.
+    """Edges, and further ones from isolated pieces to their nearest nodes within reach.
 
-    Far from the cameras rays end farther apart than a node is wide; every one of them
-    would be a segment of its own.
+    Far from the cameras rays end farther apart than the width of a node; without these
+    edges each would be a segment of its own.
     """
     num = len(x_world)
     ones = np.ones(edges.shape[1], np.int8)
@@ -170,38 +144,38 @@ def _tied(
         1
     ]
     area = np.bincount(piece)
-    loose = np.flatnonzero(area[piece] < area.max(initial=0))
-    if not len(loose):
+    isolated = np.flatnonzero(area[piece] < area.max(initial=0))
+    if not len(isolated):
         return edges
     near = KDTree(x_world).query(
-        x_world[loose], NEAREST + 1, distance_upper_bound=reach
+        x_world[isolated], NEAREST + 1, distance_upper_bound=reach
     )[1]
-    pairs = np.stack([np.repeat(loose, NEAREST + 1), near.reshape(-1)])
+    pairs = np.stack([np.repeat(isolated, NEAREST + 1), near.reshape(-1)])
     pairs = pairs[:, pairs[1] < num]  # no more nodes within reach
     pairs = pairs[:, piece[pairs[0]] != piece[pairs[1]]]
     return np.concatenate([edges, _distinct(pairs, num)], axis=1)
 
 
 def _distinct(edges: np.ndarray, num: int) -> Int[np.ndarray, "2 e"]:
-    """Every pair of different nodes once, the lower number first, rising."""
+    """Every pair of different nodes once, the lower number first, ascending."""
     low, high = edges.min(axis=0).astype(np.int64), edges.max(axis=0)
     key = np.unique((low * num + high)[low != high])
     return np.stack([key // num, key % num])
 
 
-def _merged(
+def _merge(
     features: Float[np.ndarray, "v d"], edges: Int[np.ndarray, "2 e"], *, num: int
 ) -> Int[np.ndarray, "v"]:
     """Merges neighbours until ``num`` segments are left, or no neighbours.
 
     In each pass the cheaper half of all pairs that are each other's cheapest merge at
-    once: no third could have come between them (reciprocal nearest neighbours,
+    once, which gives the order of one merge at a time (reciprocal nearest neighbours,
     Murtagh 1983).
 
     Args:
-        features: Coordinates whose squared distance says how nodes differ.
+        features: Coordinates whose squared distance is the difference of nodes.
         edges: Pairs of neighbours.
-        num: Segments asked for.
+        num: Number of segments wanted.
 
     Returns:
         int32 segment of every node, numbered in the order of the nodes.
@@ -231,7 +205,7 @@ def _merged(
 
 
 def _reciprocal(cost: np.ndarray, edges: np.ndarray, num: int) -> np.ndarray:
-    """Which edges are the cheapest of both their nodes; of equal ones the first."""
+    """The edges that are the cheapest of both their nodes; of equal ones the first."""
     best = np.full(num, np.inf)
     first = np.full(num, len(cost))
     index = np.arange(len(cost))
