@@ -102,15 +102,20 @@ def test_labels_are_the_true_ones(finished, runs):
     assert all(truth[frame, row, col] == label for frame, row, col, label in answers)
 
 
-def test_the_same_seed_asks_the_same_and_geometry_is_fitted_once(finished, runs, run):
-    assert run("again")
+def test_the_same_seed_queries_the_same_and_geometry_is_fitted_once(
+    finished, runs, run
+):
+    def geometry_files():
+        files = (path for path in (runs / ".geometry").rglob("*") if path.is_file())
+        return {p: p.stat().st_mtime_ns for p in files if p.name != "lock"}
+
+    fitted = geometry_files()
+    assert fitted and run("again")
+    # By its files: how long it takes to open them varies with the machine's load.
+    assert geometry_files() == fitted
     assert queries_of(runs / "again") == queries_of(finished)
     pairs = zip(rows_of(runs / "again"), rows_of(finished), strict=True)
     assert all(a["miou"] == b["miou"] for a, b in pairs)
-    assert len(list((runs / ".geometry").iterdir())) == 1
-    first, second = (rows_of(x)[0]["seconds"] for x in (finished, runs / "again"))
-    assert second["fit_geometry"] < 0.2 * first["fit_geometry"]
-    assert second["cache"] < 0.2 * first["cache"]
 
 
 @pytest.mark.parametrize("strategy", ["random", "entropy", "margin"])
