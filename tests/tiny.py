@@ -148,7 +148,7 @@ def parts(config: Any, workdir: Path) -> SimpleNamespace:
         mesh=mesh.make_mesh(),
         geometry=options,
         geometry_loss=options.loss,
-        surface=build.surface_options(config, nerf, scene),
+        surface=build.surface_options(config, nerf, options),
         pool=build.pool_options(config),
     )
 

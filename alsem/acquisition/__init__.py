@@ -28,7 +28,6 @@ from alsem.acquisition.cues.table import CUES, Cue, Plot
 from alsem.acquisition.mixture import Mixture, mix
 from alsem.acquisition.scores import SCORES, ScoreFn
 from alsem.acquisition.strategies import (
-    RENAMED,
     STRATEGIES,
     Strategy,
     find_strategy,
@@ -52,7 +51,6 @@ from alsem.acquisition.vectorize import make_scorer
 __all__ = [
     "CUES",
     "GRANULARITIES",
-    "RENAMED",
     "SCORES",
     "STEPS",
     "STRATEGIES",

@@ -20,6 +20,7 @@ from alsem.acquisition.mixture import SCALES, Mixture, mix
 from alsem.acquisition.scores import ScoreFn
 from alsem.core.arrays import PRNGKeyArray
 from alsem.core.errors import InputError
+from alsem.core.renamed import RENAMED_VALUES
 
 MODEL = frozenset({"model"})
 
@@ -121,9 +122,6 @@ STRATEGIES: dict[str, Strategy] = {
         coverage_until=0.5,
     ),
 }
-
-# Old names of rows and of `STEPS`, for the error that names their successors.
-RENAMED = {"spread": "poisson_disk", "top_share": "top_fraction"}
 
 # Coverage as a score: the distance to all past queries.
 IN_MIXTURES: dict[str, Strategy] = {
@@ -238,8 +236,8 @@ def for_round(strategy: Strategy, *, has_model: bool, was_trusted: bool) -> Stra
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
     """One line that names the successor, the nearest name, or all names."""
-    if name in RENAMED and RENAMED[name] in known:
-        return f"{what}={name!r} is now called {RENAMED[name]!r}; use that name"
+    if successor := RENAMED_VALUES.get(what, {}).get(name):
+        return f"{what}={name!r} is now called {successor!r}; use that name"
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(known)}"
     return f"{what}={name!r} is not known; {hint}"

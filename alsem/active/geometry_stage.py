@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from alsem import surface, training
 from alsem.active.pixel_data import pixel_data
@@ -82,6 +83,8 @@ class SceneGeometry:
         grid: The renderer's proposal grid, None where there is none.
         pool: Surface cache of the training frames.
         test: Surface cache of the test frames.
+        options: How the field was fitted.
+        surfaces: How the caches were rendered.
         seconds: What fitting and caching cost this run; little when reused.
     """
 
@@ -89,6 +92,8 @@ class SceneGeometry:
     grid: Any
     pool: SurfaceCache
     test: SurfaceCache
+    options: GeometryOptions
+    surfaces: SurfaceOptions
     seconds: dict[str, float]
 
 
@@ -114,7 +119,15 @@ def fit_scene(
             state = _fit(scene, nerf, options, mesh, folder / "checkpoints")
         with watch.measure("cache"):
             pool, test = build_surfaces(scene, nerf, state, surfaces, folder, mesh)
-    return SceneGeometry(state.params, state.grid, pool, test, dict(watch.seconds))
+    return SceneGeometry(
+        params=state.params,
+        grid=state.grid,
+        pool=pool,
+        test=test,
+        options=options,
+        surfaces=surfaces,
+        seconds=dict(watch.seconds),
+    )
 
 
 def address(
@@ -183,11 +196,7 @@ def _fit(
             if checkpoints.meta(latest)["complete"]:
                 return state
         step = training.make_geometry_step(
-            nerf,
-            tx,
-            weight=options.loss,
-            batch_rays=fit.batch_rays,
-            mesh=mesh,
+            nerf, tx, weight=options.loss, batch_rays=fit.batch_rays, mesh=mesh
         )
         runner = training.make_runner(
             step,
@@ -240,8 +249,8 @@ def refresh_whole_grid(
     """Evaluates every cell of an emptied proposal grid several times."""
     if state.grid is None:
         return state
-    grid = jax.tree.map(jax.numpy.array, state.grid)
-    grid = dataclasses.replace(grid, density=jax.numpy.zeros_like(grid.density))
+    grid = jax.tree.map(jnp.array, state.grid)
+    grid = dataclasses.replace(grid, density=jnp.zeros_like(grid.density))
     for i in range(passes):
         pass_key = rng.stream(key, "grid", i)
         grid = _refresh_all(nerf, state.params, grid, pass_key)

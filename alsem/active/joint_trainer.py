@@ -11,10 +11,10 @@ import optax
 
 from alsem import training
 from alsem.active import geometry_stage
-from alsem.active.geometry_stage import GeometryOptions, SceneGeometry, SurfaceOptions
+from alsem.active.geometry_stage import SceneGeometry
 from alsem.active.labelled_rays import LabelledRays, pixel_labels
 from alsem.active.pixel_data import pixel_data
-from alsem.active.semantic_stage import init_heads
+from alsem.active.semantic_stage import head_initializer
 from alsem.core import rng
 from alsem.data import Scene
 from alsem.nerf import Nerf, SemanticMembers
@@ -49,8 +49,6 @@ class JointTrainer:
         geometry: SceneGeometry,
         options: JointOptions,
         *,
-        geometry_options: GeometryOptions,
-        surfaces: SurfaceOptions,
         mesh: jax.sharding.Mesh,
         folder: Path,
         seed: int,
@@ -60,16 +58,16 @@ class JointTrainer:
         self.label_rays = options.label_rays
         self._scene, self._nerf, self._heads = scene, nerf, heads
         self._geometry, self._options = geometry, options
-        self._geometry_options, self._surfaces = geometry_options, surfaces
         self._mesh, self._folder, self._seed = mesh, folder, seed
         self._extra_losses = extra_losses
         self._pixels = pixel_data(scene)
+        self._init_heads = [head_initializer(head, geometry.pool) for head in heads]
 
     def init(self, key: jax.Array) -> tuple[dict[str, Any], Any]:
         """New heads for every level, on the field as the geometry stage left it."""
         heads = [
-            init_heads(head, self._geometry.pool)(rng.stream(key, "level", level))
-            for level, head in enumerate(self._heads)
+            init(rng.stream(key, "level", level))
+            for level, init in enumerate(self._init_heads)
         ]
         # Copies: the runner donates its state.
         field, grid = jax.tree.map(
@@ -83,7 +81,7 @@ class JointTrainer:
             self._nerf,
             self._heads,
             tx,
-            weight=self._geometry_options.loss,
+            weight=self._geometry.options.loss,
             semantic_weight=self._options.semantic_weight,
             semantic_gradient=self._options.semantic_gradient,
             batch_rays=self._options.batch_rays,
@@ -95,7 +93,7 @@ class JointTrainer:
     def refresh(self) -> Any:
         """Keeps the proposal grid up to date."""
         return geometry_stage.refresher(
-            self._nerf, self._geometry_options.grid_fraction, field="field"
+            self._nerf, self._geometry.options.grid_fraction, field="field"
         )
 
     def data(self, labelled: LabelledRays) -> tuple:
@@ -111,7 +109,12 @@ class JointTrainer:
         field = dataclasses.replace(state, params=state.params["field"])
         field = geometry_stage.refresh_whole_grid(self._nerf, field, key)
         pool, test = geometry_stage.build_surfaces(
-            self._scene, self._nerf, field, self._surfaces, folder, self._mesh
+            self._scene,
+            self._nerf,
+            field,
+            self._geometry.surfaces,
+            folder,
+            self._mesh,
         )
         for old in self._folder.iterdir():
             if old != folder:

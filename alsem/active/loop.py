@@ -20,9 +20,9 @@ from alsem.active.round_metrics import Row, round_row
 from alsem.active.semantic_stage import RoundFitter
 from alsem.annotation import Annotator, LabelStore, Totals
 from alsem.core import progress, signals
-from alsem.core.errors import InputError
 from alsem.reporting.run_dir import STAGES, RunLog
 
+NO_CANDIDATE = "no candidate left"
 SCALARS = ("miou", "miou_estimate", "total_acc", "mean_acc", "ece", "psnr")
 
 
@@ -134,7 +134,7 @@ def run_rounds(
                     number, *chooser, model, pool, labels, limit, watch
                 )
             if not len(selection.units):
-                return model, _nothing_left(number)
+                return model, NO_CANDIDATE
             _write_queries(store, number, pool, selection)
         seconds_to_queries = clock()
         signals.check()
@@ -184,14 +184,6 @@ def _reason_to_end(
     if wanted and is_calibrated and rows[-1]["miou_estimate"] >= wanted:
         return "active.stop_at_miou"
     return None
-
-
-def _nothing_left(number: int) -> str:
-    if number == 0:
-        raise InputError(
-            "no ray ends on a surface that may be queried; lower active.min_purity"
-        )
-    return "no candidate left"
 
 
 def _write_queries(

@@ -4,10 +4,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
 from alsem import acquisition
 from alsem.acquisition import Candidates
 from alsem.active.labelled_rays import RoundLabels
 from alsem.core import rng
+from alsem.core.numerics import padded
 from alsem.policy.features import policy_names
 from alsem.policy.learned import LearnedPolicy, observations
 from alsem.policy.query_log import QueryLog, QuerySnapshot
@@ -47,7 +52,11 @@ class PolicyLearning:
         self._policy, self._snapshots = policy, QueryLog(folder)
         self._targets = TargetLog(folder, len(policy_names()))
         self._candidates, self._cache = candidates, cache
-        self._feature_dim, self._seed = feature_dim, seed
+        self._feature_dim = feature_dim
+        self._start: Any = None  # parameters that know nothing of this scene
+        if policy.start is not None:
+            self._start = policy.init(rng.run_key(seed, "policy", 0), feature_dim)
+        self._forecast = jax.jit(policy.head.apply)
 
     def record(self, round_index: int, snapshot: QuerySnapshot) -> None:
         """Keeps what is known of a round's queries before they are answered."""
@@ -55,7 +64,9 @@ class PolicyLearning:
 
     def is_ready(self, round_index: int) -> bool:
         """Whether the policy has learned enough to select the queries of a round."""
-        return self._policy.is_ready(self._targets.count(round_index - 1))
+        if self._policy.start is not None:
+            return True
+        return self._targets.count(round_index - 1) >= self._policy.least
 
     def data(self, round_index: int, labels: RoundLabels) -> dict[str, Any]:
         """The policy's training data after a round was annotated, for its loss."""
@@ -66,9 +77,13 @@ class PolicyLearning:
             new=(labels.new.pixel, labels.new.label),
             place=partial(acquisition.surface_coordinates, self._candidates),
         )
-        if self._policy.start is not None and len(found):
-            key = rng.run_key(self._seed, "policy", 0)
-            start = self._policy.init(key, self._feature_dim)
-            expected = self._policy.expected_gain(start, found.cues, self._feature_dim)
-            found = shrunk(found, expected, self._policy.prior)
+        if self._start is not None and len(found):
+            found = shrunk(found, self._expected_gain(found.cues), self._policy.prior)
         return {"policy": observations(found, self._cache)}
+
+    def _expected_gain(self, cues: np.ndarray) -> np.ndarray:
+        """Gains that the start expects of candidates ``[m d]``, by their cues alone."""
+        rows = padded(cues)
+        no_features = jnp.zeros((len(rows), self._feature_dim))
+        forecast: Any = self._forecast(self._start, rows, no_features)
+        return np.asarray(forecast.gain)[: len(cues)]

@@ -46,16 +46,22 @@ class Predictor:
     def __init__(
         self,
         heads: SemanticMembers,
-        pool: SurfaceCache,
-        test: SurfaceCache,
         *,
+        feature_dim: int,
         mesh: jax.sharding.Mesh,
         chunk: int,
     ):
-        """Compiles nothing yet; of the caches only the cameras are kept."""
+        """Compiles nothing yet.
+
+        Args:
+            heads: The semantic members.
+            feature_dim: Length of the field's geometry features.
+            mesh: The devices.
+            chunk: Rays of one call.
+        """
         self.mesh, self.chunk = mesh, chunk
         self.heads = heads
-        self._feature_dim = pool.arrays["feature"].shape[-1]
+        self._feature_dim = feature_dim
         self.posterior = make_posterior(heads)
         self._posterior = jax.jit(self.posterior)
         self._expected = jax.jit(self._expected_chunk)

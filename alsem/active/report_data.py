@@ -44,9 +44,7 @@ def write(
     html_report.write_report(workdir, data)
 
 
-def write_open_queries(
-    path: Path, scene: Scene, queries: Queries, answers: str
-) -> bool:
+def write_open_queries(path: Path, scene: Scene, queries: Queries) -> None:
     """Writes ``queries.csv``, what waits for an answer, if anything does.
 
     The first three cells of a row and a label are a row for a file of answers; rows and
@@ -56,14 +54,10 @@ def write_open_queries(
         path: The file; removed where nothing waits.
         scene: Names of the photographs.
         queries: The open queries.
-        answers: Where the answers are expected.
-
-    Returns:
-        Whether any query waits.
     """
     if not len(queries.query_id):
         path.unlink(missing_ok=True)
-        return False
+        return
     names = scene.train.names
     columns = (queries.frame.tolist(), queries.row.tolist(), queries.col.tolist())
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -71,9 +65,6 @@ def write_open_queries(
         writer.writerow(["frame", "row", "col", "photograph"])
         for frame, row, col in zip(*columns, strict=True):
             writer.writerow([frame, row, col, names[frame]])
-    print(f"waiting for answers to {path}: write them to {answers}", end=" ")
-    print("and run the same command again", flush=True)
-    return True
 
 
 def _frames(

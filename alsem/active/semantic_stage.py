@@ -7,6 +7,7 @@ left it, and its model is on disk before the round counts as finished.
 
 import dataclasses
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -92,11 +93,11 @@ class StagedTrainer:
         self._heads, self._geometry = heads, geometry
         self._batch_rays, self._mesh = batch_rays, mesh
         self._extra_losses = extra_losses
+        self._init_heads = head_initializer(heads, geometry.pool)
 
     def init(self, key: jax.Array) -> tuple[dict[str, Any], Any]:
         """New heads; there is no proposal grid."""
-        init = init_heads(self._heads, self._geometry.pool)
-        return {"heads": init(rng.stream(key, "level", 0))}, None
+        return {"heads": self._init_heads(rng.stream(key, "level", 0))}, None
 
     def step(self, tx: optax.GradientTransformation) -> training.Step:
         """The semantic step on the surface cache."""
@@ -125,8 +126,8 @@ class StagedTrainer:
         return state.params["heads"], self._geometry.pool, self._geometry.test
 
 
-def init_heads(heads: SemanticMembers, pool: SurfaceCache) -> Any:
-    """Compiled function of a key to new parameters of heads."""
+def head_initializer(heads: SemanticMembers, pool: SurfaceCache) -> Any:
+    """Compiled function of a key to new parameters of heads; make it once."""
 
     def init(key: jax.Array) -> Any:
         one_ray = jax.tree.map(jnp.asarray, pool.take(slice(0, 1)))
@@ -147,7 +148,7 @@ class RoundFitter:
         seed: int,
         mesh: jax.sharding.Mesh,
         folder: Path,
-        policy_params: Any = None,
+        policy_params: Callable[[jax.Array], Any] | None = None,
     ):
         """Compiles nothing yet.
 
@@ -157,8 +158,8 @@ class RoundFitter:
             seed: The run's.
             mesh: Devices.
             folder: Where checkpoints are kept.
-            policy_params: Function of a key to new parameters of the query policy;
-                None without one.
+            policy_params: Compiled function of a key to new parameters of the query
+                policy; None without one.
         """
         self._trainer, self._options = trainer, options
         self._seed, self._mesh = seed, mesh

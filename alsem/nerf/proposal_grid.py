@@ -1,4 +1,4 @@
-"""The proposal grid: a coarse grid of densities that says where a ray is worth samples.
+"""The proposal grid: a coarse grid of densities that places the samples of a ray.
 
 Its resolution depends on the scene's box and is an argument of compiled functions:
 densities are a flat array whose length is a power of two, of which the first

@@ -41,20 +41,6 @@ class LearnedPolicy:
         """Parameters before the first step, for geometry features of a length."""
         return init_params(self.head, key, feature_dim, self.start)
 
-    def is_ready(self, num_observations: int) -> bool:
-        """Whether it has learned enough to select queries."""
-        return self.start is not None or num_observations >= self.least
-
-    def expected_gain(
-        self, params: Any, cues: np.ndarray, feature_dim: int
-    ) -> np.ndarray:
-        """Gains that parameters expect of candidates ``[m d]``, features apart."""
-        rows = padded(cues)
-        forecast: Any = jax.jit(self.head.apply)(
-            params, rows, jnp.zeros((len(rows), feature_dim))
-        )
-        return np.asarray(forecast.gain)[: len(cues)]
-
 
 def load_policy(
     *,

@@ -17,8 +17,9 @@ from zipfile import BadZipFile
 import numpy as np
 from tensorboardX import SummaryWriter
 
+from alsem.core import renamed
 from alsem.core.errors import InputError
-from alsem.reporting import json_records, renamed_keys
+from alsem.reporting import json_records
 
 STAGES = ("fit_geometry", "fit_semantics", "cache", "score", "select", "evaluate")
 ROUND_KEYS = (
@@ -172,7 +173,7 @@ def read_config(workdir: Path) -> dict[str, Any]:
         config = None
     if not isinstance(config, dict):
         raise InputError(f"{path}: cannot be read; use another run directory")
-    return renamed_keys.rename(config)
+    return renamed.rename(config)
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -4,6 +4,8 @@ The only place, with `runs.runner`, where a config's sections become arguments.
 """
 
 import dataclasses
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,6 @@ from alsem.annotation import (
     CostModel,
     FileAnnotator,
     SimulatedAnnotator,
-    UnitPixelsFn,
     parse_label_set,
 )
 from alsem.core.errors import InputError
@@ -169,11 +170,13 @@ def geometry_options(config: Any, scene: Scene) -> GeometryOptions:
     )
 
 
-def surface_options(config: Any, nerf: Nerf, scene: Scene) -> SurfaceOptions:
+def surface_options(
+    config: Any, nerf: Nerf, geometry: GeometryOptions
+) -> SurfaceOptions:
     """Options of the surface caches."""
     options = config.surface.to_dict()
     options.pop("score_chunk")
-    return SurfaceOptions(t_max=_longest_ray(config, nerf, scene), **options)
+    return SurfaceOptions(t_max=_longest_ray(nerf, geometry), **options)
 
 
 def semantic_options(config: Any) -> SemanticOptions:
@@ -202,22 +205,35 @@ def loop_options(config: Any) -> LoopOptions:
     return _chosen(LoopOptions, active_options(config))
 
 
-def make_annotator(
-    config: Any, scene: Scene, truth: GroundTruth, unit_pixels: UnitPixelsFn
-) -> Annotator:
-    """Who answers the queries; the simulated annotator looks up ground truth."""
+def annotator_maker(
+    config: Any, scene: Scene, truth: GroundTruth
+) -> Callable[..., Annotator]:
+    """A constructor of the annotator, for when its units are there.
+
+    It takes ``unit_pixels``, a function of a unit to its pixels. The simulated one
+    looks up ground truth.
+
+    Raises:
+        InputError: The annotator's settings cannot be, or labels are missing. Found
+            here, before anything is fitted.
+    """
+    make = _annotator_maker(config, scene, truth)
+    make(unit_pixels=lambda unit: np.zeros(0, np.int64))  # checks the settings
+    return make
+
+
+def _annotator_maker(
+    config: Any, scene: Scene, truth: GroundTruth
+) -> Callable[..., Annotator]:
     options = active_options(config)
     num_classes = len(scene.class_names)
-    cost = CostModel(counts=options["cost"], seconds=options["seconds"])
+    common = {
+        "cost": CostModel(counts=options["cost"], seconds=options["seconds"]),
+        "granularity": options["granularity"],
+        "mode": options["answer"],
+    }
     if options["annotator"] == "file":
-        return FileAnnotator(
-            options["answers"],
-            scene.class_names,
-            cost=cost,
-            granularity=options["granularity"],
-            mode=options["answer"],
-            unit_pixels=unit_pixels,
-        )
+        return partial(FileAnnotator, options["answers"], scene.class_names, **common)
     labels = truth.train_labels
     if labels is None:
         raise InputError(
@@ -228,25 +244,23 @@ def make_annotator(
         labels = parse_label_set(options["label_set"]).draw(
             labels, num_classes=num_classes, seed=config.seed
         )
-    return SimulatedAnnotator(
+    return partial(
+        SimulatedAnnotator,
         lambda frame, row, col: labels[frame, row, col],
         num_classes=num_classes,
         seed=config.seed,
         noise_rate=options["noise_rate"],
-        cost=cost,
-        granularity=options["granularity"],
-        mode=options["answer"],
         mixed_below=options["mixed_below"],
-        unit_pixels=unit_pixels,
         image_size=(scene.intrinsics.height, scene.intrinsics.width),
+        **common,
     )
 
 
-def _longest_ray(config: Any, nerf: Nerf, scene: Scene) -> float:
+def _longest_ray(nerf: Nerf, geometry: GeometryOptions) -> float:
     """Metres that no ray's samples exceed."""
     if isinstance(nerf, GridNerf):
-        low, high = scene_corners(config, scene)
-        return float(np.linalg.norm(np.subtract(high, low))) + nerf.near + 0.1
+        diagonal = np.linalg.norm(np.subtract(geometry.high, geometry.low))
+        return float(diagonal) + nerf.near + 0.1
     assert isinstance(nerf, PaperNerf)
     return 2.0 * nerf.far  # depth is along the optical axis, rays are longer
 

@@ -7,8 +7,8 @@ from typing import Any
 from alsem import acquisition
 from alsem.annotation import parse_label_set
 from alsem.core.errors import InputError
+from alsem.core.renamed import RENAMED_VALUES
 from alsem.reporting import run_dir
-from alsem.reporting.renamed_keys import RENAMED_VALUES
 
 FITS = tuple(f"train.{stage}.fit" for stage in ("geometry", "semantics", "joint"))
 HEAD_INPUTS = ("position", "normal", "diffuse", "feature")

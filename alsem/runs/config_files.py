@@ -9,7 +9,7 @@ from typing import Any
 
 import alsem
 from alsem.core.errors import InputError
-from alsem.reporting.renamed_keys import RENAMED_KEYS
+from alsem.core.renamed import RENAMED_KEYS
 
 _PACKAGE = Path(alsem.__file__).resolve().parent
 # An installed package holds a copy of the configs; in a checkout they lie beside it.

@@ -14,7 +14,7 @@ import ml_collections
 
 from alsem.acquisition import STRATEGIES
 from alsem.active import report_data
-from alsem.active.loop import run_rounds
+from alsem.active.loop import NO_CANDIDATE, run_rounds
 from alsem.active.model import Model
 from alsem.core import progress, signals
 from alsem.core.errors import InputError
@@ -53,6 +53,7 @@ def start_run(
     strategy = build.make_strategy(config)
     policy = policy or build.make_policy(config)
     scene, truth = build.open_scene(config, workdir.parent / "rooms")
+    make_annotator = build.annotator_maker(config, scene, truth)
     with contextlib.ExitStack() as stack:
         earlier = _open_workdir(plain, workdir)
         stack.enter_context(_lock(workdir))
@@ -67,13 +68,18 @@ def start_run(
             run.stages,
             run.fitter,
             run.store,
-            build.make_annotator(config, scene, truth, run.pool.units.unit_pixels),
+            make_annotator(unit_pixels=run.pool.units.unit_pixels),
             run.log,
             seconds_before=run.geometry.seconds,
             clock=clock,
             callback=_print_round,
         )
         rows = run.log.rounds()
+        if ended_by == NO_CANDIDATE and not rows:
+            raise InputError(
+                f"{scene.name}: no ray ends on a surface that may be queried; lower"
+                " active.min_purity"
+            )
         if rows:
             run_dir.write_summary(
                 workdir,
@@ -97,10 +103,16 @@ def start_run(
                 wall_seconds=clock(),
             )
             print(f"report: {workdir / 'report' / 'index.html'}", flush=True)
-        waiting = run.store.queries(status="open")
-        return not report_data.write_open_queries(
-            workdir / "queries.csv", scene, waiting, config.active.answers
-        )
+        waiting, path = run.store.queries(status="open"), workdir / "queries.csv"
+        report_data.write_open_queries(path, scene, waiting)
+        is_waiting = len(waiting.query_id) > 0
+        if is_waiting:
+            print(
+                f"waiting for answers to {path}: write them to {config.active.answers}"
+                " and run the same command again",
+                flush=True,
+            )
+        return not is_waiting
 
 
 @contextlib.contextmanager

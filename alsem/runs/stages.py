@@ -83,12 +83,9 @@ def open_run(
     heads = build.make_heads(config, strategy, num_classes)
     options = build.pool_options(config)
     pool = open_pool(geometry.pool, scene.train, options)
+    feature_dim = geometry.pool.arrays["feature"].shape[-1]
     predictor = Predictor(
-        heads,
-        geometry.pool,
-        geometry.test,
-        mesh=mesh,
-        chunk=config.surface.score_chunk,
+        heads, feature_dim=feature_dim, mesh=mesh, chunk=config.surface.score_chunk
     )
     scorer = PoolScorer(
         predictor,
@@ -99,7 +96,6 @@ def open_run(
     store = stack.enter_context(LabelStore(workdir / "labels.sqlite"))
     log = stack.enter_context(contextlib.closing(RunLog(workdir)))
     trainer = _trainer(config, workdir, scene, nerf, heads, geometry, policy, mesh)
-    feature_dim = geometry.pool.arrays["feature"].shape[-1]
     fitter = RoundFitter(
         trainer,
         build.semantic_options(config),
@@ -107,7 +103,9 @@ def open_run(
         mesh=mesh,
         folder=workdir / "checkpoints",
         policy_params=(
-            None if policy is None else partial(policy.init, feature_dim=feature_dim)
+            None
+            if policy is None
+            else jax.jit(partial(policy.init, feature_dim=feature_dim))
         ),
     )
     stack.callback(fitter.close)  # waits: a save half done would be lost
@@ -124,7 +122,7 @@ def open_run(
         )
     image_size = (scene.intrinsics.height, scene.intrinsics.width)
     stages = Stages(
-        open_pool=_PoolOpener(pool, scene, build.pool_options(config)),
+        open_pool=_PoolOpener(pool, scene, options),
         read_labels=partial(
             read_labels,
             store,
@@ -146,11 +144,12 @@ def fit_geometry(
 ) -> tuple[Nerf, SceneGeometry]:
     """The renderer, and geometry fitted or opened beside the run directories."""
     nerf = build.make_nerf(config, scene)
+    options = build.geometry_options(config, scene)
     geometry = geometry_stage.fit_scene(
         scene,
         nerf,
-        build.geometry_options(config, scene),
-        build.surface_options(config, nerf, scene),
+        options,
+        build.surface_options(config, nerf, options),
         mesh=mesh,
         cache_dir=workdir.parent / ".geometry",
     )
@@ -182,8 +181,6 @@ def _trainer(
         (heads,) * nerf.levels,
         geometry,
         build.joint_options(config),
-        geometry_options=build.geometry_options(config, scene),
-        surfaces=build.surface_options(config, nerf, scene),
         mesh=mesh,
         folder=workdir / "surface",
         seed=config.seed,

@@ -28,9 +28,10 @@ from pools import (
 )
 
 from alsem import acquisition
-from alsem.acquisition import RENAMED, SCORES, STEPS, STRATEGIES
+from alsem.acquisition import SCORES, STEPS, STRATEGIES
 from alsem.core.errors import InputError
 from alsem.core.mesh import batched, make_mesh, replicated
+from alsem.core.renamed import RENAMED_VALUES
 
 CHAINS = (
     ("one_per_voxel", "frame_cap", "spaced"),
@@ -266,8 +267,10 @@ def test_unknown_names_get_a_suggestion():
 
 
 def test_renamed_names_are_names_of_today():
-    known = STRATEGIES.keys() | STEPS.keys()
-    assert set(RENAMED.values()) <= known and not RENAMED.keys() & known
+    for key, table in (("active.strategy", STRATEGIES), ("active.diversity", STEPS)):
+        renamed = RENAMED_VALUES[key]
+        assert renamed and set(renamed.values()) <= table.keys()
+        assert not renamed.keys() & table.keys()
 
 
 def test_strategies_wait_for_a_model_and_for_coverage():

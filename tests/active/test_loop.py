@@ -174,7 +174,7 @@ def test_a_policy_waits_until_it_has_seen_enough(start, folder, trusting, mode):
     options = POLICY | {"train__policy__start": "", "train__policy__least": 9}
     rows = start(f"policy_{mode}", train__mode=mode, **options)
     chosen = [row["chosen_by"] for row in rows]
-    # Eight outcomes are known when round 2 is asked, sixteen at round 3.
+    # Eight policy targets are there when round 2 is queried, sixteen at round 3.
     assert chosen == ["random", "geometry", "geometry", "policy"]
     query_log = folder / "runs" / f"policy_{mode}" / "policy"
     assert sorted(p.name for p in query_log.iterdir()) == [
@@ -212,6 +212,9 @@ def test_a_capture_without_labels_waits_for_a_file_and_is_labelled(folder):
         active__rounds=1,
         active__strategy="random",
     )
+    with pytest.raises(InputError, match="no labels to simulate"):
+        runner.start_run(tiny.config(bare), bare / "runs" / "simulated")
+    assert not (bare / "runs" / "simulated").exists()  # found before anything is fitted
     assert not runner.start_run(config, workdir)
     with (workdir / "queries.csv").open(newline="") as file:
         queries = list(csv.DictReader(file))
@@ -238,20 +241,20 @@ def test_every_cue_is_drawn_over_a_frame(start, folder):
     assert all(path.stat().st_size > 500 for path in files)
 
 
-def test_only_a_finished_run_can_be_looked_at(folder):
+def test_only_a_finished_run_can_be_reopened(folder):
     with pytest.raises(InputError, match="no run directory"):
         with runner.reopen_run(folder / "nowhere"):
             pass
 
 
-def test_a_run_stops_at_the_miou_that_it_believes_it_has(start, folder):
+def test_a_run_stops_at_its_estimated_miou(start, folder):
     rows = start("stops", active__stop_at_miou=0.001)
-    # Beliefs that have foretold no label yet are not believed.
+    # An estimate is used only once a model has predicted labels before it learns them.
     assert len(rows) == 2 and rows[0]["temperature"] is None
     assert 0.001 <= rows[1]["miou_estimate"] < 1 and 0 < rows[1]["temperature"] < 10
     summary = folder / "runs" / "stops" / "summary.json"
     assert json.loads(summary.read_text())["ended_by"] == "active.stop_at_miou"
-    # It goes on when more is asked for.
+    # It goes on when more rounds are allowed.
     assert len(start("stops", active__stop_at_miou=0.999)) == 3
     assert json.loads(summary.read_text())["ended_by"] == "active.rounds"
 

@@ -1,16 +1,15 @@
 """Scores and selects from a pool as large as a full Replica training set.
 
-Run: python tests/bench_scale.py --folder=DIR [--frames=180] [--members=1]
+Run: python tests/benchmarks/bench_scale.py --folder=DIR [--frames=180] [--members=1]
 
-A procedural room is photographed at 320 x 240; its surface cache is written from the
-photographs' own colour and depth, so that no field has to be fitted first. Then one
-round's work is done by fresh heads: cues, a look at the beliefs, a score for every
-ray, and the choice of the queries. Prints seconds and peak memory of each stage.
+A procedural room is rendered at 320 x 240; its surface cache is written from the
+frames' own colour and depth, so that no field has to be fitted first. Then one round is
+done with random heads: pool and geometric cues, the cues of the strategy, a score for
+every ray, and the selection of the queries. Prints seconds and peak memory of each.
 """
 
 import argparse
-import dataclasses
-import importlib.util
+import sys
 import time
 from pathlib import Path
 
@@ -18,34 +17,30 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import tiny
+
 from alsem import surface
 from alsem.acquisition import STRATEGIES
-from alsem.active.geometry_stage import FittedScene, Model
-from alsem.active.labelled_rays import depth_normals
-from alsem.active.pool import Labels, open_pool
+from alsem.active.labelled_rays import LabelledRays, RoundLabels
+from alsem.active.model import Model
+from alsem.active.pixel_data import depth_normals
+from alsem.active.pool import open_pool
 from alsem.active.predict import Predictor
 from alsem.active.score_pool import PoolScorer
+from alsem.annotation import Totals
 from alsem.core import progress, rng
-from alsem.core.mesh import make_mesh
 from alsem.core.types import frame_cameras
+from alsem.data import Scene
 from alsem.nerf.cameras import pool_rays
+from alsem.runs import config_files
 
-ROOT = Path(__file__).resolve().parents[2]
 FEATURES = 15
 
 
-def load_config():
-    path = ROOT / "configs" / "room.py"
-    spec = importlib.util.spec_from_file_location("room", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config("")
-
-
-def write_cache(experiment, folder: Path) -> surface.SurfaceCache:
+def write_cache(scene: Scene, t_max: float, folder: Path) -> surface.SurfaceCache:
     """The surface that the depth images show, in a cache's compact types."""
-    scene, t_max = experiment.scene, experiment.surface.t_max
     frames, camera = scene.train, scene.intrinsics
     views = frame_cameras(frames.world_from_cam, camera, scene.pixel_offset)
     rays_of = jax.jit(lambda ids: pool_rays(ids, views))
@@ -106,28 +101,34 @@ def main() -> None:
 
 
 def run(args, name: str) -> None:
-    config = load_config()
+    config = config_files.load("configs/room.py")
     config.data.room.width, config.data.room.height = 320, 240
     config.data.room.train_frames, config.data.room.test_frames = args.frames, 2
     config.active.strategy = name
-    experiment = tiny.parts(config, args.folder / "run")
-    head = dataclasses.replace(
-        experiment.heads[-1], members=args.members, view_groups=0
+    config.model.members, config.model.view_members = args.members, 0
+    made = tiny.parts(config, args.folder / "run")
+    heads, num_classes = made.heads[-1], len(made.scene.class_names)
+    cache = write_cache(made.scene, made.surface.t_max, args.folder / "surface")
+    predictor = Predictor(
+        heads, feature_dim=FEATURES, mesh=made.mesh, chunk=config.surface.score_chunk
     )
-    experiment = dataclasses.replace(experiment, heads=(head,), mesh=make_mesh(1))
-    cache = write_cache(experiment, args.folder / "surface")
-    scene = FittedScene(params=None, grid=None, pool=cache, test=cache, seconds={})
-    beliefs = Predictor(experiment, scene)
-    shapes = beliefs.no_heads()
-    heads = jax.tree.map(
+    params = jax.tree.map(
         lambda leaf: 0.3 * jax.random.normal(jax.random.key(leaf.size), leaf.shape),
-        shapes,
+        predictor.zero_heads(),
     )
-    model = Model(state=None, heads=heads, policy=None, pool=cache, test=cache)  # pyright: ignore[reportArgumentType]
-    scorer = PoolScorer(experiment, beliefs)
+    model = Model(state=None, heads=params, policy=None, pool=cache, test=cache)  # pyright: ignore[reportArgumentType]
+    scorer = PoolScorer(predictor, num_classes=num_classes)
     queried = np.random.default_rng(1).integers(0, cache.num_rays, 2000)
-    ones = np.ones(head.head.num_classes, np.int64)
-    labels = Labels(pixel=queried, count=ones, answers=ones)
+    ones, none = np.ones(num_classes, np.int64), np.zeros(0, np.int32)
+    labels = RoundLabels(
+        all=LabelledRays(none, none),
+        new=LabelledRays(none, none),
+        queried_units=queried,
+        queried_pixels=queried,
+        pixels_per_class=ones,
+        answers_per_class=ones,
+        totals=Totals(0, 0, 0, 0.0),
+    )
     strategy = STRATEGIES[name]
     key = rng.run_key(0, "bench")
 
@@ -145,9 +146,9 @@ def run(args, name: str) -> None:
         return result
 
     print(f"{cache.num_rays / 1e6:.1f} million candidates, {name}")
-    pool = stage("cues", lambda: open_pool(experiment, cache))
-    seen = stage("look", lambda: scorer.look(strategy.needs, model, pool, labels))
-    scores = stage("score", lambda: scorer.score(strategy, key, model, pool, seen))
+    pool = stage("pool", lambda: open_pool(cache, made.scene.train, made.pool))
+    cues = stage("cues", lambda: scorer.cues(strategy.needs, model, pool, labels))
+    scores = stage("score", lambda: scorer.score(strategy, key, model, pool, cues))
     stage(
         "select",
         lambda: strategy.select(

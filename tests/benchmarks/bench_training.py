@@ -1,6 +1,6 @@
 r"""How fast and how well fields train, side by side in one process.
 
-    python tests/bench_training.py --dir=DIR --scene=NAME --minutes=1
+    python tests/benchmarks/bench_training.py --dir=DIR --scene=NAME --minutes=1
 
 Three fields fit the same capture for the same time: the default one with the depth
 sensor, the default one without it, and the published MLP. Prints, for each, training
@@ -8,11 +8,11 @@ rays a second (median over calls), PSNR and median depth error on a few test fra
 and the ratio of the rays to the published MLP's.
 """
 
-import importlib.util
 import statistics
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -22,13 +22,15 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from alsem.active.experiment import Experiment
+import tiny
 
 from alsem import training
 from alsem.active import geometry_stage
+from alsem.active.pixel_data import pixel_data
 from alsem.core import rng
 from alsem.core.types import frame_cameras
 from alsem.nerf import cameras
+from alsem.runs import config_files
 
 _CONFIG = flags.DEFINE_string("config", "configs/replica.py", "Config file.")
 _DIR = flags.DEFINE_string("dir", "", "Folder of scenes.")
@@ -38,13 +40,10 @@ _TEST = flags.DEFINE_string("test_split", "Sequence_2[::8]", "Test frames.")
 _MINUTES = flags.DEFINE_float("minutes", 1.0, "Training time of every field.")
 
 
-def experiment(field: str, *, use_depth: bool) -> Experiment:
-    """The config's experiment with one of the fields."""
-    spec = importlib.util.spec_from_file_location("config", _CONFIG.value)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    config: Any = module.get_config("paper" if field == "paper" else "")
+def parts(field: str, *, use_depth: bool) -> SimpleNamespace:
+    """The parts of a run of the config with one of the fields."""
+    variant = ":paper" if field == "paper" else ""
+    config: Any = config_files.load(_CONFIG.value + variant)
     config.data.dir, config.data.scene = _DIR.value, _SCENE.value
     config.data.train_split, config.data.test_split = _TRAIN.value, _TEST.value
     config.data.use_depth = use_depth
@@ -53,9 +52,9 @@ def experiment(field: str, *, use_depth: bool) -> Experiment:
     return tiny.parts(config, Path("runs/bench"))
 
 
-def measure(run: Experiment) -> dict[str, float]:
+def measure(run: SimpleNamespace) -> dict[str, float]:
     """Fits for the time given; rays a second and quality."""
-    fit, key = run.geometry, rng.run_key(0, "bench")
+    fit, key = run.geometry.fit, rng.run_key(0, "bench")
     data = pixel_data(run.scene)
     tx = fit.optimiser.build()
     state = training.init_state(
@@ -75,7 +74,7 @@ def measure(run: Experiment) -> dict[str, float]:
         step,
         steps_per_call=fit.steps_per_call,
         mesh=run.mesh,
-        refresh=geometry_stage.refresher(run),
+        refresh=geometry_stage.refresher(run.nerf, run.geometry.grid_fraction),
     )
     state, _ = jax.block_until_ready(call(state, data, key))  # compiles
     spent: list[float] = []
@@ -83,7 +82,7 @@ def measure(run: Experiment) -> dict[str, float]:
         begun = time.perf_counter()
         state, _ = jax.block_until_ready(call(state, data, key))
         spent.append(time.perf_counter() - begun)
-    state = geometry_stage.refresh_whole_grid(run, state, key)
+    state = geometry_stage.refresh_whole_grid(run.nerf, state, key)
     return {
         "rays_per_second": fit.batch_rays
         * fit.steps_per_call
@@ -92,7 +91,7 @@ def measure(run: Experiment) -> dict[str, float]:
     }
 
 
-def quality(run: Experiment, state: training.TrainState) -> dict[str, float]:
+def quality(run: SimpleNamespace, state: training.TrainState) -> dict[str, float]:
     """PSNR and median depth error on the test frames."""
     camera, frames = run.scene.intrinsics, run.scene.test
     views = frame_cameras(frames.world_from_cam, camera, run.scene.pixel_offset)
@@ -100,7 +99,7 @@ def quality(run: Experiment, state: training.TrainState) -> dict[str, float]:
     chunk = min(run.surface.render_chunk, per_frame)
 
     @jax.jit
-    def look(params, grid, pixel):
+    def render(params, grid, pixel):
         rays = cameras.pool_rays(pixel, views)
         rendered = run.nerf.render(params, grid, rays)
         t_mids = 0.5 * (rendered.t_edges[:, 1:] + rendered.t_edges[:, :-1])
@@ -111,7 +110,7 @@ def quality(run: Experiment, state: training.TrainState) -> dict[str, float]:
 
     total = views.num_rays
     parts = [
-        look(
+        render(
             state.params,
             state.grid,
             jnp.minimum(jnp.arange(start, start + chunk), total - 1).astype(jnp.int32),
@@ -133,9 +132,9 @@ def main(argv: list[str]) -> None:
     """Runs the three and prints a table."""
     del argv
     results = {
-        "default, depth": measure(experiment("hash", use_depth=True)),
-        "default, no depth": measure(experiment("hash", use_depth=False)),
-        "published MLP": measure(experiment("paper", use_depth=True)),
+        "default, depth": measure(parts("hash", use_depth=True)),
+        "default, no depth": measure(parts("hash", use_depth=False)),
+        "published MLP": measure(parts("paper", use_depth=True)),
     }
     paper = results["published MLP"]["rays_per_second"]
     print(f"{'field':20s} {'rays/s':>10s} {'ratio':>7s} {'PSNR':>6s} {'depth':>8s}")

@@ -1,6 +1,6 @@
 r"""How fast views of one place are compared: against NumPy, PyTorch and pixel pairs.
 
-    python tests/bench_views.py --dir=DIR --scene=NAME [--surface=FOLDER]
+    python tests/benchmarks/bench_views.py --dir=DIR --scene=NAME [--surface=FOLDER]
 
 Scores a pool by entropy, view entropy, view divergence and visibility, given the
 posterior, three times with the same inputs: as alsem does, in plain NumPy, and in
@@ -44,7 +44,7 @@ except ModuleNotFoundError:
 _DIR = flags.DEFINE_string("dir", "", "Folder of scenes.")
 _SCENE = flags.DEFINE_string("scene", "", "Scene.")
 _TRAIN = flags.DEFINE_string("train_split", "Sequence_1[::3]", "The pool.")
-_TEST = flags.DEFINE_string("test_split", "Sequence_2[::30]", "Not looked at.")
+_TEST = flags.DEFINE_string("test_split", "Sequence_2[::30]", "Not used.")
 _DOWNSCALE = flags.DEFINE_integer("downscale", 2, "Of the capture's images.")
 _SURFACE = flags.DEFINE_string("surface", "", "Folder of a surface cache's arrays.")
 _VOXEL = flags.DEFINE_float("voxel_size", 0.05, "Metres.")
@@ -73,14 +73,14 @@ def open_pool() -> tuple[pools.Candidates, Cameras]:
         depth_z = np.load(folder / "depth_z.npy", mmap_mode="r").reshape(shape)
         purity = np.load(folder / "weight.npy")[:, 0]
     assert depth_z is not None, "the capture has no depth: give --surface"
-    look = jax.jit(cameras.pool_rays)
+    rays_of = jax.jit(cameras.pool_rays)
     x_world = np.empty((*shape, 3), np.float32)
     per_frame = camera.width * camera.height
     poses = frames.world_from_cam
     views = frame_cameras(poses, camera, scene.pixel_offset)
     for i in range(len(poses)):
         pixel = jnp.arange(per_frame, dtype=jnp.int32) + i * per_frame
-        rays = look(pixel, views)
+        rays = rays_of(pixel, views)
         distance = jnp.asarray(depth_z[i]).reshape(-1) / rays.z_scale
         x_world[i] = (rays.origins + rays.directions * distance[:, None]).reshape(
             x_world[i].shape

@@ -157,6 +157,14 @@ def test_joint_training_runs_and_makes_its_own_caches(finished, runs, run):
     assert len(list((runs / ".geometry").iterdir())) == 1
 
 
+@pytest.mark.parametrize("strategy", ["margin", "policy"])
+def test_joint_training_without_depth_keeps_its_grid_up_to_date(run, runs, strategy):
+    name = f"joint-{strategy}-no-depth"
+    options = {"train__mode": "joint", "data__use_depth": False}
+    assert run(name, **options, active__strategy=strategy, active__rounds=2)
+    assert len(rows_of(runs / name)) == 2
+
+
 def test_a_finished_run_goes_on_with_more_rounds(finished, runs, run, monkeypatch):
     shutil.copytree(finished, runs / "longer")
     before = (runs / "longer" / "rounds.jsonl").read_text()

@@ -1,4 +1,4 @@
-"""Config keys and values that were renamed, so that old runs can still be read."""
+"""Config keys and values that were renamed: for reading old runs, and for errors."""
 
 import re
 from typing import Any
@@ -16,6 +16,7 @@ RENAMED_KEYS = {
 # Dotted key: old words in its value and the words in their place.
 RENAMED_VALUES = {
     "active.strategy": {"spread": "poisson_disk"},
+    "active.diversity": {"top_share": "top_fraction"},
     "model.head.inputs": {"albedo": "diffuse"},
 }
 
