@@ -56,7 +56,7 @@ class HashField(nn.Module):
         dense = functools.partial(nn.Dense, dtype=self.dtype)
         self.trunk = dense(self.width)
         self.head = dense(1 + self.feature_dim)
-        self.albedo = dense(3)
+        self.diffuse = dense(3)
         self.shading_hidden = dense(self.colour_width)
         self.shading_view = dense(self.colour_width, use_bias=False)
         self.shading = dense(3)
@@ -91,7 +91,7 @@ class HashField(nn.Module):
         In training, ``mesh`` holds the devices that points are split over.
         """
         density, feature = self._geometry(x_world, box, mesh)
-        diffuse_logit = self.albedo(nn.relu(feature)).astype(jnp.float32)
+        diffuse_logit = self.diffuse(nn.relu(feature)).astype(jnp.float32)
         # A layer over both, in two parts: that of the direction costs once a ray.
         view = self.shading_view(encodings.spherical_harmonics(direction))
         hidden = self.shading_hidden(feature) + view
