@@ -12,6 +12,7 @@ from absl import app, flags, logging
 
 from alsem.core.errors import InputError
 
+_HELP_FLAGS = {"help", "helpshort", "helpfull", "helpxml"}
 CLOSED_PIPE_STATUS = 128 + signal.SIGPIPE  # as shells report a tool that it ended
 
 
@@ -44,6 +45,10 @@ def run(
     with quiet_on_closed_pipe():
         try:
             app.run(checked_main, flags_parser=parse)
+        except SystemExit:
+            if any(arg.lstrip("-") in _HELP_FLAGS for arg in sys.argv[1:]):
+                sys.exit(0)  # absl ends help with status 1
+            raise
         except InputError as error:
             _fail(name, error.line)
         except flags.Error as error:
