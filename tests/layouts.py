@@ -1,4 +1,7 @@
-"""Writes the frames of `captures.write_capture` in the other layouts."""
+"""Writes frames in every layout that alsem reads, for tests.
+
+Frames are those of `captures.random_frames`, or others in the same form.
+"""
 
 import io
 import json
@@ -8,167 +11,158 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from captures import CLASSES, save_png
+from captures import CLASSES, save_png, write_capture
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
+# Folder of `write_all` -> its layout.
+SOURCES = {
+    "replica": "replica",
+    "nerfstudio": "nerfstudio",
+    "bin": "colmap",
+    "txt": "colmap",
+    "files": "scannet",
+    "sens": "scannet",
+}
 FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenCV's camera axes to OpenGL's and back
+RAW = {"wall": 21, "chair": 1001, "lamp": 40000}  # raw ids of ScanNet's label images
 
 
-def write_nerfstudio(folder: Path, written: dict, **changes) -> dict:
-    """Writes ``transforms.json``, its images and ``classes.txt``; returns the JSON.
+def write_all(folder: Path, frames: dict) -> dict:
+    """Writes the same frames in the folders of `SOURCES`, and returns them.
 
-    Args:
-        folder: The capture's folder.
-        written: What `captures.write_capture` returned.
-        changes: Keys of the JSON to set.
+    ScanNet's photographs are JPEGs; those of all layouts are what these decode to.
     """
-    height, width = next(iter(written.values()))["rgb"].shape[1:3]
+    for name in SOURCES:
+        (folder / name).mkdir()
+    write_scannet(folder / "files", frames)
+    write_scannet(folder / "sens", frames, recording=True)
+    frames = {
+        name: held | {"rgb": np.stack([decoded(rgb) for rgb in held["rgb"]])}
+        for name, held in frames.items()
+    }
+    write_capture(folder / "replica", frames)
+    write_nerfstudio(folder / "nerfstudio", frames)
+    write_colmap(folder / "bin", frames, binary=True)
+    write_colmap(folder / "txt", frames, binary=False)
+    lines = [f"{i} {name}" for name, i in CLASSES.items()]
+    for name in ("nerfstudio", "bin", "txt"):
+        (folder / name / "classes.txt").write_text("\n".join(lines) + "\n")
+    return frames
+
+
+def write_nerfstudio(folder: Path, frames: dict) -> None:
+    """Writes ``transforms.json`` and its images."""
+    height, width = next(iter(frames.values()))["rgb"].shape[1:3]
     info: dict = {"camera_model": "OPENCV", "w": width, "h": height, "frames": []}
     info |= {"fl_x": width / 2, "fl_y": width / 2, "cx": width / 2, "cy": height / 2}
-    for sequence, held in written.items():
-        for i, pose in enumerate(np.round(held["pose"], 9)):
+    kinds = {"": "rgb", "depth_": "depth", "semantic_": "label"}
+    for sequence, held in frames.items():
+        for i, pose in enumerate(held["pose"]):
             frame = {"transform_matrix": (pose @ FLIP).tolist()}
-            for key, name in (("file_path", "rgb"), ("depth_file_path", "depth")):
-                frame[key] = f"{name}/{sequence}/{i}.png"
-                save_png(folder / frame[key], held[name][i])
-            frame["semantic_file_path"] = f"semantic/{sequence}/{i}.png"
-            save_png(folder / frame["semantic_file_path"], held["label"][i])
+            for prefix, kind in kinds.items():
+                path = frame[f"{prefix}file_path"] = f"{kind}/{sequence}/{i}.png"
+                save_png(folder / path, held[kind][i])
             info["frames"].append(frame)
-    info |= changes
-    save_transforms(folder, info)
-    write_classes(folder)
-    return info
-
-
-def save_transforms(folder: Path, info: dict) -> None:
-    """Writes ``transforms.json``."""
     (folder / "transforms.json").write_text(json.dumps(info))
 
 
-def write_colmap(
-    folder: Path, written: dict, *, binary: bool, model: str = "PINHOLE"
-) -> None:
-    """Writes a sparse model with a few points, its images and ``classes.txt``."""
-    height, width = next(iter(written.values()))["rgb"].shape[1:3]
-    params = {
-        "PINHOLE": (width / 2, width / 2, width / 2, height / 2),
-        "SIMPLE_RADIAL": (width / 2, width / 2, height / 2, 0.0),
-        "OPENCV": (width / 2, width / 2, width / 2, height / 2, 0.0, 0.0, 0.0, 0.0),
-    }[model]
+def write_colmap(folder: Path, frames: dict, *, binary: bool) -> None:
+    """Writes a sparse model with 50 points and its images."""
+    height, width = next(iter(frames.values()))["rgb"].shape[1:3]
+    camera = (width, height, width / 2, width / 2, width / 2, height / 2)
     images = []
-    for sequence, held in written.items():
-        for i, pose in enumerate(np.round(held["pose"], 9)):
-            for kind, name in (
-                ("images", "rgb"),
-                ("depth", "depth"),
-                ("semantic", "label"),
-            ):
-                save_png(folder / kind / sequence / f"{i}.png", held[name][i])
+    for sequence, held in frames.items():
+        for i, pose in enumerate(held["pose"]):
+            name = f"{sequence}/{i}.png"
+            save_png(folder / "images" / name, held["rgb"][i])
+            save_png(folder / "depth" / name, held["depth"][i])
+            save_png(folder / "semantic" / name, held["label"][i])
             turn = Rotation.from_matrix(pose[:3, :3].T)
             shift = -turn.apply(pose[:3, 3])
-            quaternion = turn.as_quat()[[3, 0, 1, 2]]
-            images.append((f"{sequence}/{i}.png", (*quaternion, *shift)))
+            images.append((name, *turn.as_quat()[[3, 0, 1, 2]], *shift))
     points = np.random.default_rng(0).uniform(-3, 3, (50, 3))
-    model_folder = folder / "sparse" / "0"
-    model_folder.mkdir(parents=True)
-    if binary:
-        number = {"SIMPLE_RADIAL": 2, "PINHOLE": 1, "OPENCV": 4}[model]
-        data = struct.pack(
-            f"<QiiQQ{len(params)}d", 1, 7, number, width, height, *params
-        )
-        (model_folder / "cameras.bin").write_bytes(data)
-        data = struct.pack("<Q", len(images))
-        for i, (name, pose) in enumerate(images):
-            data += struct.pack("<i7di", i + 1, *pose, 7) + name.encode() + b"\0"
-            data += struct.pack("<Q", i % 3) + struct.pack("<ddq", 1, 2, -1) * (i % 3)
-        (model_folder / "images.bin").write_bytes(data)
-        data = struct.pack("<Q", len(points))
-        for i, point in enumerate(points):
-            data += struct.pack("<Q3d3BdQ", i, *point, 1, 2, 3, 0.5, i % 4)
-            data += struct.pack("<ii", 1, 2) * (i % 4)
-        (model_folder / "points3D.bin").write_bytes(data)
-    else:
-        words = [7, model, width, height, *map(repr, map(float, params))]
-        text = "# cameras\n" + " ".join(map(str, words)) + "\n"
-        (model_folder / "cameras.txt").write_text(text)
-        text = "# images\n# two lines each\n"
-        for i, (name, pose) in enumerate(images):
-            text += f"{i + 1} {' '.join(repr(float(x)) for x in pose)} 7 {name}\n"
-            text += "1.5 2.5 -1\n" if i % 2 else "\n"
-        (model_folder / "images.txt").write_text(text)
-        rows = [
-            f"{i} {' '.join(repr(float(x)) for x in point)} 1 2 3 0.5 1 2"
-            for i, point in enumerate(points)
-        ]
-        (model_folder / "points3D.txt").write_text("# points\n" + "\n".join(rows))
-    write_classes(folder)
+    model = folder / "sparse" / "0"
+    model.mkdir(parents=True)
+    write = write_binary_model if binary else write_text_model
+    write(model, camera, images, points)
 
 
-def write_classes(folder: Path) -> None:
-    """Writes ``classes.txt``."""
-    lines = [f"{i} {name}" for name, i in CLASSES.items()]
-    (folder / "classes.txt").write_text("\n".join(lines) + "\n")
+def write_binary_model(model: Path, camera, images, points) -> None:
+    """Writes COLMAP's binary files, with the camera model PINHOLE."""
+    (model / "cameras.bin").write_bytes(struct.pack("<QiiQQ4d", 1, 7, 1, *camera))
+    data = struct.pack("<Q", len(images))
+    for i, (name, *pose) in enumerate(images):
+        data += struct.pack("<i7di", i + 1, *pose, 7) + name.encode() + b"\0"
+        data += struct.pack("<Q", i % 3) + struct.pack("<ddq", 1, 2, -1) * (i % 3)
+    (model / "images.bin").write_bytes(data)
+    data = struct.pack("<Q", len(points))
+    for i, point in enumerate(points):
+        data += struct.pack("<Q3d3BdQ", i, *point, 1, 2, 3, 0.5, i % 4)
+        data += struct.pack("<ii", 1, 2) * (i % 4)
+    (model / "points3D.bin").write_bytes(data)
 
 
-RAW = {"wall": 21, "chair": 1001, "lamp": 40000}  # raw ids of ScanNet's label images
+def write_text_model(model: Path, camera, images, points) -> None:
+    """Writes COLMAP's text files, with the camera model OPENCV and no distortion."""
+    words = " ".join(map(str, camera))
+    text = f"# cameras\n7 OPENCV {words} 0.0 0.0 0.0 0.0\n"
+    (model / "cameras.txt").write_text(text)
+    text = "# images\n# two lines each\n"
+    for i, (name, *pose) in enumerate(images):
+        text += f"{i + 1} {numbers(pose)} 7 {name}\n"
+        text += "1.5 2.5 -1\n" if i % 2 else "\n"
+    (model / "images.txt").write_text(text)
+    rows = [f"{i} {numbers(point)} 1 2 3 0.5 1 2" for i, point in enumerate(points)]
+    (model / "points3D.txt").write_text("\n".join(["# points", *rows]))
+
+
+def numbers(values) -> str:
+    """Numbers with all their digits."""
+    return " ".join(repr(float(value)) for value in values)
 
 
 def write_scannet(
     folder: Path,
-    written: dict,
+    frames: dict,
     *,
     recording: bool = False,
     size: tuple[int, int] | None = None,
     lost: tuple[int, ...] = (),
-) -> np.ndarray:
-    """Writes all frames in ScanNet's layout; returns the photographs as written.
+) -> None:
+    """Writes all frames as single images or as a recording.
 
-    Args:
-        folder: The scene's folder.
-        written: What `captures.write_capture` returned.
-        recording: Whether to write a ``.sens`` file in place of single images.
-        size: Width and height of photographs and labels; depth's if None.
-        lost: Frames to write with a pose that is not finite.
+    Photographs and labels have another ``size`` than depth, and ``lost`` frames a
+    pose that is not finite.
     """
-    held = {
-        key: np.concatenate([h[key] for h in written.values()])
+    rgb, depth, label, poses = (
+        np.concatenate([held[key] for held in frames.values()])
         for key in ("rgb", "depth", "label", "pose")
-    }
-    frames, high, wide = held["depth"].shape
+    )
+    high, wide = depth.shape[1:]
     width, height = size or (wide, high)
-    rgb = np.stack([cv2.resize(x, (width, height)) for x in held["rgb"]])
+    rgb = np.stack([cv2.resize(image, (width, height)) for image in rgb])
     raw = np.zeros(256, np.uint16)
     raw[[CLASSES[name] for name in RAW]] = list(RAW.values())
-    label = raw[held["label"]].repeat(height // high, 1).repeat(width // wide, 2)
-    poses = np.round(held["pose"], 9)
+    label = raw[label].repeat(height // high, 1).repeat(width // wide, 2)
     poses[list(lost)] = -np.inf
+    for i, ids in enumerate(label):
+        labels = folder / f"{folder.name}_2d-label-filt" / "label-filt"
+        save_png(labels / f"{i}.png", ids)
     focal = (wide / 2) * (width / wide)
-    centre = ((width - 1) / 2, (height - 1) / 2)
-    for i in range(frames):
-        path = folder / f"{folder.name}_2d-label-filt" / "label-filt" / f"{i}.png"
-        save_png(path, label[i])
-        if recording:
-            continue
-        for kind in ("color", "depth", "pose"):
-            (folder / "renders" / kind).mkdir(parents=True, exist_ok=True)
-        path = folder / "renders" / "color" / f"{i}.jpg"
-        path.write_bytes(jpeg_bytes(rgb[i]))
-        save_png(folder / "renders" / "depth" / f"{i}.png", held["depth"][i])
-        rows = [" ".join(map(repr, map(float, row))) for row in poses[i]]
-        (folder / "renders" / "pose" / f"{i}.txt").write_text("\n".join(rows))
+    camera = {"fx_color": focal, "fy_color": focal}
+    camera |= {"mx_color": (width - 1) / 2, "my_color": (height - 1) / 2}
     sizes = {"colorWidth": width, "colorHeight": height}
     sizes |= {"depthWidth": wide, "depthHeight": high}
-    camera = {"fx_color": focal, "fy_color": focal}
-    camera |= dict(zip(("mx_color", "my_color"), centre, strict=True))
     lines = [f"{key} = {value}" for key, value in (sizes | camera).items()]
     text = "\n".join([*lines, "sceneType = Apartment", ""])
     (folder / f"{folder.name}.txt").write_text(text)
     if recording:
         matrix = np.eye(4)
-        matrix[[0, 1, 0, 1], [0, 1, 2, 2]] = (focal, focal, *centre)
-        path = folder / f"{folder.name}.sens"
-        write_sens(path, matrix, rgb, held["depth"], poses)
+        matrix[[0, 1, 0, 1], [0, 1, 2, 2]] = tuple(camera.values())
+        write_sens(folder / f"{folder.name}.sens", matrix, rgb, depth, poses)
+    else:
+        write_renders(folder / "renders", rgb, depth, poses)
     (folder / "scannetv2-labels.combined.tsv").write_text(
         "id\traw_category\tcategory\tcount\tnyu40id\teigen13id\tnyuClass\n"
         "21\twall\twall\t7\t1\t12\twall\n"
@@ -176,7 +170,32 @@ def write_scannet(
         "40000\tlamp\tlamp\t2\t35\t7\tlamp\n"
         "5\tthing\tthing\t1\t\t\t\n"
     )
-    return np.stack([decoded(x) for x in rgb])
+
+
+def write_renders(folder: Path, rgb, depth, poses) -> None:
+    """Writes photographs, depth and poses as single files."""
+    (folder / "color").mkdir(parents=True)
+    (folder / "pose").mkdir()
+    for i, pose in enumerate(poses):
+        (folder / "color" / f"{i}.jpg").write_bytes(jpeg_bytes(rgb[i]))
+        save_png(folder / "depth" / f"{i}.png", depth[i])
+        (folder / "pose" / f"{i}.txt").write_text("\n".join(map(numbers, pose)))
+
+
+def write_sens(path: Path, intrinsics, rgb, depth, poses) -> None:
+    """Writes a recording: JPEG colour, zlib-compressed depth in millimetres."""
+    eye = np.eye(4)
+    data = struct.pack("<IQ", 4, 6) + b"StrSen"
+    for matrix in (intrinsics, eye, intrinsics, eye):
+        data += struct.pack("<16f", *np.ravel(matrix))
+    sides = (*rgb.shape[2:0:-1], *depth.shape[2:0:-1])
+    data += struct.pack("<ii4IfQ", 2, 1, *sides, 1000.0, len(rgb))
+    for i, pose in enumerate(poses):
+        colour, packed = jpeg_bytes(rgb[i]), zlib.compress(depth[i].tobytes())
+        data += struct.pack("<16f", *np.ravel(pose))
+        data += struct.pack("<4Q", i, i, len(colour), len(packed)) + colour + packed
+    data += struct.pack("<Q", 0)  # no inertial frames
+    path.write_bytes(data)
 
 
 def jpeg_bytes(rgb: np.ndarray) -> bytes:
@@ -189,19 +208,3 @@ def jpeg_bytes(rgb: np.ndarray) -> bytes:
 def decoded(rgb: np.ndarray) -> np.ndarray:
     """The image after compression as JPEG."""
     return np.asarray(Image.open(io.BytesIO(jpeg_bytes(rgb))))
-
-
-def write_sens(path: Path, intrinsics, rgb, depth, poses) -> None:
-    """Writes a recording: JPEG colour, zlib-compressed depth in millimetres."""
-    eye = np.eye(4)
-    data = struct.pack("<IQ", 4, 6) + b"StrSen"
-    for matrix in (intrinsics, eye, intrinsics, eye):
-        data += struct.pack("<16f", *np.ravel(matrix))
-    sides = (*rgb.shape[2:0:-1], *depth.shape[2:0:-1])
-    data += struct.pack("<ii4IfQ", 2, 1, *sides, 1000.0, len(rgb))
-    for i in range(len(rgb)):
-        colour, packed = jpeg_bytes(rgb[i]), zlib.compress(depth[i].tobytes())
-        data += struct.pack("<16f", *np.ravel(poses[i]))
-        data += struct.pack("<4Q", i, i, len(colour), len(packed)) + colour + packed
-    data += struct.pack("<Q", 0)  # no inertial frames
-    path.write_bytes(data)

@@ -9,61 +9,34 @@ from alsem.core.types import Intrinsics
 from alsem.data import Frames, GroundTruth, Scene
 
 SHAPE = (2, 6, 8)
-FRAMES = Frames(
-    ("a", "b"),
-    np.zeros((*SHAPE, 3), np.uint8),
-    np.zeros((2, 4, 4), np.float32),
-    np.zeros(SHAPE, np.float32),
-)
-SCENE = Scene(
-    name="room",
-    intrinsics=Intrinsics(8, 6, 4.0, 4.0, 3.5, 2.5),
-    pixel_offset=(0.0, 0.0),
-    train=FRAMES,
-    test=dataclasses.replace(FRAMES, depth_z=None),
-    class_names=("wall", "lamp"),
-    class_ids=(1, 4),
-)
+DEPTH = np.zeros(SHAPE, np.float32)
+POSES = np.zeros((2, 4, 4), np.float32)
+LABELS = np.zeros(SHAPE, np.int16)
+FRAMES = Frames(("a", "b"), np.zeros((*SHAPE, 3), np.uint8), POSES, DEPTH)
+CAMERA = Intrinsics(8, 6, 4.0, 4.0, 3.5, 2.5)
+BARE = dataclasses.replace(FRAMES, depth_z=None)
+SCENE = Scene("room", CAMERA, (0.0, 0.0), FRAMES, BARE, ("wall", "lamp"), (1, 4))
+TRUTH = GroundTruth(LABELS, LABELS, DEPTH)
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("whole", "changes"),
     [
-        {"names": ("a",)},
-        {"names": ("a", "a")},
-        {"rgb": FRAMES.rgb.astype(np.float32)},
-        {"world_from_cam": FRAMES.world_from_cam[:, :3]},
-        {"depth_z": FRAMES.depth_z[:, 1:]},
-        {"regions": np.zeros(SHAPE, np.int64)},
-        {"regions": np.zeros((1, 6, 8), np.int32)},
+        (FRAMES, {"names": ("a",)}),
+        (FRAMES, {"names": ("a", "a")}),
+        (FRAMES, {"rgb": FRAMES.rgb.astype(np.float32)}),
+        (FRAMES, {"world_from_cam": POSES[:, :3]}),
+        (FRAMES, {"depth_z": DEPTH[:, 1:]}),
+        (FRAMES, {"regions": LABELS.astype(np.int64)}),
+        (FRAMES, {"regions": LABELS[:1].astype(np.int32)}),
+        (SCENE, {"test": FRAMES}),  # with depth, which is ground truth
+        (SCENE, {"class_ids": (1,)}),
+        (SCENE, {"class_names": ("wall", "wall")}),
+        (SCENE, {"intrinsics": dataclasses.replace(CAMERA, width=4)}),
+        (TRUTH, {"train_labels": LABELS.astype(np.int64)}),
+        (TRUTH, {"test_depth_z": DEPTH[:1]}),
     ],
 )
-def test_frames(changes):
+def test_parts_that_do_not_fit(whole, changes):
     with pytest.raises(ValueError):
-        dataclasses.replace(FRAMES, **changes)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"test": FRAMES},  # with depth, which is ground truth
-        {"class_ids": (1,)},
-        {"class_names": ("wall", "wall")},
-        {"intrinsics": dataclasses.replace(SCENE.intrinsics, width=4)},
-    ],
-)
-def test_scene(changes):
-    with pytest.raises(ValueError):
-        dataclasses.replace(SCENE, **changes)
-
-
-@pytest.mark.parametrize(
-    "arrays",
-    [
-        (np.zeros(SHAPE, np.int64), None, None),
-        (None, np.zeros(SHAPE, np.int16), np.zeros((1, 6, 8), np.float32)),
-    ],
-)
-def test_ground_truth(arrays):
-    with pytest.raises(ValueError):
-        GroundTruth(*arrays)
+        dataclasses.replace(whole, **changes)

@@ -3,56 +3,43 @@
 import captures
 import numpy as np
 import pytest
+from captures import ImageInMemory
 
-from alsem.core.errors import InputError
 from alsem.data.capture import FrameRecord
-from alsem.data.image_io import ImageFile
 from alsem.data.splits import parse_split, sharpness
 
 
-class Noise(ImageFile):
-    """A photograph of noise, strong in frames 2, 5, 8 and weak in all others."""
-
-    where = "memory"
-
-    def __init__(self, number):
-        self.number = number
-
-    def size(self):
-        return 8, 8
-
-    def read(self):
-        draw = np.random.default_rng(self.number)
-        contrast = 100 if self.number % 3 == 2 else 10 + self.number
-        noise = draw.integers(0, contrast, (8, 8, 1))
-        return noise.repeat(3, axis=-1).astype(np.uint8)
+def record(name, grey):
+    rgb = np.repeat(grey[..., None], 3, axis=-1).astype(np.uint8)
+    return FrameRecord(name, ImageInMemory(rgb), np.eye(4, dtype=np.float32))
 
 
-def records(sequence):
-    """Six frames of A, of which B has the last two."""
-    numbers = {"A": range(6), "B": range(4, 6), "long": range(8)}[sequence]
-    return [
-        FrameRecord(f"A/{i}", Noise(i), np.eye(4, dtype=np.float32)) for i in numbers
-    ]
+def noise(number):
+    """Strong in frames 2, 5, 8 and weak in all others."""
+    contrast = 100 if number % 3 == 2 else 10 + number
+    return np.random.default_rng(number).integers(0, contrast, (8, 8))
+
+
+FRAMES = [record(f"A/{i}", noise(i)) for i in range(8)]
+SEQUENCES = {"A": FRAMES[:6], "B": FRAMES[4:6], "long": FRAMES}
 
 
 def picked(text):
-    return [int(record.name[2:]) for record in parse_split(text).pick(records)]
+    return [
+        int(each.name[2:]) for each in parse_split(text).pick(SEQUENCES.__getitem__)
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("A[:]", [0, 1, 2, 3, 4, 5]),
-        ("A[::2]", [0, 2, 4]),
         ("A[1::2]", [1, 3, 5]),
         ("A[-2:]", [4, 5]),
         ("A[:-4]", [0, 1]),
         ("A[::-2]", [5, 3, 1]),
-        ("A[1:4]", [1, 2, 3]),
         (" A [ 1 : 4 : 2 ] ", [1, 3]),
         ("A[:] but A[::3]", [1, 2, 4, 5]),
-        ("A[:] but B[:]", [0, 1, 2, 3]),
         ("A[1:] but B[:] ", [1, 2, 3]),
         ("A[:] count 3", [0, 2, 5]),
         ("A[:]count 6", [0, 1, 2, 3, 4, 5]),
@@ -81,34 +68,13 @@ def test_malformed_split(text):
 
 
 def test_too_few_frames():
-    with pytest.raises(
-        InputError, match="has 6 frames to choose from; lower its count"
-    ):
-        picked("A[:] count 7")
-    with pytest.raises(InputError, match="selects none of the 6 frames of A"):
-        picked("A[:] but A[:]")
+    error = captures.input_error(picked, "A[:] count 7")
+    assert "has 6 frames to choose from; lower its count" in error
+    error = captures.input_error(picked, "A[:] but A[:]")
+    assert "selects none of the 6 frames of A" in error
 
 
 def test_blur_lowers_sharpness():
-    edge = np.zeros((16, 16, 3), np.uint8)
-    edge[:, 8:] = 255
-    ramp = np.linspace(0, 255, 16).astype(np.uint8)[None, :, None]
-
-    class Photograph(ImageFile):
-        where = "memory"
-
-        def __init__(self, pixels):
-            self.pixels = pixels
-
-        def size(self):
-            return 16, 16
-
-        def read(self):
-            return self.pixels
-
-    images = (edge, ramp.repeat(16, axis=0).repeat(3, axis=-1))
-    sharp, blurred = (
-        sharpness(FrameRecord("a", Photograph(x), np.eye(4, dtype=np.float32)))
-        for x in images
-    )
-    assert sharp > 20 * blurred
+    edge = record("edge", np.repeat([[0, 255]], 16, axis=0).repeat(8, axis=1))
+    ramp = record("ramp", np.repeat(np.linspace(0, 255, 16)[None], 16, axis=0))
+    assert sharpness(edge) > 20 * sharpness(ramp)

@@ -1,65 +1,60 @@
 """Captures are written as TensorFlow Datasets and read back."""
 
-import subprocess
-import sys
-
 import captures
-import layouts
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-import tiny
-from captures import TEST, TRAIN, save_png
+from captures import TEST, TRAIN
 
 from alsem.data import READERS, open_capture
 from alsem.data.tfds_builders import prepare
 
 SPLITS = {"train_split": f"{TRAIN}[::3]", "test_split": f"{TEST}[:]"}
-
-
-def assert_same(one, other):
-    (scene, truth), (scene2, truth2) = one, other
-    assert scene.fingerprint() == scene2.fingerprint()
-    assert scene.train.names == scene2.train.names
-    assert scene.class_names == scene2.class_names
-    assert scene.class_ids == scene2.class_ids
-    np.testing.assert_array_equal(scene.test.rgb, scene2.test.rgb)
-    np.testing.assert_array_equal(truth.train_labels, truth2.train_labels)
-    np.testing.assert_array_equal(truth.test_labels, truth2.test_labels)
-    np.testing.assert_array_equal(truth.test_depth_z, truth2.test_depth_z)
+ALL = {"train_split": "frames[:12]", "test_split": "frames[12:]"}
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A capture with masks and instances, and the data set written from it."""
-    folder = tmp_path_factory.mktemp("tfds")
-    captures.write_capture(folder / "room_5", size=(16, 12))
-    draw = np.random.default_rng(0)
-    for i in range(12):
-        mask = (255 * (draw.random((12, 16)) < 0.8)).astype(np.uint8)
-        save_png(folder / "room_5" / TRAIN / "mask" / f"mask_{i}.png", mask)
-        ids = draw.integers(0, 60000, (12, 16), np.uint16)
-        place = folder / "room_5" / TRAIN / "semantic_instance"
-        save_png(place / f"semantic_instance_{i}.png", ids)
-    capture = READERS["replica"](folder, "room_5", ())
-    prepare("alsem_replica", capture, folder / "out")
+def prepared(tmp_path_factory, written):
+    """A capture with masks and instances, and data sets of it and of ScanNet's."""
+    folder, draw = tmp_path_factory.mktemp("tfds"), np.random.default_rng(0)
+    room, size = folder / "room_5", (12, 12, 16)
+    captures.write_capture(room, captures.random_frames(size=(16, 12)))
+    masks = (255 * (draw.random(size) < 0.8)).astype(np.uint8)
+    captures.write_images(room / TRAIN / "mask", masks)
+    instances = draw.integers(0, 60000, size, np.uint16)
+    captures.write_images(room / TRAIN / "semantic_instance", instances)
+    prepare("alsem_replica", READERS["replica"](folder, "room_5", ()), folder / "out")
+    capture = READERS["scannet"](written[0], "files", ())
+    prepare("alsem_scannet", capture, folder / "out")
     return folder
 
 
-@pytest.mark.parametrize("source", ["tfds", "auto"])
-def test_data_set_holds_what_the_capture_holds(prepared, source):
-    replica = open_capture(dir=prepared, scene="room_5", **SPLITS)
-    where = {"dir": prepared / "out", "scene": "alsem_replica/room_5"}
-    assert_same(replica, open_capture(source=source, **where, **SPLITS))
+@pytest.mark.parametrize(
+    ("data_set", "source", "splits"),
+    [
+        ("alsem_replica/room_5", "tfds", SPLITS),
+        ("alsem_replica/room_5", "auto", SPLITS),
+        ("alsem_scannet/files", "tfds", ALL),
+    ],
+)
+def test_data_set_holds_what_the_capture_holds(
+    prepared, written, data_set, source, splits
+):
+    layout, name = data_set.removeprefix("alsem_").split("/")
+    folder = written[0] if layout == "scannet" else prepared
+    one = open_capture(dir=folder, scene=name, source=layout, **splits)
+    where = {"dir": prepared / "out", "scene": data_set, "source": source}
+    other = open_capture(**where, **splits)
+    captures.assert_same(other, one)
+    assert other[0].fingerprint() == one[0].fingerprint()
+    assert other[0].train.names == one[0].train.names
+    assert other[0].class_ids == one[0].class_ids
 
 
 def test_classes_of_the_config_come_first(prepared):
-    scene, _ = open_capture(
-        dir=prepared / "out" / "alsem_replica" / "room_5" / "1.0.0",
-        source="tfds",
-        classes=["1 wall", "4 stool", "9 lamp"],
-        **SPLITS,
-    )
+    folder = prepared / "out" / "alsem_replica" / "room_5" / "1.0.0"
+    lines = ["1 wall", "4 stool", "9 lamp"]
+    scene, _ = open_capture(dir=folder, source="tfds", classes=lines, **SPLITS)
     assert scene.class_names == ("wall", "stool", "lamp")
 
 
@@ -78,62 +73,11 @@ def test_tfds_data_source_has_random_access(prepared):
     np.testing.assert_array_equal(frame["world_from_camera"], pose)
 
 
-def test_scannet(tmp_path):
-    written = captures.write_capture(tmp_path / "room")
-    (tmp_path / "scene0").mkdir()
-    layouts.write_scannet(tmp_path / "scene0", written)
-    capture = READERS["scannet"](tmp_path, "scene0", ())
-    prepare("alsem_scannet", capture, tmp_path / "out")
-    splits = {"train_split": "frames[:12]", "test_split": "frames[12:]"}
-    out = {"dir": tmp_path / "out", "scene": "alsem_scannet/scene0", "source": "tfds"}
-    assert_same(
-        open_capture(dir=tmp_path, scene="scene0", source="scannet", **splits),
-        open_capture(**out, **splits),
-    )
-
-
 def test_folders_without_a_data_set(prepared, tmp_path):
-    def error_of(**options):
-        options = {"source": "tfds", **SPLITS} | options
-        return captures.input_error(open_capture, **options)
-
-    assert "holds no data set" in error_of(dir=tmp_path)
-    where = {"dir": prepared / "out", "scene": "alsem_replica/room_5"}
-    assert "has no split 'hall'" in error_of(**where, train_split="hall[:]")
+    _, error_of = captures.openers(source="tfds", **SPLITS)
+    assert "holds no data set" in error_of(tmp_path)
+    where = {"scene": "alsem_replica/room_5", "train_split": "hall[:]"}
+    assert "has no split 'hall'" in error_of(prepared / "out", **where)
     (tmp_path / "1.0.0").mkdir()
     (tmp_path / "1.0.0" / "dataset_info.json").write_text("{}")
-    assert "not written by alsem.prepare" in error_of(dir=tmp_path)
-
-
-def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "alsem.prepare", *map(str, arguments)],
-        cwd=tiny.ROOT,
-        capture_output=True,
-        text=True,
-    )
-
-
-def test_command(prepared, tmp_path):
-    flags = [f"--source={prepared}", f"--out={tmp_path / 'sets'}"]
-    done = run("--dataset=alsem_replica", *flags)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.strip().endswith("alsem_replica/room_5/1.0.0")
-    done = run("--dataset=alsem_replica", *flags)
-    assert done.returncode == 0
-    assert "alsem_replica/room_5/1.0.0: exists already and is kept" in done.stdout
-
-
-@pytest.mark.parametrize(
-    "flags",
-    [
-        ["--dataset=coco", "--source=.", "--out=sets"],
-        ["--dataset=alsem_scannet", "--source=tests", "--out=sets"],
-        ["--dataset=alsem_replica", "--source=tests"],
-    ],
-)
-def test_wrong_flags_of_the_command(flags):
-    done = run(*flags)
-    assert done.returncode == 2
-    assert done.stderr.startswith("alsem.prepare: ")
-    assert done.stderr.count("\n") == 1
+    assert "not written by alsem.prepare" in error_of(tmp_path)

@@ -10,33 +10,19 @@ import captures
 import layouts
 import numpy as np
 import pytest
+from captures import ImageInMemory
 from PIL import Image
 
 from alsem.core.types import Intrinsics
-from alsem.data.image_io import ImageFile
 from alsem.data.readers.scannet_resize import PaddedImage, padded_camera
 
 SPLITS = {"train_split": "frames[:12]", "test_split": "frames[12:]"}
 open_room, error_of = captures.openers(source="scannet", **SPLITS)
-FORMS = ("files", "sens")
 
 
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory):
-    """A scene in files and as a recording, and its frames."""
-    folder = tmp_path_factory.mktemp("captures")
-    written = captures.write_capture(folder / "room")
-    (folder / "files").mkdir(), (folder / "sens").mkdir()
-    layouts.write_scannet(folder / "files", written)
-    layouts.write_scannet(folder / "sens", written, recording=True)
-    return folder, written
-
-
-@pytest.fixture(params=FORMS)
-def room(request, pristine, tmp_path_factory):
-    """A copy of a good scene, to be changed."""
-    copy = tmp_path_factory.mktemp("x") / request.param
-    return shutil.copytree(pristine[0] / request.param, copy)
+@pytest.fixture(params=["files", "sens"])
+def room(request, copy_of):
+    return copy_of(request.param, to=request.param)
 
 
 @pytest.mark.parametrize(
@@ -47,14 +33,14 @@ def room(request, pristine, tmp_path_factory):
         ("scannet20", 20, (1, 5, None)),  # the benchmark has no lamps
     ],
 )
-def test_label_spaces(pristine, space, count, ids):
-    folder, written = pristine
+def test_label_spaces(written, space, count, ids):
+    folder, frames = written
     scene, truth = open_room(folder / "files", label_space=space)
     assert len(scene.class_names) == count
     table = np.full(10, -1)
     for raw, class_id in zip(captures.CLASSES.values(), ids, strict=True):
         table[raw] = scene.class_ids.index(class_id) if class_id else -1
-    labels = table[written[captures.TRAIN]["label"]]
+    labels = table[frames[captures.TRAIN]["label"]]
     np.testing.assert_array_equal(truth.train_labels, labels)
 
 
@@ -76,14 +62,12 @@ def test_classes_are_those_of_the_scenes_objects(room):
 
 @pytest.mark.parametrize("recording", [False, True])
 def test_frames_without_a_pose_are_left_out(tmp_path, recording):
-    folder = tmp_path / "lossy"
-    folder.mkdir()
-    written = captures.write_capture(tmp_path / "room")
-    layouts.write_scannet(folder, written, recording=recording, lost=(0, 5, 14))
+    frames, lost = captures.random_frames(), (0, 5, 14)
+    layouts.write_scannet(tmp_path, frames, recording=recording, lost=lost)
     splits = {"train_split": "frames[:10]", "test_split": "frames[10:]"}
-    names = open_room(folder, **splits)[0].train.names
-    numbers = [n for n in range(15) if n not in (0, 5, 14)]
-    assert names == tuple(f"frames/{n}" for n in numbers[:10])
+    names = open_room(tmp_path, **splits)[0].train.names
+    kept = [n for n in range(15) if n not in lost]
+    assert names == tuple(f"frames/{n}" for n in kept[:10])
 
 
 def replace(old, new):
@@ -91,22 +75,19 @@ def replace(old, new):
 
 
 def crop(path):
+    """Cuts two rows off the top and the bottom, as ScanNet's photographs lack them."""
     with Image.open(path) as image:
-        return image.crop((0, 2, 128, 94))
+        image.crop((0, 2, 128, 94)).save(path, quality=95)
 
 
 @pytest.mark.parametrize("padded", [True, False])
 def test_photographs_are_resized_to_the_size_of_depth(tmp_path, padded):
-    written = captures.write_capture(tmp_path / "room", size=(64, 48))
-    folder = tmp_path / "wide"
+    frames, folder = captures.random_frames(size=(64, 48)), tmp_path / "wide"
     folder.mkdir()
-    size = (128, 96)
-    layouts.write_scannet(folder, written, recording=not padded, size=size)
-    if padded:  # as ScanNet's: two rows too few above and below
-        for path in (folder / "renders" / "color").iterdir():
-            crop(path).save(path, quality=95)
-        for path in (folder / "wide_2d-label-filt" / "label-filt").iterdir():
-            crop(path).save(path)
+    layouts.write_scannet(folder, frames, recording=not padded, size=(128, 96))
+    if padded:
+        for path in (*folder.glob("renders/color/*"), *folder.glob("*/label-filt/*")):
+            crop(path)
         replace("colorHeight = 96", "colorHeight = 92")(folder / "wide.txt")
         replace("my_color = 47.5", "my_color = 45.5")(folder / "wide.txt")
     scene, truth = open_room(folder)
@@ -114,7 +95,7 @@ def test_photographs_are_resized_to_the_size_of_depth(tmp_path, padded):
     np.testing.assert_allclose(camera, [64, 48, 32, 32, 31.5, 23.5])
     expected = np.full(10, -1)
     expected[[1, 4, 9]] = [0, 4, 34]  # wall, chair, lamp in nyu40
-    labels = expected[written[captures.TRAIN]["label"]]
+    labels = expected[frames[captures.TRAIN]["label"]]
     inside = slice(1, 47) if padded else slice(None)
     np.testing.assert_array_equal(truth.train_labels[:, inside], labels[:, inside])
     if padded:
@@ -125,23 +106,14 @@ def test_photographs_are_resized_to_the_size_of_depth(tmp_path, padded):
         assert scene.train.valid_mask is None
 
 
-class Ramp(ImageFile):
-    where = "memory"
-
-    def size(self):
-        return 1296, 968
-
-    def read(self):
-        row = np.arange(968, dtype=np.float64)[:, None].repeat(1296, 1)
-        return np.round(row / 4).astype(np.uint8)[..., None].repeat(3, -1)
-
-
 def test_padded_pixels_fit_the_padded_camera():
     known = Intrinsics(1296, 968, 1170.0, 1170.0, 647.75, 483.75)
     camera = padded_camera(known, (640, 480))
     assert camera.fx == pytest.approx(1170 / 2.025)
     assert camera.cy == pytest.approx((485.75 + 0.5) / 2.025 - 0.5)
-    rgb = PaddedImage(Ramp(), (640, 480), is_colour=True).read()
+    ramp = np.round(np.arange(968) / 4).astype(np.uint8)  # colour of a row
+    image = ImageInMemory(np.broadcast_to(ramp[:, None, None], (968, 1296, 3)))
+    rgb = PaddedImage(image, (640, 480), is_colour=True).read()
     # The row of the photograph that a pixel's ray passes through gives its colour.
     rows = np.arange(5, 475)
     slope = (rows - camera.cy) / camera.fy
@@ -149,85 +121,63 @@ def test_padded_pixels_fit_the_padded_camera():
     assert np.abs(rgb[rows, 100, 0] - wanted).max() < 1
 
 
-BAD_TABLES = {
-    "missing": (None, "missing; ScanNet's"),
-    "other columns": ("id\tname\n1\twall\n", "has no column"),
-    "word for an id": ("x\twall\t1\n", "'x' is no whole number"),
-    "huge id": ("99999\twall\t1\n", "99999 is not of 16 bits"),
-    "short row": ("\twall\n", "is no whole number"),
-}
+def overwrite(at, *values):
+    """Overwrites the binary file at an offset, as `struct.pack` does."""
+
+    def change(path):
+        data, new = path.read_bytes(), struct.pack(*values)
+        path.write_bytes(data[:at] + new + data[at + len(new) :])
+
+    return change
 
 
-@pytest.mark.parametrize("case", BAD_TABLES)
-def test_bad_table(room, case):
-    text, reason = BAD_TABLES[case]
-    path = room / "scannetv2-labels.combined.tsv"
-    path.unlink()
-    if text is not None:
-        head = "" if text.startswith("id") else "id\traw_category\tnyu40id\n"
-        path.write_text(head + text)
-    error = error_of(room)
-    assert error.startswith(str(path))
-    assert reason in error
+def write(text):
+    return lambda path: path.write_text(text)
 
 
-BAD_FILES = {
-    "renders/pose/3.txt": [
-        (lambda path: path.write_text("1 2 3"), "3 numbers"),
-        (Path.unlink, "missing"),
-    ],
-    "files.txt": [
-        (replace("fx_color", "fx"), "has no fx_color"),
-        (replace("colorWidth = 8", "colorWidth = 9"), "colorWidth is 9"),
-        (Path.unlink, "missing"),
-    ],
-    "renders/color": [(shutil.rmtree, "holds no <number>.jpg")],
-    "renders": [(shutil.rmtree, "holds neither renders nor files.sens")],
-}
+TABLE = "files/scannetv2-labels.combined.tsv"
+HEAD = "id\traw_category\tnyu40id\n"
+SIZES = 4 + 8 + 6 + 4 * 64  # offset, after version, name and four matrices
 
 
 @pytest.mark.parametrize(
     ("name", "change", "reason"),
-    [(name, *case) for name, cases in BAD_FILES.items() for case in cases],
+    [
+        (TABLE, Path.unlink, "missing; ScanNet's"),
+        (TABLE, write("id\tname\n1\twall\n"), "has no column"),
+        (TABLE, write(f"{HEAD}x\twall\t1\n"), "'x' is no whole number"),
+        (TABLE, write(f"{HEAD}99999\twall\t1\n"), "99999 is not of 16 bits"),
+        (TABLE, write(f"{HEAD}\twall\n"), "is no whole number"),
+        ("files/renders/pose/3.txt", write("1 2 3"), "3 numbers"),
+        ("files/renders/pose/3.txt", Path.unlink, "missing"),
+        ("files/files.txt", replace("fx_color", "fx"), "has no fx_color"),
+        ("files/files.txt", replace("Width = 8", "Width = 9"), "colorWidth is 9"),
+        ("files/files.txt", Path.unlink, "missing"),
+        ("files/renders/color", shutil.rmtree, "holds no <number>.jpg"),
+        ("sens/sens.sens", Path.unlink, "holds neither renders nor sens.sens"),
+        ("sens/sens.sens", overwrite(0, "<I", 3), "version 4"),
+        ("sens/sens.sens", overwrite(4, "<Q", 1 << 60), "damaged header"),
+        ("sens/sens.sens", overwrite(SIZES, "<i", 1), "colour compression 1"),
+        ("sens/sens.sens", overwrite(SIZES + 8, "<2I", 60000, 60000), "60000 x 60000"),
+        ("sens/sens.sens", overwrite(SIZES + 24, "<f", 0.0), "depth scale is 0"),
+        ("sens/sens.sens", overwrite(SIZES + 28, "<Q", 1 << 50), "claims"),
+        ("sens/sens.sens", overwrite(SIZES + 28, "<Q", 16), "truncated"),
+    ],
 )
-def test_bad_file(pristine, tmp_path, name, change, reason):
-    room = shutil.copytree(pristine[0] / "files", tmp_path / "files")
-    change(room / name)
+def test_bad_file(copy_of, name, change, reason):
+    form = name.partition("/")[0]
+    room = copy_of(form, to=form)
+    path = room.parent / name
+    change(path)
     error = error_of(room)
-    assert error.startswith(str(room))
+    is_named = "neither" not in reason  # the folder holds nothing that could be
+    assert error.startswith(str(path if is_named else room))
     assert reason in error
 
 
-def test_wrong_options(pristine):
-    room = pristine[0] / "files"
+def test_wrong_options(written):
+    room = written[0] / "files"
     assert "use one of nyu40" in error_of(room, label_space="coco")
     error = error_of(room, source="replica", label_space="nyu40")
     assert "is for ScanNet" in error
     assert "only 'frames'" in error_of(room, train_split="Sequence_1[:]")
-
-
-def test_recording_that_is_cut_short(pristine, tmp_path):
-    room = shutil.copytree(pristine[0] / "sens", tmp_path / "sens")
-    data = (room / "sens.sens").read_bytes()
-    # The last eight bytes count inertial frames and are not read.
-    for at in np.linspace(0, len(data) - 9, 40).astype(int):
-        (room / "sens.sens").write_bytes(data[:at])
-        assert error_of(room).startswith(f"{room / 'sens.sens'}: ")
-
-
-def test_malformed_header_of_a_recording(pristine, tmp_path):
-    room = shutil.copytree(pristine[0] / "sens", tmp_path / "sens")
-    path = room / "sens.sens"
-    data = path.read_bytes()
-    head = 4 + 8 + 6 + 4 * 64
-    for at, value, reason in (
-        (0, struct.pack("<I", 3), "version 4"),
-        (4, struct.pack("<Q", 1 << 60), "damaged header"),
-        (head, struct.pack("<i", 1), "colour compression 1"),
-        (head + 8, struct.pack("<2I", 60000, 60000), "60000 x 60000"),
-        (head + 24, struct.pack("<f", 0.0), "depth scale is 0"),
-        (head + 28, struct.pack("<Q", 1 << 50), "claims"),
-        (head + 28, struct.pack("<Q", 16), "truncated"),
-    ):
-        path.write_bytes(data[:at] + value + data[at + len(value) :])
-        assert reason in error_of(room)
