@@ -4,8 +4,9 @@ Depth is exact to rounding, so it is known which view sees which point.
 """
 
 import numpy as np
+from pools import candidates_at
 
-from alsem.acquisition.candidates import Candidates, make_candidates
+from alsem.acquisition.candidates import Candidates
 from alsem.acquisition.cues.depth_consistency import Cameras
 from alsem.core.types import Intrinsics
 
@@ -37,19 +38,6 @@ def orbit(num: int) -> np.ndarray:
     return np.stack([look_at(*pair) for pair in zip(eyes, targets, strict=True)])
 
 
-def rays(poses, camera=CAMERA, offset=(0.0, 0.0)):
-    """Origins and directions ``[f h w 3]``; the latter have a depth of one."""
-    row, col = np.meshgrid(
-        np.arange(camera.height) + offset[0],
-        np.arange(camera.width) + offset[1],
-        indexing="ij",
-    )
-    x, y = (col - camera.cx) / camera.fx, (row - camera.cy) / camera.fy
-    in_cam = np.stack([x, y, np.ones_like(x)], axis=-1)
-    directions = np.einsum("fij,hwj->fhwi", poses[:, :3, :3], in_cam)
-    return np.broadcast_to(poses[:, None, None, :3, 3], directions.shape), directions
-
-
 def slabs(origins, directions, box):
     """Depths at which rays enter and leave a box."""
     safe = np.where(np.abs(directions) < 1e-12, 1e-12, directions)
@@ -57,32 +45,48 @@ def slabs(origins, directions, box):
     return np.minimum(near, far).max(axis=-1), np.maximum(near, far).min(axis=-1)
 
 
-def see(poses, camera=CAMERA, offset=(0.0, 0.0), *, chair=True):
-    """Cameras with exact depth, points ``[n 3]`` and whether each is of the chair."""
-    origins, directions = rays(poses, camera, offset)
+def see(poses, *, offset=(0.0, 0.0)) -> tuple[Cameras, np.ndarray]:
+    """Cameras with exact depth, and the points ``[n 3]`` where their rays end."""
+    row, col = np.indices((CAMERA.height, CAMERA.width))
+    x = (col + offset[1] - CAMERA.cx) / CAMERA.fx
+    y = (row + offset[0] - CAMERA.cy) / CAMERA.fy
+    in_cam = np.stack([x, y, np.ones_like(x)], axis=-1)  # of a depth of one
+    directions = np.einsum("fij,hwj->fhwi", poses[:, :3, :3], in_cam)
+    origins = poses[:, None, None, :3, 3]
     depth = slabs(origins, directions, ROOM)[1]
     enter, leave = slabs(origins, directions, CHAIR)
-    hit = (enter < leave) & (enter > 0) if chair else np.zeros(depth.shape, bool)
-    depth = np.where(hit, enter, depth)
-    points = origins + directions * depth[..., None]
-    cameras = Cameras(
-        poses.astype(np.float32), camera, offset, depth.astype(np.float32)
-    )
-    return cameras, points.reshape(-1, 3).astype(np.float32), hit.reshape(-1)
+    depth = np.where((enter < leave) & (enter > 0), enter, depth).astype(np.float32)
+    points = (origins + directions * depth[..., None]).reshape(-1, 3)
+    cameras = Cameras(poses.astype(np.float32), CAMERA, offset, depth)
+    return cameras, points.astype(np.float32)
 
 
-def pool(cameras, points, *, voxel_size=0.1, invalid=0.0, seed=0) -> Candidates:
+def pool(cameras, points, *, voxel_size=0.1, invalid=0.0) -> Candidates:
     """Candidates of all pixels, in order, with made-up colours and normals."""
-    rng = np.random.default_rng(seed)
-    num = len(points)
+    rng, num = np.random.default_rng(0), len(points)
     normal = rng.normal((0.0, 0.0, 1.0), size=(num, 3))
-    camera = cameras.intrinsics
-    return make_candidates(
+    return candidates_at(
         points,
-        normal / np.linalg.norm(normal, axis=-1, keepdims=True),
-        rng.random((num, 3)),
-        np.repeat(np.arange(len(cameras)), camera.width * camera.height),
-        np.where(rng.random(num) < invalid, 0.1, 0.6 + 0.4 * rng.random(num)),
+        normal=normal / np.linalg.norm(normal, axis=-1, keepdims=True),
+        diffuse=rng.random((num, 3)),
+        frame=np.repeat(np.arange(len(cameras)), CAMERA.width * CAMERA.height),
+        purity=np.where(rng.random(num) < invalid, 0.1, 0.6 + 0.4 * rng.random(num)),
         voxel_size=voxel_size,
-        min_purity=0.5,
     )
+
+
+def pixel_of(x, pose, camera, offset):
+    """Row, column and depth in a view by definition, in float64.
+
+    None outside the image; False where rounding decides between two pixels.
+    """
+    x_cam, y_cam, z = pose[:3, :3].astype(np.float64).T @ (x - pose[:3, 3])
+    if z <= 0:
+        return None
+    row = camera.fy * y_cam / z + camera.cy - offset[0]
+    col = camera.fx * x_cam / z + camera.cx - offset[1]
+    if min(abs(row % 1 - 0.5), abs(col % 1 - 0.5)) < 1e-3:
+        return False
+    r, c = round(row), round(col)
+    is_inside = 0 <= r < camera.height and 0 <= c < camera.width
+    return (r, c, z) if is_inside else None

@@ -3,8 +3,9 @@
 import dataclasses
 
 import numpy as np
+from pools import candidates_at, rows
 
-from alsem.acquisition.candidates import Candidates, make_candidates
+from alsem.acquisition.candidates import Candidates
 
 FRAMES, HEIGHT, WIDTH = 4, 18, 24
 STEP = 0.05  # metres between rays
@@ -18,27 +19,16 @@ class Pool:
     masks: np.ndarray
 
     def frames(self, index):
-        """The pool of other frames, or of the same in another order."""
-        c = self.candidates
-        rays = np.arange(len(c)).reshape(FRAMES, -1)[index].ravel()
-        return Pool(
-            make_candidates(
-                c.x_world[rays],
-                c.normal[rays],
-                c.diffuse[rays],
-                np.repeat(np.arange(len(index), dtype=np.int32), HEIGHT * WIDTH),
-                c.purity[rays],
-                voxel_size=c.voxel_size,
-                min_purity=0.5,
-            ),
-            self.rgb[index],
-            self.masks[index],
-        )
+        """The pool with its frames in another order."""
+        rays = np.arange(len(self.candidates)).reshape(FRAMES, -1)
+        moved = rows(self.candidates, rays[index].ravel())
+        moved = dataclasses.replace(moved, frame=self.candidates.frame)
+        return Pool(moved, self.rgb[index], self.masks[index])
 
 
-def corner(*, seed=0, invalid=0.1, noise=0.002, shift=(0.0, 0.0, 0.0)):
+def corner(*, invalid=0.1, noise=0.002, shift=(0.0, 0.0, 0.0)):
     """Frames of a floor and a wall that meet, each of two colours, a little noisy."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     row, column = np.mgrid[:HEIGHT, :WIDTH]
     place = np.zeros((FRAMES, HEIGHT, WIDTH, 3))
     place[..., 0] = column + 3 * np.arange(FRAMES)[:, None, None]
@@ -48,17 +38,15 @@ def corner(*, seed=0, invalid=0.1, noise=0.002, shift=(0.0, 0.0, 0.0)):
     is_red = place[..., 0] < 15
     rgb = np.where(is_red[..., None], [200, 40, 40], [40, 40, 200]).astype(np.uint8)
     place = place + shift + rng.normal(0, noise / STEP, place.shape)
-    n = FRAMES * HEIGHT * WIDTH
-    candidates = make_candidates(
-        (place * STEP).astype(np.float32).reshape(n, 3),
-        np.broadcast_to(normal, place.shape).astype(np.float32).reshape(n, 3),
-        rgb.reshape(n, 3),
-        np.repeat(np.arange(FRAMES, dtype=np.int32), HEIGHT * WIDTH),
-        np.where(rng.random(n) < invalid, 0.2, 1.0),
+    candidates = candidates_at(
+        (place * STEP).reshape(-1, 3),
+        normal=np.broadcast_to(normal, place.shape).reshape(-1, 3),
+        diffuse=rgb.reshape(-1, 3),
+        frame=np.repeat(np.arange(FRAMES), HEIGHT * WIDTH),
+        purity=np.where(rng.random(is_red.size) < invalid, 0.2, 1.0),
         voxel_size=NODE,
-        min_purity=0.5,
     )
-    masks = rng.choice([0, 0, 3, 7, -2, 90], (FRAMES, HEIGHT, WIDTH)).astype(np.int32)
+    masks = rng.choice([0, 0, 3, 7, -2, 90], is_red.shape).astype(np.int32)
     return Pool(candidates, rgb, masks)
 
 

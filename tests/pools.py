@@ -8,18 +8,31 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alsem import acquisition
-from alsem.acquisition import CUES, Cues
+from alsem.acquisition import CUES, Cues, make_candidates
 from alsem.acquisition.candidates import weighted_coordinates
 from alsem.core.types import Posterior
 
 KEY = jax.random.key(7)
 C, D, K, G = 5, 16, 3, 2  # classes, embedding, members, groups of frames
-# Differences of float32 probabilities; how they are rounded follows the chunk's size.
-ROUNDING = 2e-6
 
 
-def room(n=3000, *, seed=0, voxel_size=0.1, invalid=0.1):
+def candidates_at(
+    x_world, *, normal=0.0, diffuse=0.5, frame=0, purity=1.0, voxel_size=0.1
+):
+    """Candidates at ``[n 3]`` points; a single value stands for all of them."""
+    x_world = np.asarray(x_world, np.float32)
+    return make_candidates(
+        x_world,
+        np.broadcast_to(normal, x_world.shape),
+        np.broadcast_to(diffuse, x_world.shape),
+        np.broadcast_to(frame, len(x_world)),
+        np.broadcast_to(purity, len(x_world)),
+        voxel_size=voxel_size,
+        min_purity=0.5,
+    )
+
+
+def room(n=1000, *, seed=0, voxel_size=0.1, invalid=0.1):
     """Candidates on the six faces of a box 4 m wide, seen by 12 frames."""
     rng = np.random.default_rng(seed)
     x = rng.uniform(0.0, 4.0, (n, 3))
@@ -27,92 +40,79 @@ def room(n=3000, *, seed=0, voxel_size=0.1, invalid=0.1):
     x[np.arange(n), axis] = 4.0 * side + rng.normal(0, 0.005, n)
     normal = np.zeros((n, 3), np.float32)
     normal[np.arange(n), axis] = 1.0 - 2.0 * side
-    return acquisition.make_candidates(
-        x.astype(np.float32),
-        normal,
-        rng.random((n, 3), dtype=np.float32),
-        rng.integers(0, 12, n).astype(np.int32),
-        np.where(rng.random(n) < invalid, 0.2, 0.6 + 0.4 * rng.random(n)),
+    return candidates_at(
+        x,
+        normal=normal,
+        diffuse=rng.random((n, 3), dtype=np.float32),
+        frame=rng.integers(0, 12, n),
+        purity=np.where(rng.random(n) < invalid, 0.2, 0.6 + 0.4 * rng.random(n)),
         voxel_size=voxel_size,
-        min_purity=0.5,
     )
 
 
 def rows(candidates, index):
     """The same candidates in another order, or padded with index -1 (not valid)."""
-    there = index >= 0
-    return acquisition.make_candidates(
+    return candidates_at(
         candidates.x_world[index],
-        candidates.normal[index],
-        candidates.diffuse[index],
-        candidates.frame[index],
-        np.where(there, candidates.purity[index], 0).astype(np.uint8),
+        normal=candidates.normal[index],
+        diffuse=candidates.diffuse[index],
+        frame=candidates.frame[index],
+        purity=np.where(index >= 0, candidates.purity[index], np.uint8(0)),
         voxel_size=candidates.voxel_size,
-        min_purity=0.5,
     )
 
 
-def model_inputs(candidates, ids):
-    """Inputs of the made-up model for candidates, ``[m 9]``."""
+def model_inputs(candidates):
+    """Inputs of the made-up model for all candidates, ``[n 9]``."""
+    ids = np.arange(len(candidates))
     x = weighted_coordinates(candidates, ids, normal_metres=1.0, diffuse_metres=1.0)
-    return (x - x.dtype.type(1.0)).astype(np.float32)
+    return (x - 1.0).astype(np.float32)
 
 
-def weights(seed=2):
-    rng = np.random.default_rng(seed)
-    return {
-        "embed": rng.normal(size=(9, D)).astype(np.float32),
-        "members": rng.normal(size=(K, D, C)).astype(np.float32),
-        "groups": rng.normal(size=(G, D, C)).astype(np.float32),
-    }
+_SHAPES = {"embed": (9, D), "members": (K, D, C), "groups": (G, D, C)}
+_rng = np.random.default_rng(2)
+WEIGHTS = {part: _rng.normal(size=s).astype(np.float32) for part, s in _SHAPES.items()}
 
 
-WEIGHTS = weights()
+def _posterior(probs, view_probs, embedding, gain):
+    nowhere = jnp.zeros((*gain.shape, 3))
+    return Posterior(
+        probs=probs,
+        view_probs=view_probs,
+        embedding=embedding,
+        x_world=nowhere,
+        normal=nowhere,
+        diffuse=nowhere,
+        distance=nowhere[..., 0],
+        purity=nowhere[..., 0],
+        gain=gain,
+    )
 
 
 def posterior_of(params, inputs):
     """Posterior of model inputs, leading axis ``r``."""
     embedding = jax.nn.relu(inputs @ params["embed"])
-
-    def probs(layers):
-        return jax.nn.softmax(jnp.einsum("rd,kdc->rkc", embedding, layers), axis=-1)
-
-    zeros = jnp.zeros_like(inputs[:, :3])
-    return Posterior(
-        probs=probs(params["members"]),
-        view_probs=probs(params["groups"]),
-        embedding=embedding,
-        x_world=zeros,
-        normal=zeros,
-        diffuse=zeros,
-        distance=zeros[:, 0],
-        purity=zeros[:, 0],
-        gain=jnp.asarray(inputs[:, 0]),
+    probs, view_probs = (
+        jax.nn.softmax(jnp.einsum("rd,kdc->rkc", embedding, params[part]))
+        for part in ("members", "groups")
     )
+    return _posterior(probs, view_probs, embedding, jnp.asarray(inputs[:, 0]))
+
+
+_predict = jax.jit(posterior_of)
 
 
 def predictions_in(candidates):
     """Function of ids to their posterior, as steps are given it."""
-    return lambda ids: jax.tree.map(
-        np.asarray, posterior_of(WEIGHTS, model_inputs(candidates, ids))
-    )
+    pool = jax.tree.map(np.asarray, _predict(WEIGHTS, model_inputs(candidates)))
+    return lambda ids: take(pool, ids)
 
 
 def one(probs, *, view_probs=(), gain=0.0):
     """Posterior of one candidate."""
-    zero, probs = jnp.zeros(3), jnp.asarray(probs, jnp.float32)
+    probs = jnp.asarray(probs, jnp.float32)
     views = jnp.asarray(view_probs, jnp.float32).reshape(-1, probs.shape[-1])
-    return Posterior(
-        probs=probs,
-        view_probs=views,
-        embedding=jnp.zeros(D),
-        x_world=zero,
-        normal=zero,
-        diffuse=zero,
-        distance=jnp.zeros(()),
-        purity=jnp.zeros(()),
-        gain=jnp.float32(gain),
-    )
+    return _posterior(probs, views, jnp.zeros(D), jnp.float32(gain))
 
 
 NO_PREDICTION = jax.tree.map(lambda _: None, one(np.ones((K, C))))
@@ -121,67 +121,35 @@ GROUPS = {
     group: [name for name, cue in CUES.items() if cue.group == group]
     for group in ("views", "classes", "labels")
 }
-PER_CLASS = ("view_mean_log", "class_fraction", "class_weight", "label_fraction")
-CLEAR = {
-    "frame": 0,
-    "num_views": 6,
-    "coherence": 1.0,
-    "purity": 1.0,
-    "directions": 0.5,
-    "view_distance": 2.0,
-    "variation": 0.0,
-    "gradient": 0.0,
-    "consistency": 1.0,
-    "view_entropy": 0.0,
-    "view_mean_log": 0.0,
-    "class_fraction": 0.2,
-    "class_weight": 1.0,
-    "label_fraction": 0.2,
-    "label_distance": 1.0,
-    "label_feature_distance": 1.0,
-}
 
 
 def cues_of(classes=C, *, without=(), **changes):
-    """Cues of one candidate that is easy to see, but for the changes."""
-
-    def value_of(name, value):
-        if name in ("frame", "num_views"):
-            return jnp.int32(value)
-        shape = (classes,) if name in PER_CLASS else ()
-        return jnp.broadcast_to(jnp.asarray(value, jnp.float32), shape)
-
-    given = {n: v for n, v in (CLEAR | changes).items() if n not in without}
-    return Cues({name: value_of(name, value) for name, value in given.items()})
+    """Cues of one candidate, all 0 but for the changes."""
+    values = {}
+    for name, cue in CUES.items():
+        dtype = np.int32 if name in ("frame", "num_views") else np.float32
+        shape = (classes,) if cue.per == "class" or name == "view_mean_log" else ()
+        value = np.asarray(changes.get(name, 0), dtype)
+        values[name] = jnp.asarray(np.broadcast_to(value, shape))
+    return Cues({name: value for name, value in values.items() if name not in without})
 
 
-def all_cues(candidates, *, seed=3):
+def all_cues(candidates):
     """Made-up cues ``[n]`` (NumPy) of candidates, each in its range."""
-    n, rng = len(candidates), np.random.default_rng(seed)
-    views = rng.dirichlet(np.ones(C), (n, 4))  # predictions of four views
-    mean = views.mean(axis=1)
-
-    def within(high):
-        return rng.uniform(0.0, high, n).astype(np.float32)
-
-    values = dict(
-        frame=candidates.frame,
-        num_views=rng.integers(1, 9, n).astype(np.int32),
-        coherence=within(1),
-        purity=candidates.purity / np.float32(255),
-        directions=within(1),
-        view_distance=within(5),
-        variation=within(1 / 3),
-        gradient=within(1),
-        consistency=within(1),
-        view_entropy=-np.sum(mean * np.log(mean), axis=-1).astype(np.float32),
-        view_mean_log=np.log(views).mean(axis=1).astype(np.float32),
-        class_fraction=np.full((n, C), 1 / C, np.float32),
-        class_weight=np.broadcast_to(np.linspace(0.2, 1, C, dtype=np.float32), (n, C)),
-        label_fraction=np.full((n, C), 1 / C, np.float32),
-        label_distance=within(3),
-        label_feature_distance=within(30),
-    )
+    n, rng = len(candidates), np.random.default_rng(3)
+    highest = {"view_distance": 5, "variation": 1 / 3, "label_feature_distance": 30}
+    values = {
+        name: rng.random((n, C) if cue.per == "class" else n, np.float32)
+        * np.float32(highest.get(name, 1))
+        for name, cue in CUES.items()
+    }
+    four_views = rng.dirichlet(np.ones(C), (n, 4))
+    values |= {
+        "frame": candidates.frame,
+        "num_views": rng.integers(1, 9, n).astype(np.int32),
+        "purity": candidates.purity / np.float32(255),
+        "view_mean_log": np.log(four_views).mean(axis=1).astype(np.float32),
+    }
     return Cues(values)
 
 

@@ -11,21 +11,15 @@ from alsem.acquisition.voxel_statistics import representatives
 
 @pytest.mark.parametrize("name", ["label_distance", "label_feature_distance"])
 def test_distances_are_in_mean_spacings_of_the_labels(name):
-    candidates = room(500)
-    queried = np.arange(0, 500, 40)
+    candidates, queried = room(500), np.arange(0, 500, 40)
     found = label_cues(candidates, queried, np.ones(3))[name]
     valid = queried[candidates.is_valid[queried]]
-    best = representatives(candidates)
-    places = [
-        surface_coordinates(candidates, ids)
-        if name == "label_feature_distance"
-        else candidates.x_world[ids]
-        for ids in (best, valid)
-    ]
+    place = candidates.x_world
+    if name == "label_feature_distance":
+        place = surface_coordinates(candidates, np.arange(500))
+    distance = cdist(place[representatives(candidates)], place[valid]).min(axis=1)
     spacing = np.sqrt(surface_area(candidates) / len(valid))
-    np.testing.assert_allclose(
-        found, np.append(cdist(*places).min(axis=1) / spacing, 0), atol=1e-4
-    )
+    np.testing.assert_allclose(found, np.append(distance / spacing, 0), atol=1e-4)
     none = label_cues(candidates, queried[:0], np.zeros(3))
     assert (none[name][:-1] == 100.0).all() and none[name][-1] == 0.0
 
@@ -37,16 +31,18 @@ def test_fractions_of_classes():
     np.testing.assert_allclose(found, [0.9, 0.1])
 
 
-def test_class_weights_are_inverse_roots_bounded_by_one_label():
-    def weights(predicted, num_answers):
-        return class_cues(np.array(predicted), num_answers)["class_weight"]
-
-    found = weights([900.0, 99.0, 1.0, 0.0], 100)
-    assert found.dtype == np.float32 and found.max() == 1
-    expected = [(1e-2 / (fraction + 1e-2)) ** 0.5 for fraction in (0.9, 0.099, 0.001)]
-    np.testing.assert_allclose(found[:3], expected, rtol=1e-5)
-    # The example of the docstring.
-    np.testing.assert_allclose(weights([900, 99, 1], 100), [0.11, 0.318, 1], atol=1e-3)
-    # With few labels all classes are nearly equal.
-    assert weights([900.0, 100.0], 1).min() > 0.7
-    assert weights([0.0, 0.0, 0.0], 0).tolist() == [1, 1, 1]
+@pytest.mark.parametrize(
+    ("predicted", "num_answers", "expected"),
+    [
+        ([900, 99, 1], 100, [0.11, 0.318, 1]),  # the example of the docstring
+        ([900, 99, 1, 0], 100, [0.105, 0.303, 0.953, 1]),
+        ([900, 100], 1, [0.760, 1]),  # with few labels nearly equal
+        ([0, 0, 0], 0, [1, 1, 1]),
+    ],
+)
+def test_class_weights_are_inverse_roots_bounded_by_one_label(
+    predicted, num_answers, expected
+):
+    found = class_cues(np.array(predicted, float), num_answers)["class_weight"]
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-3)

@@ -11,8 +11,7 @@ from alsem.core.errors import InputError
 
 
 def test_a_mixture_by_rank_averages_fractional_ranks():
-    candidates = room(500)
-    rng, valid = np.random.default_rng(1), candidates.is_valid
+    rng, valid = np.random.default_rng(1), room(500).is_valid
     parts = np.stack([rng.random(500), rng.integers(0, 4, 500)], 1).astype(np.float32)
     parts[~valid] = np.nan
     found = mix(parts, Mixture((3.0, 1.0), "rank"), valid)
@@ -31,18 +30,17 @@ def test_a_mixture_by_range_keeps_distances():
     np.testing.assert_allclose(one_left, 0.5)
 
 
-def test_a_mixture_of_one_ranks_as_its_part_does():
-    candidates = room(1000)
+@pytest.mark.parametrize("by", ["rank", "minmax"])
+def test_a_mixture_of_one_ranks_as_its_part_does(by):
+    candidates, none = room(), np.zeros(0, np.int64)
     scores = np.random.default_rng(3).random(1000, dtype=np.float32)
-    none = np.zeros(0, np.int64)
     expected = STRATEGIES["margin"].select(KEY, scores, candidates, none, num=30)
-    for by in ("rank", "minmax"):
-        row = acquisition.mixture_strategy({"margin": 2.0}, by)
-        combined = row.combined(scores[:, None], candidates)
-        # What is combined already is unchanged.
-        np.testing.assert_array_equal(row.combined(combined, candidates), combined)
-        ids = row.select(KEY, scores[:, None], candidates, none, num=30)
-        np.testing.assert_array_equal(ids, expected)
+    row = acquisition.mixture_strategy({"margin": 2.0}, by)
+    ids = row.select(KEY, scores[:, None], candidates, none, num=30)
+    np.testing.assert_array_equal(ids, expected)
+    # What is combined already is unchanged.
+    combined = row.combined(scores[:, None], candidates)
+    np.testing.assert_array_equal(row.combined(combined, candidates), combined)
 
 
 def test_a_mixture_is_written_as_a_sum():
@@ -71,7 +69,7 @@ def test_a_mixture_is_written_as_a_sum():
         ("nan*margin+entropy", "positive"),
         ("0*margin+0*entropy", "positive"),
         ("margin+badge", "'badge' cannot be mixed"),
-        ("margin+coreset", "'coreset' cannot be mixed"),
+        ("margin+policy", "'policy' cannot be mixed"),
     ],
 )
 def test_bad_mixtures_are_refused(text, complaint):

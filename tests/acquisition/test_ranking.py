@@ -5,47 +5,46 @@ import math
 
 import jax
 import numpy as np
+import pytest
 from batches import NONE, some_scores
 from pools import KEY, room, rows
 
 from alsem.acquisition.batch import ranking
 
 
-def draws_np(ids):
+def known_draws(ids):
     """Known numbers in place of random draws."""
     return (np.asarray(ids) * 7919 % 1009).astype(np.uint64)
 
 
 def test_best_is_the_head_of_the_sorted_scores_with_ties_by_draw():
-    ids = np.arange(1000) * 3
-    scores = some_scores(1000, levels=9)
-    drawn = draws_np(ids)
-    ranked = sorted(range(1000), key=lambda i: (-scores[i], drawn[i]))
+    ids, scores = np.arange(1000) * 3, some_scores(1000, levels=9)
+    ranked = np.lexsort((known_draws(ids), -scores))
     for num in (0, 1, 450, 999, 1000, 5000):
-        found = ranking.best(ids, scores, draws_np, num=num)
+        found = ranking.best(ids, scores, known_draws, num=num)
         np.testing.assert_array_equal(found, ranked[:num])
 
 
 def test_best_per_group_breaks_ties_by_the_greatest_draw():
     ids, scores = np.arange(900), some_scores(900, levels=3)
     group = np.random.default_rng(3).integers(0, 200, 900)
-    drawn = draws_np(ids)
-    best: dict[int, int] = {}
-    for i in range(900):
-        held = best.setdefault(int(group[i]), i)
-        if (scores[i], drawn[i]) > (scores[held], drawn[held]):
-            best[int(group[i])] = i
-    found = ranking.best_per_group(group, ids, scores, draws_np, num_groups=205)
-    np.testing.assert_array_equal(found, sorted(best.values()))
-    # Of candidates with the same draw there is one.
-    equal = ranking.best_per_group(
+    drawn = known_draws(ids)
+    expected = [
+        max(np.flatnonzero(group == g), key=lambda i: (scores[i], drawn[i]))
+        for g in np.unique(group)
+    ]
+    found = ranking.best_per_group(group, ids, scores, known_draws, num_groups=205)
+    np.testing.assert_array_equal(found, sorted(expected))
+
+
+def test_of_candidates_with_the_same_draw_one_is_best():
+    group, ids, scores = (
         np.zeros(5, np.int64),
-        np.arange(5),
-        np.ones(5, np.float32),
-        lambda ids: np.zeros(len(ids), np.uint64),
-        num_groups=1,
+        np.zeros(5, int),
+        some_scores(5, levels=1),
     )
-    assert len(equal) == 1
+    found = ranking.best_per_group(group, ids, scores, known_draws, num_groups=1)
+    assert len(found) == 1
 
 
 def test_ranks_within_groups_count_from_zero():
@@ -54,23 +53,24 @@ def test_ranks_within_groups_count_from_zero():
     assert ranking.rank_in_group(NONE).shape == (0,)
 
 
-def test_draws_follow_the_candidate_and_differ_by_key_and_name():
-    candidates = room(200_000, invalid=0.0)
-    ids = np.arange(200_000)
+def test_draws_are_uniform_and_follow_the_candidate():
+    candidates, ids = room(200_000, invalid=0.0), np.arange(200_000)
     draws = ranking.make_draws(KEY, "ties", candidates)(ids)
     assert len(np.unique(draws)) == 200_000
-    order = np.random.default_rng(0).permutation(200_000)
-    moved = ranking.make_draws(KEY, "ties", rows(candidates, order))(ids)
-    np.testing.assert_array_equal(moved, draws[order])
-    np.testing.assert_array_equal(
-        ranking.make_draws(KEY, "ties", candidates)(ids[7:9]), draws[7:9]
-    )
-    for key, name in ((KEY, "order"), (jax.random.key(8), "ties")):
-        other = ranking.make_draws(key, name, candidates)(ids)
-        assert not np.intersect1d(other, draws).size
-    moved = dataclasses.replace(candidates, frame=candidates.frame + 1)
-    other_frame = ranking.make_draws(KEY, "ties", moved)(ids)
-    assert (other_frame != draws).all()
-    # Uniform: a hundred bins of 2000 each, to five standard deviations.
+    # A hundred bins of 2000 each, to five standard deviations.
     count = np.bincount((draws >> np.uint64(40)) * 100 >> np.uint64(24), minlength=100)
     np.testing.assert_allclose(count, 2000, atol=5 * math.sqrt(2000))
+    order = np.random.default_rng(0).permutation(200_000)
+    moved = ranking.make_draws(KEY, "ties", rows(candidates, order))
+    np.testing.assert_array_equal(moved(ids[7:9]), draws[order[7:9]])
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "frames_on"), [(7, "order", 0), (8, "ties", 0), (7, "ties", 1)]
+)
+def test_another_key_name_or_frame_has_other_draws(key, name, frames_on):
+    candidates, ids = room(), np.arange(1000)
+    moved = dataclasses.replace(candidates, frame=candidates.frame + frames_on)
+    draws = ranking.make_draws(KEY, "ties", candidates)(ids)
+    other = ranking.make_draws(jax.random.key(key), name, moved)(ids)
+    assert not np.intersect1d(other, draws).size

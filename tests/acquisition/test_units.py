@@ -3,53 +3,54 @@
 import numpy as np
 import pytest
 from corner_pool import FRAMES, HEIGHT, NODE, WIDTH, corner, partition
+from pools import candidates_at
 
-from alsem.acquisition.candidates import make_candidates
 from alsem.acquisition.units import patches, pooling, superpixels, supervoxels
 from alsem.acquisition.units.units import make_units, units_within
 
 POOL = corner()
-GRANULARITY = {
-    "point": "point",
-    "patch": "patch",
-    "frame": "frame",
-    "superpixel": "superpixel",
-    "masks": "superpixel",
-    "voxel": "volume",
-    "supervoxel": "volume",
-}
-each_builder = pytest.mark.parametrize("name", GRANULARITY)
-
-
-def numbers(name, pool):
-    f, h, w = pool.rgb.shape[:3]
-    return {
-        "point": lambda: patches.point_units(f * h * w),
-        "patch": lambda: patches.patch_units(f, h, w, side=5),
-        "frame": lambda: patches.frame_units(f, h, w),
-        "superpixel": lambda: superpixels.superpixel_units(pool.rgb, size=30),
-        "masks": lambda: superpixels.region_units(pool.masks),
-        "voxel": lambda: supervoxels.voxel_units(pool.candidates, size=0.25),
-        "supervoxel": lambda: supervoxels.supervoxel_units(
+SIZE = (HEIGHT, WIDTH)
+SHAPE = (FRAMES, HEIGHT, WIDTH)
+# Granularity and numbers of the units of a pool.
+BUILDERS = {
+    "point": ("point", lambda pool: patches.point_units(pool.masks.size)),
+    "patch": ("patch", lambda pool: patches.patch_units(*SHAPE, side=5)),
+    "frame": ("frame", lambda pool: patches.frame_units(*SHAPE)),
+    "superpixel": (
+        "superpixel",
+        lambda pool: superpixels.superpixel_units(pool.rgb, size=30),
+    ),
+    "masks": ("superpixel", lambda pool: superpixels.region_units(pool.masks)),
+    "voxel": (
+        "volume",
+        lambda pool: supervoxels.voxel_units(pool.candidates, size=0.25),
+    ),
+    "supervoxel": (
+        "volume",
+        lambda pool: supervoxels.supervoxel_units(
             pool.candidates, size=0.4, node_size=NODE
         ),
-    }[name]()
+    ),
+}
+each_builder = pytest.mark.parametrize("name", BUILDERS)
+all_but_points = pytest.mark.parametrize("name", sorted(BUILDERS.keys() - {"point"}))
+
+
+def numbers(name, pool=POOL):
+    return BUILDERS[name][1](pool)
 
 
 def units_of(name, pool=POOL):
+    granularity = BUILDERS[name][0]
     return make_units(
-        GRANULARITY[name],
-        numbers(name, pool),
-        pool.candidates,
-        image_size=(HEIGHT, WIDTH),
+        granularity, numbers(name, pool), pool.candidates, image_size=SIZE
     )
 
 
 @each_builder
 def test_builders_number_units_densely_and_reproducibly(name):
-    unit = numbers(name, POOL)
-    assert unit.dtype == np.int32
-    assert unit.shape == (len(POOL.candidates),)
+    unit = numbers(name)
+    assert unit.dtype == np.int32 and unit.shape == (len(POOL.candidates),)
     num = unit.max() + 1
     assert num > 1
     np.testing.assert_array_equal(np.unique(unit[unit >= 0]), np.arange(num))
@@ -64,49 +65,42 @@ def test_builders_number_units_densely_and_reproducibly(name):
 def test_the_order_of_frames_changes_the_numbers_only(name):
     index = np.array([2, 0, 3, 1])
     moved = numbers(name, POOL.frames(index)).reshape(FRAMES, -1)
-    back = np.empty_like(moved)
-    back[index] = moved
-    np.testing.assert_array_equal(
-        partition(back.ravel()), partition(numbers(name, POOL))
-    )
+    back = moved[np.argsort(index)].ravel()
+    np.testing.assert_array_equal(partition(back), partition(numbers(name)))
 
 
 @each_builder
 def test_pixels_and_anchors_against_a_search(name):
     units, candidates = units_of(name), POOL.candidates
-    is_volume = GRANULARITY[name] == "volume"
+    is_volume = units.granularity == "volume"
     assert sorted(units.order) == list(np.flatnonzero(units.unit >= 0))
     assert units.anchor.dtype == np.int64
-    pixel = np.arange(len(candidates)) % (HEIGHT * WIDTH)
-    in_image = np.stack([pixel // WIDTH, pixel % WIDTH], axis=-1)
+    in_image = np.stack(np.unravel_index(np.arange(len(candidates)), SHAPE)[1:], -1)
     place = candidates.x_world.astype(float) if is_volume else in_image
     for u in range(units.num_units):
         pixels = units.unit_pixels(u)
         assert pixels.dtype == np.int64
         np.testing.assert_array_equal(pixels, np.flatnonzero(units.unit == u))
         assert units.sizes[u] == len(pixels)
-        if is_volume:
-            assert candidates.is_valid[pixels].all()
-        else:
-            assert len(set(candidates.frame[pixels])) == 1
-        valid = [i for i in pixels if candidates.is_valid[i]]
-        if not valid:
+        assert is_volume or len(set(candidates.frame[pixels])) == 1
+        valid = pixels[candidates.is_valid[pixels]]
+        assert not is_volume or len(valid) == len(pixels)
+        if not len(valid):
             assert units.anchor[u] == -1
             continue
         off = np.square(place[valid] - place[valid].mean(axis=0)).sum(axis=-1)
         # Sums in another order differ in the last digits.
-        assert off[valid.index(units.anchor[u])] <= off.min() + 1e-9
+        assert off[valid == units.anchor[u]] <= off.min() + 1e-9
 
 
 @each_builder
 def test_without_any_valid_candidate(name):
     pool = corner(invalid=1.0)
-    assert not pool.candidates.is_valid.any()
     units = units_of(name, pool)
     assert (units.anchor == -1).all()
-    assert units.num_units == (0 if GRANULARITY[name] == "volume" else len(units.sizes))
-    rows = pooling.unit_candidates(pool.candidates, units)
-    assert not rows.is_valid.any()
+    assert (units.num_units == 0) == (units.granularity == "volume")
+    candidates = pooling.unit_candidates(pool.candidates, units)
+    assert not candidates.is_valid.any()
     if name == "point":
         return
     scores = np.ones(len(units.unit), np.float32)
@@ -114,19 +108,16 @@ def test_without_any_valid_candidate(name):
         pooled = pooling.pool_scores(scores, units, pool.candidates, how=how)
         np.testing.assert_array_equal(pooled, np.zeros(units.num_units))
     first = [units.unit_pixels(u)[0] for u in range(units.num_units)]
-    np.testing.assert_array_equal(rows.frame, pool.candidates.frame[first])
+    np.testing.assert_array_equal(candidates.frame, pool.candidates.frame[first])
 
 
-@each_builder
+@all_but_points
 @pytest.mark.parametrize("how", pooling.POOLINGS)
 def test_pooling_against_a_loop(name, how):
     units, c = units_of(name), POOL.candidates
     scores = np.random.default_rng(3).normal(1, 2, len(c)).astype(np.float32)
     scores[~c.is_valid] = np.nan  # never used
     pooled = pooling.pool_scores(scores, units, c, how=how)
-    if name == "point":
-        assert pooled is scores
-        return
     assert pooled.dtype == np.float32
     for u in range(units.num_units):
         found = [float(scores[i]) for i in units.unit_pixels(u) if c.is_valid[i]]
@@ -134,13 +125,10 @@ def test_pooling_against_a_loop(name, how):
         np.testing.assert_allclose(pooled[u], expected, rtol=1e-5, atol=1e-6)
 
 
-@each_builder
+@all_but_points
 def test_rows_of_units_are_those_of_their_anchors(name):
     units, c = units_of(name), POOL.candidates
     rows = pooling.unit_candidates(c, units)
-    if name == "point":
-        assert rows is c
-        return
     assert len(rows) == units.num_units
     assert (rows.num_voxels, rows.voxel_size) == (c.num_voxels, c.voxel_size)
     there = units.anchor >= 0
@@ -150,6 +138,15 @@ def test_rows_of_units_are_those_of_their_anchors(name):
         got, expected = getattr(rows, field), getattr(c, field)
         assert got.dtype == expected.dtype
         np.testing.assert_array_equal(got[there], expected[units.anchor[there]])
+
+
+def test_points_share_their_arrays():
+    units, c = units_of("point"), POOL.candidates
+    assert units.order is units.unit
+    assert units.sizes.strides == (0,)
+    scores = np.ones(len(c), np.float32)
+    assert pooling.pool_scores(scores, units, c) is scores
+    assert pooling.unit_candidates(c, units) is c
 
 
 def test_units_lose_their_pixels_outside_a_mask():
@@ -165,16 +162,6 @@ def test_volumes_hold_valid_candidates_only():
     np.testing.assert_array_equal(units.unit_pixels(0), valid)
 
 
-def test_points_share_their_arrays():
-    units = units_of("point")
-    assert units.order is units.unit
-    assert units.sizes.strides == (0,)
-    valid = POOL.candidates.is_valid
-    np.testing.assert_array_equal(
-        units.anchor, np.where(valid, np.arange(len(valid)), -1)
-    )
-
-
 def test_patches_by_hand():
     unit = patches.patch_units(2, 3, 5, side=2).reshape(2, 3, 5)
     first = [[0, 0, 1, 1, 2], [0, 0, 1, 1, 2], [3, 3, 4, 4, 5]]
@@ -185,53 +172,52 @@ def test_patches_by_hand():
     np.testing.assert_array_equal(whole, patches.frame_units(2, 3, 5))
 
 
-def test_ids_of_region_images_hold_within_an_image():
-    masks = np.array([[[0, 7, 7], [2, 0, -5]], [[7, 7, 7], [0, 0, 1 << 30]]])
-    unit = superpixels.region_units(masks)
-    np.testing.assert_array_equal(unit, [-1, 2, 2, 1, -1, 0, 3, 3, 3, -1, -1, 4])
-    ends = np.array([[[-(1 << 31), 0, (1 << 31) - 1]]], np.int32)
-    np.testing.assert_array_equal(superpixels.region_units(ends), [0, -1, 1])
-    narrow = superpixels.region_units(np.array([[[0, 255, 3]]], np.uint8))
-    np.testing.assert_array_equal(narrow, [-1, 1, 0])
-    assert (superpixels.region_units(np.zeros((1, 2, 2), np.int32)) == -1).all()
+@pytest.mark.parametrize(
+    ("masks", "expected"),
+    [
+        # The same id in two images stands for two regions.
+        ([[[0, 7, 7, -5]], [[7, 0, 1 << 30, 7]]], [-1, 1, 1, 0, 2, -1, 3, 2]),
+        (np.array([[[-(1 << 31), 0, (1 << 31) - 1]]], np.int32), [0, -1, 1]),
+        (np.array([[[0, 255, 3]]], np.uint8), [-1, 1, 0]),
+        (np.zeros((1, 1, 3), np.int32), [-1, -1, -1]),
+    ],
+)
+def test_ids_of_region_images_hold_within_an_image(masks, expected):
+    found = superpixels.region_units(np.asarray(masks))
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_anchors_are_in_the_middle_and_the_lowest_of_equals():
-    n = 5 * 5
-    valid = np.ones(n, bool)
-    valid[12] = False  # the middle; of the four beside it the lowest is taken
-    candidates = make_candidates(
-        np.zeros((n, 3), np.float32),
-        np.zeros((n, 3), np.float32),
-        np.zeros((n, 3), np.float32),
-        np.zeros(n, np.int32),
-        valid.astype(np.float32),
-        voxel_size=1.0,
-        min_purity=0.5,
-    )
+    # The middle is not valid; of the four beside it the lowest is taken.
+    candidates = candidates_at(np.zeros((25, 3)), purity=np.arange(25) != 12)
     unit = patches.frame_units(1, 5, 5)
     units = make_units("frame", unit, candidates, image_size=(5, 5))
-    assert units.anchor.tolist() == [7]
-    assert units.sizes.tolist() == [n]
+    assert units.anchor.tolist() == [7] and units.sizes.tolist() == [25]
 
 
-def test_bad_units_are_refused():
+FRAME = patches.frame_units(*SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("granularity", "unit", "complaint"),
+    [
+        ("room", FRAME, "granularity 'room'"),
+        ("frame", FRAME[1:], "units int32"),
+        ("frame", FRAME.astype(np.int64), "units int64"),
+        ("frame", 2 * FRAME, "densely: 1 is empty"),
+        ("point", FRAME, "its own number"),
+    ],
+)
+def test_bad_units_are_refused(granularity, unit, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        make_units(granularity, unit, POOL.candidates, image_size=SIZE)
+
+
+def test_bad_options_of_units_are_refused():
     c = POOL.candidates
-    unit = patches.frame_units(FRAMES, HEIGHT, WIDTH)
-    size = (HEIGHT, WIDTH)
-    with pytest.raises(ValueError, match="granularity 'room'"):
-        make_units("room", unit, c, image_size=size)
-    with pytest.raises(ValueError, match="units int32"):
-        make_units("frame", unit[1:], c, image_size=size)
-    with pytest.raises(ValueError, match="units int64"):
-        make_units("frame", unit.astype(np.int64), c, image_size=size)
-    with pytest.raises(ValueError, match="densely: 1 is empty"):
-        make_units("frame", 2 * unit, c, image_size=size)
-    with pytest.raises(ValueError, match="its own number"):
-        make_units("point", unit, c, image_size=size)
-    units = make_units("frame", unit, c, image_size=size)
+    scores = np.ones(len(c), np.float32)
     with pytest.raises(ValueError, match="pooling 'median'"):
-        pooling.pool_scores(np.ones(len(c), np.float32), units, c, how="median")
+        pooling.pool_scores(scores, units_of("frame"), c, how="median")
     with pytest.raises(ValueError, match="a patch of 0"):
         patches.patch_units(1, 2, 3, side=0)
     with pytest.raises(ValueError, match="superpixels of 0"):

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from alsem.core.mesh import make_mesh
 from alsem.policy.features import policy_names
@@ -13,62 +14,62 @@ from alsem.policy.weights import init_params
 KEY = jax.random.key(3)
 HEAD = PolicyHead(width=8, depth=2)
 WIDTH = len(policy_names())
-PARAMS = init_params(HEAD, jax.random.key(0), 5)
 
 
-def observations(n=40, known=30):
-    draw = np.random.default_rng(0)
-    cues = draw.uniform(0, 1, (n, WIDTH)).astype(np.float32)
-    gain = (3.0 * cues[:, 0]).astype(np.float32)
-    gain[known:] = np.nan
+@pytest.fixture(scope="module")
+def start():
+    return init_params(HEAD, jax.random.key(0), 5)
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Forty observations, of which the last ten have no gain."""
+    cues = np.random.default_rng(0).random((40, WIDTH), np.float32)
+    gain = np.where(np.arange(40) < 30, 3.0 * cues[:, 0], np.nan)
     return Observations(
-        pixel=jnp.arange(n, dtype=jnp.int32),
+        pixel=jnp.arange(40, dtype=jnp.int32),
         compact=None,
         cues=jnp.asarray(cues),
-        wrong=jnp.asarray((cues[:, 1] > 0.5).astype(np.float32)),
-        gain=jnp.asarray(gain),
-        count=jnp.int32(n),
+        wrong=jnp.asarray(cues[:, 1] > 0.5, jnp.float32),
+        gain=jnp.asarray(gain, jnp.float32),
+        count=jnp.int32(40),
     )
 
 
 def no_features(compact, pixel, key):
-    del compact, key
     return jnp.zeros((pixel.shape[0], 5))
 
 
-def test_a_new_policy_ignores_geometry_features():
+def test_a_new_policy_ignores_geometry_features(start):
     cues = jnp.ones((3, WIDTH))
-    gains = [HEAD.apply(PARAMS, cues, jnp.full((3, 5), v)).gain for v in (0.0, 7.0)]
+    gains = [HEAD.apply(start, cues, jnp.full((3, 5), v)).gain for v in (0.0, 7.0)]
     np.testing.assert_array_equal(*gains)
 
 
-def test_unknown_targets_do_not_count():
-    cues, features = jnp.ones((4, WIDTH)), jnp.zeros((4, 5))
-    unknown = jnp.full(4, -1.0), jnp.full(4, jnp.nan)
-    assert float(policy_loss(HEAD, PARAMS, cues, features, *unknown)) == 0.0
+def test_unknown_targets_do_not_count(start):
+    @jax.jit
+    @jax.value_and_grad
+    def loss(params, wrong, gain):
+        cues, features = jnp.ones((4, WIDTH)), jnp.zeros((4, 5))
+        return policy_loss(HEAD, params, cues, features, wrong, gain)
+
+    assert loss(start, jnp.full(4, -1.0), jnp.full(4, jnp.nan))[0] == 0.0
     wrong = jnp.array([1.0, -1.0, -1.0, -1.0])
     gain = jnp.array([jnp.nan, 2.0, jnp.nan, jnp.nan])
-    grads = jax.grad(lambda p: policy_loss(HEAD, p, cues, features, wrong, gain))(
-        PARAMS
-    )
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(grads))
-    assert any(np.any(leaf != 0) for leaf in jax.tree.leaves(grads))
+    grads = jax.tree.leaves(loss(start, wrong, gain)[1])
+    assert all(np.isfinite(leaf).all() for leaf in grads)
+    assert any(np.any(leaf != 0) for leaf in grads)
 
 
-def test_gains_and_mistakes_are_learned_from_cues():
-    loss, data, mesh = PolicyLoss(HEAD, 1.0, 64), observations(), make_mesh(1)
+def test_gains_and_mistakes_are_learned_from_cues(start, data):
+    loss, mesh = PolicyLoss(HEAD, 1.0, 64), make_mesh(1)
 
-    @jax.jit
     def step(params, key):
-        value, grads = jax.value_and_grad(
-            lambda p: loss(p, data, key, no_features, mesh)
-        )(params)
+        value, grads = jax.value_and_grad(loss)(params, data, key, no_features, mesh)
         return jax.tree.map(lambda p, g: p - 0.1 * g, params, grads), value
 
-    params, losses = PARAMS, []
-    for i in range(1500):
-        params, value = step(params, jax.random.fold_in(KEY, i))
-        losses.append(float(value))
+    keys = jax.random.split(KEY, 1500)
+    params, losses = jax.jit(lambda p: jax.lax.scan(step, p, keys))(start)
     assert np.mean(losses[-20:]) < 0.4 * np.mean(losses[:5])
     forecast = HEAD.apply(params, data.cues, jnp.zeros((40, 5)))
     gain = 3.0 * np.asarray(data.cues[:, 0])
@@ -76,19 +77,18 @@ def test_gains_and_mistakes_are_learned_from_cues():
     assert np.corrcoef(forecast.wrong, data.wrong)[0, 1] > 0.6
 
 
-def test_another_key_draws_another_batch():
-    loss, data, mesh = PolicyLoss(HEAD, 0.5, 8), observations(), make_mesh(1)
-    assert loss.name == "policy"
-    drawn = []
+def test_another_key_draws_another_batch(start, data):
+    mesh, drawn = make_mesh(1), []
 
     def features_of(compact, pixel, key):
         drawn.append((pixel.tolist(), jax.random.key_data(key).tolist()))
         return no_features(compact, pixel, key)
 
-    for i in (1, 1, 2):
-        loss(PARAMS, data, jax.random.fold_in(KEY, i), features_of, mesh)
-    assert drawn[0] == drawn[1]
+    half, again, _ = (
+        PolicyLoss(HEAD, 0.5, 8)(start, data, key, features_of, mesh)
+        for key in (KEY, KEY, jax.random.key(4))
+    )
+    assert drawn[0] == drawn[1] and half == again
     assert drawn[0][0] != drawn[2][0] and drawn[0][1] != drawn[2][1]
-    whole = PolicyLoss(HEAD, 1.0, 8)(PARAMS, data, KEY, no_features, mesh)
-    half = loss(PARAMS, data, KEY, no_features, mesh)
+    whole = PolicyLoss(HEAD, 1.0, 8)(start, data, KEY, no_features, mesh)
     np.testing.assert_allclose(half, 0.5 * whole, rtol=1e-6)

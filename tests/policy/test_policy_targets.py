@@ -10,8 +10,7 @@ def miou(label, predicted, classes):
     scores = []
     for c in range(classes):
         union = np.sum((label == c) | (predicted == c))
-        if union:
-            scores.append(np.sum((label == c) & (predicted == c)) / union)
+        scores.append(np.sum((label == c) & (predicted == c)) / union)
     return np.mean(scores)
 
 
@@ -36,43 +35,36 @@ def test_the_docstrings_example():
 
 
 def test_credit_goes_to_the_nearest_query():
-    place = np.array([[0.0], [10.0]])
-    judges = np.array([[1.0], [2.0], [9.0], [8.0]])
-    label = np.array([0, 0, 0, 1])
-    before = np.array([3, 0, 0, 3])
-    after = np.array([0, 0, 3, 1])
+    place, judges = np.array([[0.0], [10.0]]), np.array([[1.0], [2.0], [9.0], [8.0]])
+    label, before, after = np.array([[0, 0, 0, 1], [3, 0, 0, 3], [0, 0, 3, 1]])
     gain = targets.credit(place, judges, label, before, after)
     part = targets.miou_change(label, before, after)
     np.testing.assert_allclose(gain, [part[0], part[2] + part[3]], rtol=1e-6)
     assert part[0] > 0 > part[2] and part[3] > part[0]  # the rarer class
-    nothing = np.zeros(0, int)
-    none = targets.credit(place, np.zeros((0, 1)), nothing, nothing, nothing)
+    none = targets.credit(place, judges[:0], label[:0], before[:0], after[:0])
     np.testing.assert_array_equal(none, [0.0, 0.0])
 
 
-def test_relative_gains_have_mean_size_one_and_are_clipped():
-    gain = np.array([0.1, -0.1, 0.2, 0.0])
-    assert np.abs(targets.relative(gain)).mean() == pytest.approx(1.0)
-    spike = np.zeros(100)
-    spike[0] = 1.0
-    assert targets.relative(spike).max() == 10.0
-    np.testing.assert_array_equal(targets.relative(np.zeros(3)), np.zeros(3))
+@pytest.mark.parametrize(
+    ("gain", "expected"),
+    [
+        ([0.1, -0.1, 0.2, 0.0], [1.0, -1.0, 2.0, 0.0]),  # their mean size is 1
+        ([1.0, *[0.0] * 99], [10.0, *[0.0] * 99]),  # clipped
+        ([0.0, 0.0], [0.0, 0.0]),
+    ],
+)
+def test_gains_are_relative_to_their_mean_size(gain, expected):
+    np.testing.assert_allclose(targets.relative(np.array(gain)), expected)
 
 
-def test_expected_gains_count_less_as_gains_are_observed():
-    def shrunk(gain):
-        found = targets.PolicyTargets(
-            pixel=np.arange(101),
-            cues=np.zeros((101, 2), np.float32),
-            wrong=np.zeros(101, np.float32),
-            gain=np.asarray(gain, np.float32),
-        )
-        return targets.shrunk(found, np.ones(101), 100.0).gain
-
-    few, many = shrunk([3.0] + [np.nan] * 100), shrunk([3.0] * 100 + [np.nan])
-    assert few[0] == pytest.approx(1.0 + 2.0 / 101)
-    assert many[0] == pytest.approx(2.0)
-    assert np.isnan(few[1]) and np.isnan(many[-1])
+@pytest.mark.parametrize("known", [1, 100])
+def test_expected_gains_count_less_as_gains_are_observed(known):
+    gain = np.where(np.arange(101) < known, 3.0, np.nan).astype(np.float32)
+    none = np.zeros(101, np.float32)
+    observed = targets.PolicyTargets(np.arange(101), none[:, None], none, gain)
+    found = targets.shrunk(observed, np.ones(101), 100.0).gain
+    expected = (known * gain + 100.0) / (known + 100.0)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_mistakes_are_known_where_the_query_has_a_label():

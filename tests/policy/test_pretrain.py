@@ -14,15 +14,9 @@ HEAD = PolicyHead(width=16, depth=1)
 def targets_of(num, *, seed):
     """Gains that follow the second cue."""
     rng = np.random.default_rng(seed)
-    cues = rng.uniform(-1, 1, (num, len(policy_names())))
-    cues = cues.astype(np.float32)
-    gain = 2 * cues[:, 1] + rng.normal(0, 0.1, num)
-    return PolicyTargets(
-        np.arange(num),
-        cues,
-        (cues[:, 0] > 0).astype(np.float32),
-        gain.astype(np.float32),
-    )
+    cues = rng.uniform(-1, 1, (num, len(policy_names()))).astype(np.float32)
+    gain = (2 * cues[:, 1] + rng.normal(0, 0.1, num)).astype(np.float32)
+    return PolicyTargets(np.arange(num), cues, np.float32(cues[:, 0] > 0), gain)
 
 
 def test_a_policy_trained_in_some_rooms_ranks_the_queries_of_another():

@@ -12,21 +12,14 @@ from alsem.policy.target_log import TargetLog
 
 PIXELS, QUERIES, CUES, CLASSES, ROUNDS = 300, 12, 3, 4, 6
 NO_MODEL = (0, 3)  # rounds whose queries no model selected
-NUMBER = np.arange(PIXELS)
 
 
 def place(pixel):
     return np.stack([pixel % 20, pixel // 20], axis=-1).astype(float)
 
 
-@dataclasses.dataclass
 class Run:
     """A made-up run: snapshots, and the labels that each round's answers gave."""
-
-    snapshots: dict[int, QuerySnapshot]
-    withdrawn: np.ndarray
-    labels: np.ndarray
-    labelled_in: np.ndarray  # round that labelled a pixel
 
     def __init__(self, seed):
         draw = np.random.default_rng(seed)
@@ -40,52 +33,51 @@ class Run:
             for number in range(ROUNDS)
             if number not in NO_MODEL
         }
-        self.withdrawn = queried[:, -1]
+        self.answered = np.setdiff1d(np.arange(PIXELS), queried[:, -1])
         self.labels = draw.integers(0, CLASSES, PIXELS)
-        self.labelled_in = np.full(PIXELS, ROUNDS)
+        self.labelled_in = np.full(PIXELS, ROUNDS)  # round that labelled a pixel
         for number, pixel in enumerate(queried):
             # Answers label neighbours too; some queries are labelled a round later.
             self.labelled_in[(pixel[:9] + 1) % PIXELS] = number
             self.labelled_in[pixel[:9]] = number
             self.labelled_in[pixel[9:11]] = number + 1
 
-    def labelled(self, number):
-        pixel = np.flatnonzero(self.labelled_in <= number)
+    def labels_of(self, is_there):
+        pixel = np.flatnonzero(is_there)
         return pixel, self.labels[pixel]
 
     def inputs(self, number):
-        new = np.flatnonzero(self.labelled_in == number)
         return {
-            "answered": np.setdiff1d(NUMBER, self.withdrawn),
-            "labelled": self.labelled(number),
-            "new": (new, self.labels[new]),
+            "answered": self.answered,
+            "labelled": self.labels_of(self.labelled_in <= number),
+            "new": self.labels_of(self.labelled_in == number),
             "place": place,
         }
 
     def rebuilt(self, last):
         """All targets from all snapshots and labels."""
         parts = [targets.no_targets(CUES)]
-        for number, snapshot in self.snapshots.items():
-            if number > last:
+        for number in range(last + 1):
+            snapshot = self.snapshots.get(number)
+            if snapshot is None:
                 continue
-            rows = ~np.isin(snapshot.pixel, self.withdrawn)
-            pixel, gain = snapshot.pixel[rows], np.full(rows.sum(), np.nan, np.float32)
-            after = self.snapshots.get(number + 1) if number < last else None
-            if after is not None:
+            rows = np.isin(snapshot.pixel, self.answered)
+            pixel, before = snapshot.pixel[rows], snapshot.predicted
+            gain = np.full(len(pixel), np.nan)
+            if number < last and number + 1 in self.snapshots:
                 judges, label = self.inputs(number + 1)["new"]
+                after = self.snapshots[number + 1].predicted[judges]
                 change = targets.credit(
-                    place(pixel),
-                    place(judges),
-                    label,
-                    snapshot.predicted[judges],
-                    after.predicted[judges],
+                    place(pixel), place(judges), label, before[judges], after
                 )
-                gain = targets.relative(change).astype(np.float32)
-            wrong = targets.mistakes(
-                pixel, snapshot.predicted[pixel], *self.labelled(last)
+                gain = targets.relative(change)
+            labelled = self.inputs(last)["labelled"]
+            wrong = targets.mistakes(pixel, before[pixel], *labelled)
+            parts.append(
+                targets.PolicyTargets(
+                    pixel, snapshot.cues[rows], wrong, gain.astype(np.float32)
+                )
             )
-            cues = snapshot.cues[rows]
-            parts.append(targets.PolicyTargets(pixel, cues, wrong, gain))
         return targets.joined(parts)
 
 
@@ -100,12 +92,13 @@ def test_appended_targets_are_those_of_a_rebuild(tmp_path, seed):
     for number in range(ROUNDS):
         if number in run.snapshots:
             QueryLog(tmp_path).write(number, run.snapshots[number])
-        same(log.append(number, **run.inputs(number)), run.rebuilt(number))
+        expected = run.rebuilt(number)
+        same(log.append(number, **run.inputs(number)), expected)
         # What a later command reads, and a round repeated after a kill.
         again = TargetLog(tmp_path, CUES)
-        same(again.read(number), run.rebuilt(number))
-        same(again.append(number, **run.inputs(number)), run.rebuilt(number))
-        assert again.count(number) == len(run.rebuilt(number))
+        same(again.read(number), expected)
+        same(again.append(number, **run.inputs(number)), expected)
+        assert again.count(number) == len(expected)
     whole = log.read(ROUNDS - 1)
     assert (whole.wrong == -1).any() and (whole.wrong == 1).any()
     assert np.isnan(whole.gain).any() and np.isfinite(whole.gain).any()
@@ -125,11 +118,8 @@ def test_a_lost_file_is_an_error(tmp_path):
 
 
 def test_snapshots_are_read_as_written(tmp_path):
-    snapshots = QueryLog(tmp_path / "policy")
+    snapshots, snapshot = QueryLog(tmp_path / "policy"), Run(0).snapshots[1]
     assert snapshots.read(1) is None
-    snapshot = Run(0).snapshots[1]
-    snapshots.write(1, snapshot)
-    snapshots.write(1, snapshot)
-    found = snapshots.read(1)
-    assert found is not None
-    same(found, snapshot)
+    for _ in range(2):
+        snapshots.write(1, snapshot)
+        same(snapshots.read(1), snapshot)

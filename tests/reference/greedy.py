@@ -16,21 +16,19 @@ def weighted_farthest_first(points, scores, near, *, num, radius, power):
 
 
 def farthest_first(points, others, num):
-    points, others = points.astype(np.float64), others.astype(np.float64)
-    picks: list[int] = []
-    for _ in range(num):
-        seeds = np.concatenate([others, points[picks]])
-        if not len(seeds):
-            picks.append(0)
-            continue
-        distance = np.linalg.norm(points[:, None] - seeds, axis=-1)
-        picks.append(int(np.argmax(distance.min(axis=1))))
-    return picks
+    offset = np.linalg.norm(points[:, None].astype(np.float64) - others, axis=-1)
+    near, scores = offset.min(axis=1, initial=np.inf), np.ones(len(points))
+    given = {"num": num, "radius": np.inf, "power": 1.0}
+    return weighted_farthest_first(points, scores, near, **given)
+
+
+def outer_products(left, right):
+    return np.einsum("sc,sd->scd", left, right).astype(np.float64)
 
 
 def kmeans_plus_plus(left, right, uniform, num):
-    """Outer products written out, draws by inverting the cumulative sums."""
-    x = np.einsum("sc,sd->scd", left, right).reshape(len(left), -1).astype(np.float64)
+    """Draws by inverting the cumulative sums."""
+    x = outer_products(left, right).reshape(len(left), -1)
     picks = [int(np.argmax(np.linalg.norm(x, axis=1)))]
     for i in range(1, num):
         distance = np.linalg.norm(x[:, None] - x[picks], axis=-1).min(axis=1) ** 2
@@ -40,11 +38,10 @@ def kmeans_plus_plus(left, right, uniform, num):
 
 
 def greedy_information_gain(left, right, information, ridge, num):
-    terms = np.einsum("sc,sd->scd", left, right).astype(np.float64)
-    information, picks = information.astype(np.float64), []
+    terms, picks = outer_products(left, right), []
     for _ in range(num):
-        gain = (terms / (information + ridge)).sum(axis=(1, 2))
+        known = information + terms[picks].sum(axis=0)
+        gain = (terms / (known + ridge)).sum(axis=(1, 2))
         gain[picks] = -1.0
         picks.append(int(np.argmax(gain)))
-        information = information + terms[picks[-1]]
     return picks
