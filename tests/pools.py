@@ -7,6 +7,7 @@ be put in another order.
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from alsem.acquisition import CUES, Cues, make_candidates
 from alsem.acquisition.candidates import weighted_coordinates
@@ -17,7 +18,13 @@ C, D, K, G = 5, 16, 3, 2  # classes, embedding, members, groups of frames
 
 
 def candidates_at(
-    x_world, *, normal=0.0, diffuse=0.5, frame=0, purity=1.0, voxel_size=0.1
+    x_world: ArrayLike,
+    *,
+    normal: ArrayLike = 0.0,
+    diffuse: ArrayLike = 0.5,
+    frame: ArrayLike = 0,
+    purity: ArrayLike = 1.0,
+    voxel_size=0.1,
 ):
     """Candidates at ``[n 3]`` points; a single value stands for all of them."""
     x_world = np.asarray(x_world, np.float32)

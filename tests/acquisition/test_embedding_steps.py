@@ -11,9 +11,10 @@ from alsem.acquisition import STEPS
 from alsem.acquisition.batch import embedding_steps, ranking, select
 from alsem.core import rng
 
-POOL = room(500, voxel_size=0.001, invalid=0.0)  # a voxel for each
-EMBEDDING = predictions_in(POOL)(np.arange(500)).embedding
-PROBS = predictions_in(POOL)(np.arange(500)).probs[:, 0]
+# Several blocks of rows, and a voxel for each row.
+POOL = room(1100, voxel_size=0.001, invalid=0.0)
+POSTERIOR = predictions_in(POOL)(np.arange(1100))
+EMBEDDING, PROBS = POSTERIOR.embedding, POSTERIOR.probs[:, 0]
 after_none_and_some = pytest.mark.parametrize("queried", [NONE, np.arange(40)])
 
 
@@ -56,7 +57,7 @@ def test_fisher_adds_most_information_to_past_queries(queried):
     left, right = PROBS * (1 - PROBS), EMBEDDING**2
     short = shortlisted(queried)
     known = left[queried].T @ right[queried]
-    mean = known.mean() if len(queried) else np.mean(left[short].T @ right[short]) / 500
+    mean = known.mean() or np.mean(left[short].T @ right[short]) / len(short)
     expected = greedy.greedy_information_gain(
         left[short], right[short], known, 0.01 * mean, 20
     )
