@@ -13,17 +13,20 @@ def mesh(request):
     return engine.Mesh(np.array(jax.devices()[: request.param]), ("data",))
 
 
-@pytest.fixture
-def scale():
-    return jax.jit(lambda factor, x: {"scaled": factor * x, "sum": x.sum(axis=1)})
+@jax.jit
+def scale(factor, x):
+    return {"scaled": factor * x, "sum": x.sum(axis=1)}
 
 
-def chunks(count):
-    return [np.full((16, 3), i, np.float32) for i in range(count)]
+def chunks(count, started=None):
+    for i in range(count):
+        if started is not None:
+            started.append(i)
+        yield np.full((16, 3), i, np.float32)
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
-def test_map_rays_returns_results_in_order(mesh, scale, count):
+def test_map_rays_returns_results_in_order(mesh, count):
     factor = engine.put(np.float32(2), mesh)
     with jax.transfer_guard("disallow"):
         found = list(engine.map_rays(scale, factor, chunks(count), mesh))
@@ -45,16 +48,10 @@ def test_map_rays_splits_every_chunk_over_the_devices(mesh):
     assert rows == [16 // mesh.size] * (2 * mesh.size)
 
 
-def test_map_rays_starts_a_chunk_before_the_last_result_is_fetched(mesh, scale):
+def test_map_rays_starts_a_chunk_before_the_last_result_is_fetched(mesh):
     started = []
-
-    def counted():
-        for i, chunk in enumerate(chunks(4)):
-            started.append(i)
-            yield chunk
-
-    results = engine.map_rays(scale, engine.put(np.float32(1), mesh), counted(), mesh)
-    next(results)
+    factor = engine.put(np.float32(1), mesh)
+    next(engine.map_rays(scale, factor, chunks(4, started), mesh))
     assert started == [0, 1]
 
 

@@ -23,12 +23,13 @@ def test_a_pytree_maps_jits_and_vmaps():
 
 
 def test_construction_checks_shapes_and_fields_are_frozen():
-    wrong = {"origins": jnp.zeros((4, 2)), "directions": jnp.ones((4, 3))}
-    with pytest.raises(TypeError):
-        Rays(**wrong, z_scale=jnp.ones(4))
-    right = wrong | {"origins": jnp.zeros((4, 3))}
-    with pytest.raises(TypeError):
-        Rays(**right, z_scale=jnp.ones(5))
+    right = {"origins": jnp.zeros((4, 3)), "directions": jnp.ones((4, 3))}
+    for wrong in (
+        right | {"origins": jnp.zeros((4, 2)), "z_scale": jnp.ones(4)},
+        right | {"z_scale": jnp.ones(5)},
+    ):
+        with pytest.raises(TypeError):
+            Rays(**wrong)
     with pytest.raises(dataclasses.FrozenInstanceError):
         Rays(**right, z_scale=jnp.ones(4)).z_scale = 0  # pyright: ignore
 
