@@ -57,6 +57,16 @@ def one_device():
         yield
 
 
+@pytest.fixture(scope="session")
+def experiment(tmp_path_factory):
+    """The parts of a run of the small room of `tiny`."""
+    import tiny
+
+    folder = tmp_path_factory.mktemp("experiment")
+    tiny.write_box(folder)
+    return tiny.parts(tiny.config(folder), folder / "run")
+
+
 @pytest.fixture
 def strict_dtypes():
     """Make every implicit change of dtype an error; for mathematics of our own."""

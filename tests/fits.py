@@ -10,58 +10,21 @@ import tiny
 
 from alsem import surface, training
 from alsem.core.types import SurfacePoints
+from alsem.training.optimizer import Optimiser
 
 KEY = jax.random.key(7)
 PIXELS = tiny.TRAIN_FRAMES * tiny.WIDTH * tiny.HEIGHT
 FEATURES = 7
-ADAM = optax.adam(1e-2, eps=1e-8)  # one object: steps are made once for equal arguments
+ADAM = Optimiser(learning_rate=1e-2).build()
 SGD = optax.sgd(1.0)
 
 
-def geometry_runner(experiment, mesh=None, steps_per_call=10, tx=ADAM):
-    mesh = mesh or experiment.mesh
-    step = training.make_geometry_step(
-        experiment.nerf,
-        tx,
-        weight=experiment.geometry_loss,
-        batch_rays=264,  # 33 on each of eight devices: a number of no other axis
-        mesh=mesh,
-    )
-    return training.make_runner(step, steps_per_call=steps_per_call, mesh=mesh)
+def field_params(experiment):
+    return experiment.nerf.init(jax.random.key(0))
 
 
 def init_grid(experiment):
     return experiment.nerf.init_grid(experiment.geometry.low, experiment.geometry.high)
-
-
-def geometry_state(experiment, num_steps=100, tx=ADAM):
-    params = experiment.nerf.init(jax.random.key(0))
-    return training.init_state(
-        params, tx, num_steps=num_steps, grid=init_grid(experiment)
-    )
-
-
-def cameras(experiment, t_max=5.0):
-    """Cameras of a surface cache of the training frames."""
-    scene = experiment.scene
-    camera = (scene.intrinsics, scene.pixel_offset)
-    return surface.SurfaceCache({}, scene.train.world_from_cam, *camera, t_max).cameras
-
-
-def compact_samples(n, seed=0):
-    draw = np.random.default_rng(seed)
-    return {
-        "t": draw.integers(0, 65536, (n, 2)).astype(np.uint16),
-        "weight": draw.integers(1, 256, (n, 2)).astype(np.uint8),
-        "normal": draw.integers(-127, 128, (n, 2, 3)).astype(np.int8),
-        "diffuse": draw.integers(0, 256, (n, 2, 3)).astype(np.uint8),
-        "feature": draw.normal(size=(n, 2, FEATURES)).astype(np.float16),
-    }
-
-
-def surface_points(fill, *shape):
-    values = jnp.full((*shape, 3), fill)
-    return SurfacePoints(values, values, values, jnp.full((*shape, FEATURES), fill))
 
 
 def head_params(experiment, heads=None):
@@ -69,10 +32,27 @@ def head_params(experiment, heads=None):
     return heads.init(jax.random.key(3), surface_points(0.0, 1, 2))
 
 
-def semantic_runner(experiment, mesh=None, heads=None):
+def geometry_runner(experiment, mesh=None, steps_per_call=10):
+    mesh = mesh or experiment.mesh
+    step = training.make_geometry_step(
+        experiment.nerf,
+        ADAM,
+        weight=experiment.geometry_loss,
+        batch_rays=264,  # 33 on each of eight devices: a number of no other axis
+        mesh=mesh,
+    )
+    return training.make_runner(step, steps_per_call=steps_per_call, mesh=mesh)
+
+
+def geometry_state(experiment, num_steps=100):
+    params, grid = field_params(experiment), init_grid(experiment)
+    return training.init_state(params, ADAM, num_steps=num_steps, grid=grid)
+
+
+def semantic_runner(experiment, mesh=None):
     mesh = mesh or experiment.mesh
     step = training.make_semantic_step(
-        heads or experiment.heads[-1],
+        experiment.heads[-1],
         ADAM,
         decode=surface.decode,
         batch_rays=72,  # nine on each of eight devices
@@ -87,16 +67,55 @@ def semantic_state(experiment, num_steps=200):
     return training.init_state(params, ADAM, num_steps=num_steps)
 
 
+def joint_step(experiment, *, mesh=None, **options):
+    """A step whose colour rays have no loss, unless options say otherwise."""
+    parts = ("colour", "occupancy", "depth", "distortion", "normal", "shading")
+    zero = dataclasses.replace(experiment.geometry_loss, **dict.fromkeys(parts, 0.0))
+    defaults = {"weight": zero, "semantic_weight": 1.0, "semantic_gradient": True}
+    return training.make_joint_step(
+        experiment.nerf,
+        experiment.heads,
+        SGD,
+        batch_rays=8,
+        label_rays=72,
+        mesh=mesh or experiment.mesh,
+        **defaults | options,
+    )
+
+
+def joint_state(experiment, **extra):
+    heads = [head_params(experiment)]
+    params = {"field": field_params(experiment), "heads": heads, **extra}
+    return training.init_state(params, SGD, num_steps=1, grid=init_grid(experiment))
+
+
+def surface_points(fill, *shape):
+    values = jnp.full((*shape, 3), fill)
+    return SurfacePoints(values, values, values, jnp.full((*shape, FEATURES), fill))
+
+
+def cameras(experiment, t_max=5.0):
+    """Cameras of a surface cache of the training frames."""
+    scene = experiment.scene
+    camera = (scene.intrinsics, scene.pixel_offset)
+    return surface.SurfaceCache({}, scene.train.world_from_cam, *camera, t_max).cameras
+
+
 def labelled_surface(experiment, real, padding_label=-1, count=None, size=64):
+    """Random samples at random pixels, of which the first ``real`` have a label."""
     draw = np.random.default_rng(2)
+    compact = {
+        "t": draw.integers(0, 65536, (size, 2)).astype(np.uint16),
+        "weight": draw.integers(1, 256, (size, 2)).astype(np.uint8),
+        "normal": draw.integers(-127, 128, (size, 2, 3)).astype(np.int8),
+        "diffuse": draw.integers(0, 256, (size, 2, 3)).astype(np.uint8),
+        "feature": draw.normal(size=(size, 2, FEATURES)).astype(np.float16),
+    }
     pixel = draw.permutation(PIXELS)[:size].astype(np.int32)
-    label = (pixel % 6).astype(np.int32)
-    label[real:] = padding_label
-    compact = jax.tree.map(lambda x: jnp.asarray(x[pixel]), compact_samples(PIXELS))
     data = training.LabelledSurface(
         pixel=jnp.asarray(pixel),
-        compact=compact,
-        label=jnp.asarray(label),
+        compact=jax.tree.map(jnp.asarray, compact),
+        label=jnp.where(np.arange(size) < real, pixel % 6, padding_label),
         count=jnp.int32(real if count is None else count),
         cameras=cameras(experiment),
     )
@@ -112,37 +131,5 @@ def labelled_pixels(label):
     )
 
 
-def joint_step(experiment, *, tx=SGD, extra_losses=(), mesh=None, **options):
-    """A step whose colour rays have no loss, unless options say otherwise."""
-    zero = dict.fromkeys(
-        ("colour", "occupancy", "depth", "distortion", "normal", "shading"), 0.0
-    )
-    options = {
-        "weight": dataclasses.replace(experiment.geometry_loss, **zero),
-        "semantic_weight": 1.0,
-        "semantic_gradient": True,
-    } | options
-    return training.make_joint_step(
-        experiment.nerf,
-        experiment.heads,
-        tx,
-        batch_rays=8,
-        label_rays=72,
-        mesh=mesh or experiment.mesh,
-        extra_losses=extra_losses,
-        **options,
-    )
-
-
-def joint_state(experiment, tx=SGD, **extra):
-    field = experiment.nerf.init(jax.random.key(0))
-    params = {"field": field, "heads": [head_params(experiment)], **extra}
-    return training.init_state(params, tx, num_steps=1, grid=init_grid(experiment))
-
-
 def assert_trees_equal(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
-
-
-def largest_changes(after, before):
-    return jax.tree.map(lambda a, b: float(jnp.max(jnp.abs(a - b))), after, before)

@@ -6,8 +6,9 @@ import fits
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
+
+from alsem.core.mesh import put
 
 LABELS = np.arange(72) % 6
 VOID = np.full(72, -1)
@@ -15,41 +16,49 @@ VOID = np.full(72, -1)
 
 @dataclasses.dataclass(frozen=True)
 class FeatureLoss:
-    """Squared distance of composited features from its parameter."""
+    """Features' distance from one times its parameter, and a random number."""
 
     name: str = "features"
 
     def __call__(self, params, data, key, features_of, mesh):
-        feature = features_of(None, data, key)
-        return jnp.mean(jnp.square(feature - params[None]))
+        size = jnp.mean(jnp.square(1.0 - features_of(None, data, key)))
+        return params * size + jax.random.uniform(key)
 
 
-@dataclasses.dataclass(frozen=True)
-class KeyLoss:
-    """A number drawn by its key."""
-
-    name: str = "number"
-
-    def __call__(self, params, data, key, features_of, mesh):
-        return jax.random.uniform(key) + 0.0 * params
+@pytest.fixture(scope="module", params=[True, False])
+def semantic_gradient(request):
+    return request.param
 
 
-def one_step(experiment, data, label, extra_data=None, extra_params=None, **options):
-    """How far one step moves every parameter, and the parts of its loss."""
-    before = fits.joint_state(experiment, **(extra_params or {}))
-    step = jax.jit(fits.joint_step(experiment, **options))
-    batch = (data, fits.labelled_pixels(label), extra_data or {})
-    after, parts = step(before, batch, fits.KEY)
-    return fits.largest_changes(after.params, before.params), parts
-
-
-@pytest.mark.parametrize("semantic_gradient", [True, False])
-def test_labels_move_the_field_only_with_semantic_gradient(
-    experiment, data, semantic_gradient
-):
-    moved, parts = one_step(
-        experiment, data, LABELS, semantic_gradient=semantic_gradient
+@pytest.fixture(scope="module")
+def take_step(experiment, data, semantic_gradient):
+    """A step on labels, and on features times a factor."""
+    step = jax.jit(
+        fits.joint_step(
+            experiment,
+            extra_losses=(FeatureLoss(),),
+            semantic_gradient=semantic_gradient,
+        )
     )
+    features = {"features": jnp.arange(16, dtype=jnp.int32)}
+
+    def take(label, factor=0.0, state=None):
+        before = state or fits.joint_state(experiment, features=jnp.float32(factor))
+        before = put(before, experiment.mesh)
+        batch = (data, fits.labelled_pixels(label), features)
+        after, parts = step(before, batch, fits.KEY)
+        moved = jax.tree.map(
+            lambda a, b: float(jnp.max(jnp.abs(a - b))), after.params, before.params
+        )
+        return moved, parts, after
+
+    return take
+
+
+def test_labels_move_the_field_only_with_semantic_gradient(
+    take_step, semantic_gradient
+):
+    moved, parts, _ = take_step(LABELS)
     assert float(parts["semantic"]) > 0
     assert max(jax.tree.leaves(moved["heads"])) > 1e-4
     field = moved["field"]["params"]
@@ -61,39 +70,21 @@ def test_labels_move_the_field_only_with_semantic_gradient(
         assert max(jax.tree.leaves(field)) == 0.0
 
 
-def test_void_labels_move_nothing(experiment, data):
-    moved, parts = one_step(experiment, data, VOID)
-    assert float(parts["semantic"]) == 0.0
-    assert max(jax.tree.leaves(moved)) == 0.0
-
-
-@pytest.mark.parametrize("semantic_gradient", [True, False])
 def test_an_extra_loss_moves_the_field_only_with_semantic_gradient(
-    experiment, data, semantic_gradient
+    take_step, semantic_gradient
 ):
-    moved, parts = one_step(
-        experiment,
-        data,
-        VOID,
-        {"features": jnp.arange(16, dtype=jnp.int32)},
-        {"features": jnp.ones(fits.FEATURES)},
-        extra_losses=(FeatureLoss(),),
-        semantic_gradient=semantic_gradient,
-    )
+    moved, parts, _ = take_step(VOID, factor=1.0)
+    assert float(parts["semantic"]) == 0.0
     assert float(parts["loss"]) == float(parts["features"]) > 0
     assert moved["features"] > 0
     assert (max(jax.tree.leaves(moved["field"])) > 0) == semantic_gradient
     assert max(jax.tree.leaves(moved["heads"])) == 0
 
 
-def test_every_step_gives_an_extra_loss_another_key(experiment, data):
+def test_every_step_gives_an_extra_loss_another_key(take_step):
     """So that a round does not train it on one fixed batch."""
-    tx = optax.sgd(0.0)
-    step = jax.jit(fits.joint_step(experiment, tx=tx, extra_losses=(KeyLoss(),)))
-    state = fits.joint_state(experiment, tx=tx, number=jnp.zeros(()))
-    drawn = []
+    state, drawn = None, set()
     for _ in range(3):
-        batch = (data, fits.labelled_pixels(VOID), {"number": None})
-        state, parts = step(state, batch, fits.KEY)
-        drawn.append(float(parts["number"]))
-    assert len(set(drawn)) == 3
+        _, parts, state = take_step(VOID, state=state)
+        drawn.add(float(parts["features"]))
+    assert len(drawn) == 3

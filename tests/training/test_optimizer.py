@@ -31,19 +31,8 @@ def test_updates_equal_optax_adamw(schedule, weight_decay):
         state = one_step(state, grads)
         updates, opt_state = theirs.update(grads, opt_state, expected)
         expected = optax.apply_updates(expected, updates)
-        jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-6),
-            state.params,
-            expected,
-        )
-
-
-def test_the_rates_of_the_docstring():
-    for schedule, half in (("cosine", 0.0051), ("exponential", 0.00141)):
-        rate = Optimiser(0.01, schedule=schedule).rate
-        np.testing.assert_allclose(rate(jnp.float32(0.0)), 0.01, rtol=1e-6)
-        np.testing.assert_allclose(rate(jnp.float32(0.5)), half, rtol=5e-3)
-        np.testing.assert_allclose(rate(jnp.float32(1.0)), 0.0002, rtol=1e-5)
+        for name, value in state.params.items():
+            np.testing.assert_allclose(value, expected[name], rtol=2e-6)
 
 
 def test_equal_options_make_one_optimiser():
