@@ -28,17 +28,13 @@ TRAIN_FRAMES, TEST_FRAMES = 6, 3
 def write_box(folder: Path, *, depth: bool = True) -> Path:
     """Writes the room in the Replica layout to ``folder/box``."""
     scene = folder / "box"
-    for name, n, seed in (
-        (captures.TRAIN, TRAIN_FRAMES, 0),
-        (captures.TEST, TEST_FRAMES, 1),
-    ):
-        captures.write_sequences(scene, {name: shoot(n, seed)}, depth=depth)
-    info = {
-        "classes": {name: {"id": i + 1} for i, name in enumerate(CLASSES)},
-        "width": WIDTH,
-        "height": HEIGHT,
-        "hfov_deg": 90.0,
+    shot = {
+        captures.TRAIN: shoot(TRAIN_FRAMES, 0),
+        captures.TEST: shoot(TEST_FRAMES, 1),
     }
+    captures.write_sequences(scene, shot, depth=depth)
+    classes = {name: {"id": i + 1} for i, name in enumerate(CLASSES)}
+    info = {"classes": classes, "width": WIDTH, "height": HEIGHT, "hfov_deg": 90.0}
     (scene / "info.json").write_text(json.dumps(info))
     return scene
 
@@ -68,21 +64,17 @@ def _pose(draw: np.random.Generator) -> np.ndarray:
 
 def _render(pose: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Colour, depth in millimetres and class ids of one frame."""
-    row, col = np.meshgrid(np.arange(HEIGHT), np.arange(WIDTH), indexing="ij")
+    row, col = np.mgrid[:HEIGHT, :WIDTH]
     focal = WIDTH / 2
-    x = (col - (WIDTH - 1) / 2) / focal
-    y = (row - (HEIGHT - 1) / 2) / focal
+    x, y = (col - (WIDTH - 1) / 2) / focal, (row - (HEIGHT - 1) / 2) / focal
     direction = np.stack([x, y, np.ones_like(x)], axis=-1) @ pose[:3, :3].T
-    origin = pose[:3, 3]
     wall = np.where(direction > 0, SIZE, 0.0)
-    depth_z = (wall - origin) / np.where(direction == 0, 1e-9, direction)
-    axis = np.argmin(depth_z, axis=-1)
-    depth_z = np.min(depth_z, axis=-1)
-    side = np.take_along_axis(direction > 0, axis[..., None], axis=-1)[..., 0]
-    label = 2 * axis + side
+    depth_z = (wall - pose[:3, 3]) / np.where(direction == 0, 1e-9, direction)
+    axis = np.argmin(depth_z, axis=-1)[..., None]
+    depth_z = np.round(1000 * np.min(depth_z, axis=-1)).astype(np.uint16)
+    label = (2 * axis + np.take_along_axis(direction > 0, axis, axis=-1))[..., 0]
     palette = np.random.default_rng(5).integers(40, 216, (len(CLASSES), 3))
-    rgb = palette[label].astype(np.uint8)
-    return rgb, np.round(1000 * depth_z).astype(np.uint16), (label + 1).astype(np.uint8)
+    return palette[label].astype(np.uint8), depth_z, (label + 1).astype(np.uint8)
 
 
 # Changes of configs/room.py:smoke.
@@ -123,14 +115,15 @@ SHRINK: dict[str, Any] = {
 def config(data_dir: Path, variant: str = "smoke", **overrides: Any) -> Any:
     """The tiny config, locked; overrides have ``__`` in place of dots."""
     made = config_files.load(f"{ROOM}:{variant}")
-    for key, value in SHRINK.items():
-        if variant == "full" and key.startswith("active."):
-            continue
-        made.update_from_flattened_dict({key: value})
-    made.data.dir = str(data_dir)
-    for key, value in overrides.items():
-        made.update_from_flattened_dict({key.replace("__", "."): value})
+    shrunk = SHRINK | {"data.dir": str(data_dir)}
+    if variant == "full":
+        shrunk = {k: v for k, v in shrunk.items() if not k.startswith("active.")}
+    made.update_from_flattened_dict(shrunk | _dotted(overrides))
     return made.lock()
+
+
+def _dotted(overrides: dict[str, Any]) -> dict[str, Any]:
+    return {key.replace("__", "."): value for key, value in overrides.items()}
 
 
 def parts(config: Any, workdir: Path) -> SimpleNamespace:
@@ -167,6 +160,5 @@ def environment() -> dict[str, str]:
 
 def flags(data_dir: Path, **overrides: Any) -> list[str]:
     """The tiny config as flags on top of ``configs/room.py:smoke``."""
-    values = SHRINK | {"data.dir": str(data_dir)}
-    values |= {key.replace("__", "."): value for key, value in overrides.items()}
+    values = SHRINK | {"data.dir": str(data_dir)} | _dotted(overrides)
     return [f"--config.{key}={value}" for key, value in values.items()]

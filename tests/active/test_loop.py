@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import fcntl
+import functools
 import json
 import shutil
 
@@ -15,7 +16,7 @@ from alsem.active import labelled_rays, round_metrics, semantic_stage
 from alsem.annotation import LabelStore, expand_annotations
 from alsem.core import mesh as devices
 from alsem.core.errors import InputError
-from alsem.data import open_capture
+from alsem.reporting.html_report import content
 from alsem.reporting.json_records import read_jsonl
 from alsem.runs import cue_maps, runner
 
@@ -41,12 +42,6 @@ def start(folder):
     return run
 
 
-def truth_of(folder):
-    box = tiny.config(folder).data.to_dict()
-    box.pop("room"), box.pop("make_room")
-    return open_capture(**box)[1].train_labels
-
-
 UNITS = {
     "patch": {"active__granularity": "patch", "active__patch_size": 3},
     "superpixel": {"active__granularity": "superpixel", "active__superpixel_pixels": 9},
@@ -57,43 +52,41 @@ UNITS = {
         "active__volume_size": 0.3,
     },
 }
+# One by coverage, one by chance, one by a model.
+STRATEGY_OF = {"dominant": "geometry", "click": "random", "exact": "margin"}
+EXACT_FRAMES = {"active__granularity": "frame", "active__answer": "exact"}
+DOMINANT_PATCHES = UNITS["patch"] | {"active__answer": "dominant"}
 
 
-@pytest.mark.parametrize("strategy", ["random", "geometry"])
-@pytest.mark.parametrize("answer", ["dominant", "click", "exact"])
+@pytest.mark.parametrize("answer", STRATEGY_OF)
 @pytest.mark.parametrize("units", UNITS)
-def test_every_granularity_spends_its_budget_to_the_click(
-    start, folder, units, answer, strategy
-):
-    is_volume = UNITS[units]["active__granularity"] == "volume"
-    name = f"{units}_{answer}_{strategy}"
-    options = UNITS[units] | {"active__answer": answer, "active__strategy": strategy}
-    if is_volume and answer == "exact":
+def test_every_granularity_spends_its_budget_to_the_click(start, folder, units, answer):
+    options = UNITS[units] | {"active__answer": answer}
+    options["active__strategy"] = STRATEGY_OF[answer]
+    granularity = options["active__granularity"]
+    workdir = folder / "runs" / f"{units}_{answer}"
+    if granularity == "volume" and answer == "exact":
         with pytest.raises(InputError, match=r"active\.answer='exact'.*volume"):
-            start(name, **options)
-        assert not (folder / "runs" / name).exists()
+            start(workdir.name, **options)
+        assert not workdir.exists()
         return
-    rows = start(name, **options)
+    rows = start(workdir.name, **options)
     assert [row["clicks"] for row in rows] == CLICKS
     assert rows[-1]["pixels"] > rows[-1]["clicks"]
-    assert rows[-1]["granularity"] == UNITS[units]["active__granularity"]
-    with LabelStore(folder / "runs" / name / "labels.sqlite") as store:
+    assert rows[-1]["granularity"] == granularity
+    with LabelStore(workdir / "labels.sqlite") as store:
         assert len(np.unique(store.queried_units())) == len(store.queried_units())
         assert not store.count_open()
         if answer == "exact":
             pixel, label = expand_annotations(
                 store.annotations(), image_size=(tiny.HEIGHT, tiny.WIDTH)
             )
-            np.testing.assert_array_equal(label, truth_of(folder).reshape(-1)[pixel])
+            truth = tiny.parts(tiny.config(folder), workdir).truth.train_labels
+            np.testing.assert_array_equal(label, truth.reshape(-1)[pixel])
 
 
 def test_whole_frames_are_asked_until_none_is_left(start):
-    rows = start(
-        "frames",
-        active__granularity="frame",
-        active__answer="exact",
-        active__clicks_per_round=200,
-    )
+    rows = start("frames", **EXACT_FRAMES, active__clicks_per_round=200)
     # All but the segments of the frame that the first round's budget cut short.
     assert 0.9 * PIXELS < rows[-1]["pixels"] < PIXELS
     assert len(rows) < 3  # nothing is left to ask for
@@ -101,61 +94,45 @@ def test_whole_frames_are_asked_until_none_is_left(start):
 
 @pytest.mark.parametrize("cost", ["pixels", "seconds"])
 def test_a_budget_may_count_something_else(start, cost):
-    rows = start(
-        f"cost_{cost}",
-        active__cost=cost,
-        active__initial_clicks=60,
-        active__clicks_per_round=60,
-        active__strategy="margin",
-        **UNITS["patch"],
-    )
+    budget = {"active__initial_clicks": 60, "active__clicks_per_round": 60}
+    rows = start(f"cost_{cost}", active__cost=cost, **budget, **UNITS["patch"])
     spent = [row["pixels"] if cost == "pixels" else 3 * row["clicks"] for row in rows]
-    for of_round in np.diff(spent, prepend=0):
-        assert 60 - 9 < of_round <= 60  # no further answer fits
+    of_round = np.diff(spent, prepend=0)
+    assert np.all((of_round > 60 - 9) & (of_round <= 60))  # no further answer fits
 
 
 @pytest.mark.parametrize(
-    "strategy",
-    ["view_divergence", "badge", "redal", "balanced", "0.7*margin+0.3*coverage"],
+    ("strategy", "options"),
+    [
+        ("view_divergence", {}),
+        ("badge", {}),
+        ("redal", {}),
+        ("balanced", {}),
+        ("0.7*margin+0.3*coverage", {}),
+        ("view_entropy", {"active__exact_views": True}),
+        ("margin", {"active__diversity": ("one_per_voxel", "frame_cap")}),
+    ],
 )
-def test_strategies_of_every_kind_choose_by_a_model(start, strategy):
-    rows = start(f"by_{strategy}", active__strategy=strategy, active__rounds=2)
+def test_strategies_of_every_kind_choose_by_a_model(start, strategy, options):
+    options = {"active__strategy": strategy, "active__rounds": 2} | options
+    rows = start(f"by_{strategy}", **options)
     assert [row["chosen_by"] for row in rows] == ["random", strategy]
     assert rows[1]["clicks"] == CLICKS[1]
     assert rows[1]["candidates_per_second"] > 0
 
 
-def test_exact_views_choose_alike(start):
-    for exact in (False, True):
-        rows = start(
-            f"views_{exact}",
-            active__strategy="view_entropy",
-            active__exact_views=exact,
-            active__rounds=2,
-        )
-        assert rows[1]["chosen_by"] == "view_entropy"
-
-
 @pytest.mark.parametrize("strategy", ["view_divergence", "geometry"])
 def test_eight_devices_ask_what_one_asks(start, folder, strategy, monkeypatch):
+    options = {"active__strategy": strategy, "active__rounds": 2}
+    eight = devices.make_mesh(8)
+    start(f"by_{strategy}", **options)
+    monkeypatch.setattr(devices, "make_mesh", lambda: eight)
+    start(f"by_{strategy}_on_eight", **options)
     queried = []
-    for mesh in (devices.make_mesh(1), devices.make_mesh(8)):
-        monkeypatch.setattr(devices, "make_mesh", lambda mesh=mesh: mesh)
-        name = f"{strategy}_on_{mesh.size}"
-        start(name, active__strategy=strategy, active__rounds=2)
+    for name in (f"by_{strategy}", f"by_{strategy}_on_eight"):
         with LabelStore(folder / "runs" / name / "labels.sqlite") as store:
             queried.append(store.queried_units())
     np.testing.assert_array_equal(*queried)
-
-
-def test_steps_of_a_batch_may_be_named(start):
-    rows = start(
-        "steps",
-        active__strategy="margin",
-        active__diversity=("one_per_voxel", "frame_cap"),
-        active__rounds=2,
-    )
-    assert rows[1]["clicks"] == CLICKS[1]
 
 
 @pytest.fixture
@@ -177,10 +154,10 @@ def test_a_policy_waits_until_it_has_seen_enough(start, folder, trusting, mode):
     # Eight policy targets are there when round 2 is queried, sixteen at round 3.
     assert chosen == ["random", "geometry", "geometry", "policy"]
     query_log = folder / "runs" / f"policy_{mode}" / "policy"
-    assert sorted(p.name for p in query_log.iterdir()) == [
+    assert {path.name for path in query_log.iterdir()} == {
         *("policy.npz", *(f"round_{i}.npz" for i in (1, 2, 3))),
         *(f"targets_{i}.npz" for i in (1, 2, 3)),
-    ]
+    }
 
 
 def test_the_shipped_policy_chooses_at_once_and_resumes(start, trusting):
@@ -193,45 +170,41 @@ def test_the_shipped_policy_chooses_at_once_and_resumes(start, trusting):
 
 
 def test_a_run_may_start_from_the_policy_of_another(start, folder, trusting):
-    start("teacher", **POLICY)
-    learnt = folder / "runs" / "teacher" / "policy" / "policy.npz"
+    start("shipped", **POLICY)
+    learnt = folder / "runs" / "shipped" / "policy" / "policy.npz"
     rows = start("pupil", seed=1, train__policy__start=str(learnt), **POLICY)
     assert [row["chosen_by"] for row in rows] == ["random"] + 3 * ["policy"]
 
 
-def test_a_capture_without_labels_waits_for_a_file_and_is_labelled(folder):
+def test_a_capture_without_labels_waits_for_a_file_and_is_labelled(folder, monkeypatch):
+    monkeypatch.setattr(content, "MAX_FRAMES", 2)
     bare = folder / "bare"
-    shutil.copytree(folder / "box", bare / "box", dirs_exist_ok=True)
-    for labels in (bare / "box").glob("*/semantic_class"):
-        shutil.rmtree(labels)
+    no_labels = shutil.ignore_patterns("semantic_class")
+    shutil.copytree(folder / "box", bare / "box", ignore=no_labels)
     answers, workdir = bare / "answers.csv", bare / "runs" / "person"
-    config = tiny.config(
-        bare,
-        active__annotator="file",
-        active__answers=str(answers),
-        active__rounds=1,
-        active__strategy="random",
-    )
     with pytest.raises(InputError, match="no labels to simulate"):
-        runner.start_run(tiny.config(bare), bare / "runs" / "simulated")
-    assert not (bare / "runs" / "simulated").exists()  # found before anything is fitted
+        runner.start_run(tiny.config(bare), workdir)
+    assert not workdir.exists()  # found before anything is fitted
+    options = {"active__annotator": "file", "active__answers": str(answers)}
+    config = tiny.config(bare, active__rounds=1, **options)
     assert not runner.start_run(config, workdir)
-    with (workdir / "queries.csv").open(newline="") as file:
-        queries = list(csv.DictReader(file))
+    queries = list(csv.DictReader((workdir / "queries.csv").read_text().splitlines()))
     assert len(queries) == CLICKS[0] and queries[0]["photograph"].startswith("Seq")
-    cells = ([q["frame"], q["row"], q["col"], "floor"] for q in queries)
-    lines = ["frame,row,col,label", *(",".join(row) for row in cells)]
+    lines = ["frame,row,col,label"]
+    lines += [f"{q['frame']},{q['row']},{q['col']},floor" for q in queries]
     answers.write_text("\n".join(lines) + "\n")
     assert runner.start_run(config, workdir)
     assert not (workdir / "queries.csv").exists()
     (row,) = read_jsonl(workdir / "rounds.jsonl")
     assert row["miou"] is None and row["psnr"] > 5
-    assert "<html" in (workdir / "report" / "index.html").read_text()
+    page = (workdir / "report" / "index.html").read_text()
+    # It counts all test frames, also those that are not drawn.
+    assert "2 of 3." in page and page.count(">photograph<") == 2
 
 
 def test_every_cue_is_drawn_over_a_frame(start, folder):
-    start("margin", active__strategy="margin", active__rounds=2)
-    with runner.reopen_run(folder / "runs" / "margin") as (run, model):
+    start("patch_dominant", **DOMINANT_PATCHES)
+    with runner.reopen_run(folder / "runs" / "patch_dominant") as (run, model):
         files = cue_maps.write(run, model, 2, folder / "maps")
         with pytest.raises(InputError, match="give 0 to 5"):
             cue_maps.write(run, model, 6, folder / "maps")
@@ -242,9 +215,9 @@ def test_every_cue_is_drawn_over_a_frame(start, folder):
 
 
 def test_only_a_finished_run_can_be_reopened(folder):
-    with pytest.raises(InputError, match="no run directory"):
-        with runner.reopen_run(folder / "nowhere"):
-            pass
+    missing = runner.reopen_run(folder / "nowhere")
+    with pytest.raises(InputError, match="no run directory"), missing:
+        pass
 
 
 def test_a_run_stops_at_its_estimated_miou(start, folder):
@@ -263,48 +236,44 @@ def test_many_labels_are_fitted_longer(start, monkeypatch):
     counted = []
     fit = semantic_stage.training.fit
 
-    def count(*args, **kwargs):
-        counted.append(int(args[1].num_steps))
-        return fit(*args, **kwargs)
+    def count(run, state, *args, **kwargs):
+        counted.append(int(state.num_steps))
+        return fit(run, state, *args, **kwargs)
 
     monkeypatch.setattr(semantic_stage.training, "fit", count)
     options = {"train__semantics__labels": 16, "active__rounds": 1}
     start("few", **options)
     assert counted[-1] == 20  # 8 labels
-    exact = {"active__granularity": "frame", "active__answer": "exact"}
-    (row,) = start("many", **options, **exact)
+    (row,) = start("many", **options, **EXACT_FRAMES)
     assert counted[-1] % 40 == 0
     longer = (counted[-1] / 20) ** 2
     assert longer >= row["pixels"] / 16 > longer / 4
-    assert row["train_rays_per_second"] * row["seconds"]["fit_semantics"] == (
-        pytest.approx(counted[-1] * 64)
-    )
+    rays = row["train_rays_per_second"] * row["seconds"]["fit_semantics"]
+    assert rays == pytest.approx(counted[-1] * 64)
     whole = {"active__granularity": "patch", "active__patch_size": 4}
     (patches,) = start("whole", **options, **whole)
     assert patches["pixels"] > 64 and counted[-1] == 20  # 8 answers were given
 
 
 def test_a_round_without_labels_keeps_the_temperature(start, folder):
-    start("calibrated", active__rounds=1)
-    nothing = labelled_rays.LabelledRays(np.zeros(0, np.int32), np.zeros(0, np.int32))
-    some = labelled_rays.LabelledRays(
-        np.arange(9, dtype=np.int32), np.zeros(9, np.int32)
+    start("alone", active__rounds=1)
+    nothing, some = (
+        labelled_rays.LabelledRays(np.arange(n, dtype=np.int32), np.zeros(n, np.int32))
+        for n in (0, 9)
     )
-    with runner.reopen_run(folder / "runs" / "calibrated") as (run, model):
-        for labels, found in ((nothing, model), (some, None)):
-            row = round_metrics.prequential(
-                run.predictor, found, labels, [{"temperature": 2.0}]
-            )
-            assert row == {"prequential_acc": None, "temperature": 2.0}
-        row = round_metrics.prequential(run.predictor, model, some, [])
+    with runner.reopen_run(folder / "runs" / "alone") as (run, model):
+        prequential = functools.partial(round_metrics.prequential, run.predictor)
+        kept = {"prequential_acc": None, "temperature": 2.0}
+        assert prequential(model, nothing, [{"temperature": 2.0}]) == kept
+        assert prequential(None, some, [{"temperature": 2.0}]) == kept
+        assert prequential(None, some, [])["temperature"] is None
+        row = prequential(model, some, [])
         assert 0 <= row["prequential_acc"] <= 1 and row["temperature"] > 0
-        first = round_metrics.prequential(run.predictor, None, some, [])
-        assert first["temperature"] is None
 
 
 def test_labels_are_counted_by_answers_and_by_pixels(start, folder):
-    start("patches", active__granularity="patch", active__patch_size=3)
-    with runner.reopen_run(folder / "runs" / "patches") as (run, _):
+    start("patch_dominant", **DOMINANT_PATCHES)
+    with runner.reopen_run(folder / "runs" / "patch_dominant") as (run, _):
         labels = run.stages.read_labels(2)
     assert labels.answers_per_class.sum() == 24
     assert labels.pixels_per_class.sum() > 100

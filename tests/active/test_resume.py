@@ -11,27 +11,24 @@ import sys
 import time
 from contextlib import closing
 
-import pytest
 import tiny
+
+from alsem.runs import runner
 
 TIMEOUT = 120  # seconds; a moment comes within a few
 
 
-def command(folder, captures):
-    flags = tiny.flags(
-        captures,
-        train__geometry__fit__steps=200,
-        train__semantics__fit__steps=400,
-        active__strategy="margin",
-    )
-    config = f"--config={tiny.ROOT / 'configs' / 'room.py'}:smoke"
-    workdir = f"--workdir={folder / 'run'}"
-    return [sys.executable, "-m", "alsem.main", config, workdir, *flags]
+OPTIONS = {
+    "train__geometry__fit__steps": 200,
+    "train__semantics__fit__steps": 400,
+    "active__strategy": "margin",
+}
 
 
-def start(folder, captures):
+def start(workdir, captures):
+    flags = [f"--config={tiny.ROOM}:smoke", f"--workdir={workdir}"]
     return subprocess.Popen(
-        command(folder, captures),
+        [sys.executable, "-m", "alsem.main", *flags, *tiny.flags(captures, **OPTIONS)],
         env=tiny.environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -39,46 +36,43 @@ def start(folder, captures):
     )
 
 
-def count(workdir, table, round_index):
-    """Rows of a round in the label store, while somebody else writes to it."""
-    file = workdir / "labels.sqlite"
-    if not file.exists():
-        return 0
+def query(workdir, sql, *values):
+    """Rows of the label store, while somebody else may write to it."""
+    uri = f"file:{workdir / 'labels.sqlite'}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as store:
+        return store.execute(sql, values).fetchall()
+
+
+def has_rows(workdir, table, round_index):
     try:
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as store:
-            query = f"select count(*) from {table} where round = ?"
-            return store.execute(query, (round_index,)).fetchone()[0]
+        sql = f"select 1 from {table} where round = ?"
+        return query(workdir, sql, round_index)
     except sqlite3.OperationalError:
-        return 0  # its tables are not made yet
+        return False  # it is not made yet
 
 
-def in_geometry(workdir):
-    return list(workdir.parent.glob(".geometry/*/checkpoints"))
+def geometry(workdir, pattern):
+    return any(workdir.parent.glob(f".geometry/*/{pattern}"))
 
 
-def in_surface(workdir):
-    return list(workdir.parent.glob(".geometry/*/train/complete.json"))
+# When the run is ended, with which signal and which exit status.
+KILLED, ASKED = (signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143)
+ENDS = (
+    (lambda workdir: geometry(workdir, "checkpoints"), *KILLED),
+    (lambda workdir: geometry(workdir, "train/complete.json"), *ASKED),
+    (lambda workdir: has_rows(workdir, "queries", 1), *KILLED),
+    (lambda workdir: (workdir / "checkpoints" / "rounds" / "1").exists(), *KILLED),
+    (lambda workdir: has_rows(workdir, "annotations", 2), *ASKED),
+)
 
 
-def round_1_is_asked(workdir):
-    return count(workdir, "queries", 1)
-
-
-def round_1_is_fitted(workdir):
-    return (workdir / "checkpoints" / "rounds" / "1").exists()
-
-
-def round_2_is_answered(workdir):
-    return count(workdir, "annotations", 2)
-
-
-def stop_when(moment, number, folder, captures):
+def end_when(moment, number, workdir, captures):
     """Starts the run, signals it at a moment and returns its exit status."""
-    process = start(folder, captures)
+    process = start(workdir, captures)
     deadline = time.monotonic() + TIMEOUT
-    while not moment(folder / "run"):
+    while not moment(workdir):
         assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline, moment.__name__
+        assert time.monotonic() < deadline
         time.sleep(0.002)
     process.send_signal(number)
     _, errors = process.communicate(timeout=TIMEOUT)
@@ -86,54 +80,29 @@ def stop_when(moment, number, folder, captures):
     return process.returncode
 
 
-def finish(folder, captures):
-    process = start(folder, captures)
-    _, errors = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 0, errors
-    assert errors == ""
-
-
-def table(folder, columns, name):
-    with closing(sqlite3.connect(folder / "run" / "labels.sqlite")) as store:
-        rows = store.execute(f"select {columns} from {name} order by query_id")
-        return rows.fetchall()
-
-
-def figures(folder):
-    lines = (folder / "run" / "rounds.jsonl").read_text().splitlines()
+def figures(workdir):
+    lines = (workdir / "rounds.jsonl").read_text().splitlines()
     keys = ("round", "clicks", "pixels", "miou", "ece", "psnr", "chosen_by")
     return [{key: json.loads(line)[key] for key in keys} for line in lines]
 
 
-@pytest.fixture
-def captures(tmp_path):
-    tiny.write_box(tmp_path / "captures")
-    return tmp_path / "captures"
-
-
-def assert_the_same_run(folder, undisturbed):
-    columns = "query_id, round, frame, row, col, unit"
-    queries = table(folder, columns, "queries")
-    assert queries == table(undisturbed, columns, "queries")
-    pixels = [query[2:5] for query in queries]
-    assert len(set(pixels)) == len(pixels) == 24
-    columns = "query_id, round, frame, row, col, label, clicks"
-    annotations = table(folder, columns, "annotations")
-    assert annotations == table(undisturbed, columns, "annotations")
-    assert figures(folder) == figures(undisturbed)
-
-
-def test_neither_kills_nor_requests_to_end_change_anything(captures, tmp_path):
-    finish(tmp_path / "undisturbed", captures)
-    folder = tmp_path / "stopped"
-    for moment, number, status in (
-        (in_geometry, signal.SIGKILL, -signal.SIGKILL),
-        (in_surface, signal.SIGTERM, 143),
-        (round_1_is_asked, signal.SIGKILL, -signal.SIGKILL),
-        (round_1_is_fitted, signal.SIGKILL, -signal.SIGKILL),
-        (round_2_is_answered, signal.SIGTERM, 143),
+def test_neither_kills_nor_requests_to_end_change_anything(tmp_path):
+    captures = tmp_path / "captures"
+    tiny.write_box(captures)
+    stopped, undisturbed = (tmp_path / name / "run" for name in ("stopped", "whole"))
+    assert runner.start_run(tiny.config(captures, **OPTIONS), undisturbed)
+    for moment, number, status in ENDS:
+        assert end_when(moment, number, stopped, captures) == status
+    assert len(figures(stopped)) == 2
+    process = start(stopped, captures)
+    _, errors = process.communicate(timeout=TIMEOUT)
+    assert (process.returncode, errors) == (0, "")
+    for columns in (
+        "query_id, round, frame, row, col, unit from queries",
+        "query_id, round, frame, row, col, label, clicks from annotations",
     ):
-        assert stop_when(moment, number, folder, captures) == status
-    assert len(figures(folder)) == 2
-    finish(folder, captures)
-    assert_the_same_run(folder, tmp_path / "undisturbed")
+        sql = f"select {columns} order by query_id"
+        rows = query(stopped, sql)
+        assert rows == query(undisturbed, sql)
+        assert len({row[2:5] for row in rows}) == len(rows) == 24
+    assert figures(stopped) == figures(undisturbed)
