@@ -28,72 +28,34 @@ def captures(tmp_path_factory):
     label = np.array(Image.open(file))
     label[3, 4] = 77
     Image.fromarray(label).save(file)
-    other = folder.parent / "other"
-    other.mkdir()
-    (other / "thesis.tex").write_text("do not touch")
     return folder
 
 
-def box_flags(captures, **overrides):
-    return [CONFIG, *tiny.flags(captures, **overrides)]
-
-
-# name -> (arguments after the workdir, parts of the error)
+# Command and arguments, or an override of the config of a run -> parts of the error.
 CASES = {
-    "unknown key": (
-        lambda _: [CONFIG, "--config.active.strateggy=random"],
-        ["active.strateggy", "did you mean --config.active.strategy?"],
-    ),
-    "renamed key": (
-        lambda _: [CONFIG, "--config.train.geometry.grid_share=0.1"],
-        ["was renamed; use --config.train.geometry.grid_fraction"],
-    ),
-    "unknown variant": (
-        lambda _: ["--config=configs/room.py:smokee"],
-        ["unknown variant 'smokee'", "smoke, full or paper"],
-    ),
-    "missing config file": (
-        lambda _: ["--config=configs/rooom.py"],
-        ["configs/rooom.py: no config file", "configs/room.py"],
-    ),
-    "value of another type": (
-        lambda _: [CONFIG, "--config.active.rounds=many"],
-        ["active.rounds", "'many'"],
-    ),
-    "unknown flag": (lambda _: [CONFIG, "--wrkdir=x"], ["wrkdir"]),
-    "argument that is no flag": (
-        lambda _: [CONFIG, "fast"],
-        ["unexpected argument 'fast'"],
-    ),
-    "bad strategy": (
-        lambda captures: box_flags(captures, active__strategy="entropi"),
-        ["active.strategy='entropi'", "did you mean 'entropy'?"],
-    ),
-    "missing capture": (
-        lambda captures: box_flags(captures / "nowhere"),
-        ["captures/nowhere"],
-    ),
-    "missing scene": (
-        lambda captures: box_flags(captures, data__scene="attic"),
-        ["captures/attic", "box"],
-    ),
-    "truncated image": (
-        lambda captures: box_flags(captures, data__scene="truncated"),
-        ["truncated/Sequence_1/rgb/rgb_2.png"],
-    ),
-    "label outside the class list": (
-        lambda captures: box_flags(captures, data__scene="unlisted"),
-        ["unlisted/Sequence_2/semantic_class/semantic_class_1.png", "77"],
-    ),
+    ("main", CONFIG, "--config.active.strateggy=random"): ["--config.active.strategy?"],
+    ("main", CONFIG, "--config.active.rounds=many"): ["active.rounds", "'many'"],
+    ("main", CONFIG, "fast"): ["unexpected argument 'fast'"],
+    ("main", "--config=rooom.py"): ["rooom.py: no config file", "configs/room.py"],
+    ("main",): ["--config="],
+    ("main", "--wrkdir=x"): ["wrkdir"],
+    "active__strategy=entropi": ["'entropi'", "did you mean 'entropy'?"],
+    "data__dir=captures/nowhere": ["captures/nowhere"],
+    "data__scene=attic": ["captures/attic", "box"],
+    "data__scene=truncated": ["truncated/Sequence_1/rgb/rgb_2.png"],
+    "data__scene=unlisted": ["/Sequence_2/semantic_class/semantic_class_1.png", "77"],
+    ("make_rooms",): ["--out"],
+    ("make_rooms", "--out=x", "--count=0"): ["--count"],
+    ("make_rooms", "--out=x", "--widht=3"): ["widht"],
 }
 
 
-def main(*arguments):
-    """Runs `alsem.main` in a directory that has no configs."""
+def run(command, *arguments):
+    """Runs a command in a directory that has no configs."""
     environment = tiny.environment()
     environment.pop("JAX_PLATFORMS")  # JAX then looks for a TPU, and logs a warning
     return subprocess.run(
-        [sys.executable, "-m", "alsem.main", *arguments],
+        [sys.executable, "-m", f"alsem.{command}", *arguments],
         env=environment,
         cwd="/",
         capture_output=True,
@@ -102,9 +64,13 @@ def main(*arguments):
     )
 
 
+def box_flags(captures, **overrides):
+    return [CONFIG, *tiny.flags(captures, **overrides)]
+
+
 def assert_one_line(done, parts):
     assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("alsem: ") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("alsem") and done.stderr.count("\n") == 1
     assert done.stdout == ""
     for part in parts:
         assert part in done.stderr
@@ -114,36 +80,40 @@ def assert_one_line(done, parts):
 def finished(captures):
     """All cases, two at a time: most of their time is the start of Python."""
 
-    def one(name):
-        workdir = captures.parent / "runs" / name.replace(" ", "_")
-        return main(f"--workdir={workdir}", *CASES[name][0](captures)), workdir
+    def one(case):
+        workdir = captures.parent / "runs" / str(list(CASES).index(case))
+        if isinstance(case, str):
+            case = ("main", *box_flags(captures, **dict([case.split("=")])))
+        command, *arguments = case
+        if command == "main":
+            arguments.append(f"--workdir={workdir}")
+        return run(command, *arguments), workdir
 
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(CASES, pool.map(one, CASES), strict=True))
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_mistakes_are_answered_in_one_line_and_leave_no_run(finished, name):
-    done, workdir = finished[name]
-    assert_one_line(done, CASES[name][1])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_mistakes_are_answered_in_one_line_and_leave_no_run(finished, case):
+    done, workdir = finished[case]
+    assert_one_line(done, CASES[case])
     assert not workdir.exists()
 
 
-def test_both_flags_are_needed():
-    assert_one_line(main(CONFIG), ["--workdir=DIR"])
-    assert_one_line(main("--workdir=/nowhere/run"), ["--config="])
+def test_a_workdir_is_needed():
+    assert_one_line(run("main", CONFIG), ["--workdir=DIR"])
 
 
-def test_a_directory_that_is_no_run_is_not_written_to(captures):
-    other = captures.parent / "other"
-    done = main(f"--workdir={other}", *box_flags(captures))
-    assert_one_line(done, ["other: is not empty and no run directory"])
-    assert [path.name for path in other.iterdir()] == ["thesis.tex"]
+def test_a_directory_that_is_no_run_is_not_written_to(captures, tmp_path):
+    (tmp_path / "thesis.tex").write_text("do not touch")
+    done = run("main", f"--workdir={tmp_path}", *box_flags(captures))
+    assert_one_line(done, [f"{tmp_path}: is not empty and no run directory"])
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_a_run_of_another_config_is_not_written_to(captures, tmp_path):
     config = tiny.config(captures)
     json_records.write_json(tmp_path / "config.json", config.to_dict())
-    done = main(f"--workdir={tmp_path}", *box_flags(captures, seed=4))
+    done = run("main", f"--workdir={tmp_path}", *box_flags(captures, seed=4))
     assert_one_line(done, ["seed=0, not 4", "another --workdir"])
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
