@@ -81,8 +81,8 @@ class SceneGeometry:
     Attributes:
         params: The field's parameters.
         grid: The renderer's proposal grid, None where there is none.
-        pool: Surface cache of the training frames.
-        test: Surface cache of the test frames.
+        train_cache: Surface cache of the training frames.
+        test_cache: Surface cache of the test frames.
         options: How the field was fitted.
         surfaces: How the caches were rendered.
         seconds: What fitting and caching cost this run; little when reused.
@@ -90,8 +90,8 @@ class SceneGeometry:
 
     params: Any
     grid: Any
-    pool: SurfaceCache
-    test: SurfaceCache
+    train_cache: SurfaceCache
+    test_cache: SurfaceCache
     options: GeometryOptions
     surfaces: SurfaceOptions
     seconds: dict[str, float]
@@ -118,12 +118,14 @@ def fit_scene(
         with watch.measure("fit_geometry"):
             state = _fit(scene, nerf, options, mesh, folder / "checkpoints")
         with watch.measure("cache"):
-            pool, test = build_surfaces(scene, nerf, state, surfaces, folder, mesh)
+            train_cache, test_cache = build_surfaces(
+                scene, nerf, state, surfaces, folder, mesh
+            )
     return SceneGeometry(
         params=state.params,
         grid=state.grid,
-        pool=pool,
-        test=test,
+        train_cache=train_cache,
+        test_cache=test_cache,
         options=options,
         surfaces=surfaces,
         seconds=dict(watch.seconds),
@@ -278,7 +280,7 @@ def build_surfaces(
             signals.check()
             yield frame
 
-    pool, test = (
+    train, test = (
         surface.build(
             surface.make_encoder(nerf, samples=options.samples, gap=options.gap),
             state.params,
@@ -294,4 +296,4 @@ def build_surfaces(
         )
         for name, frames in (("train", scene.train), ("test", scene.test))
     )
-    return pool, test
+    return train, test

@@ -61,7 +61,9 @@ class JointTrainer:
         self._mesh, self._folder, self._seed = mesh, folder, seed
         self._extra_losses = extra_losses
         self._pixels = pixel_data(scene)
-        self._init_heads = [head_initializer(head, geometry.pool) for head in heads]
+        self._init_heads = [
+            head_initializer(head, geometry.train_cache) for head in heads
+        ]
 
     def init(self, key: jax.Array) -> tuple[dict[str, Any], Any]:
         """New heads for every level, on the field as the geometry stage left it."""
@@ -108,7 +110,7 @@ class JointTrainer:
         key = rng.run_key(self._seed, "grid", round_index)
         field = dataclasses.replace(state, params=state.params["field"])
         field = geometry_stage.refresh_whole_grid(self._nerf, field, key)
-        pool, test = geometry_stage.build_surfaces(
+        train_cache, test_cache = geometry_stage.build_surfaces(
             self._scene,
             self._nerf,
             field,
@@ -119,4 +121,4 @@ class JointTrainer:
         for old in self._folder.iterdir():
             if old != folder:
                 shutil.rmtree(old)
-        return state.params["heads"][-1], pool, test
+        return state.params["heads"][-1], train_cache, test_cache

@@ -67,8 +67,7 @@ class Stages:
         read_labels: The label store up to and with a round.
         strategy_of_round: (round, model, rows) to the name and row of the strategy
             that selects; None for full supervision.
-        select: (round, name, strategy, model, pool, labels, limit, stopwatch) to
-            queries.
+        select: (round, strategy, model, pool, labels, limit, stopwatch) to queries.
         prequential: (model, labels, rows) to metrics of a model on new labels.
         fit: (round, model before, labels, stopwatch) to the round's model.
         evaluate: (round, model, pool, labels, temperature) to metrics.
@@ -109,8 +108,7 @@ def run_rounds(
         callback: Called with the row of every round that this command finishes.
 
     Returns:
-        The last model, and why no further round will come; None
-        while one may.
+        The last model, and why no further round will come; None while one may.
     """
     done = len(log.rounds())
     watch = progress.Stopwatch(*STAGES)
@@ -131,7 +129,7 @@ def run_rounds(
                 selection = all_units(pool)
             else:
                 selection = stages.select(
-                    number, *chooser, model, pool, labels, limit, watch
+                    number, chooser[1], model, pool, labels, limit, watch
                 )
             if not len(selection.units):
                 return model, NO_CANDIDATE
@@ -150,7 +148,7 @@ def run_rounds(
             row |= stages.evaluate(number, model, pool, labels, row["temperature"])
         row |= round_row(
             watch=watch,
-            candidates=model.pool.num_rays,
+            candidates=model.train_cache.num_rays,
             rays_fitted=fitter.rays_per_fit,
             by_model=chooser is not None and "model" in chooser[1].needs,
         )

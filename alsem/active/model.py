@@ -15,12 +15,12 @@ class Model:
         state: The train state; kept for warm starts and checkpoints.
         heads: Parameters of the semantic members of the finest level.
         policy: Parameters of the query policy, None where there is none.
-        pool: Surface cache of the training frames.
-        test: Surface cache of the test frames.
+        train_cache: Surface cache of the training frames.
+        test_cache: Surface cache of the test frames.
     """
 
     state: TrainState
     heads: Any
     policy: Any
-    pool: SurfaceCache
-    test: SurfaceCache
+    train_cache: SurfaceCache
+    test_cache: SurfaceCache

@@ -78,8 +78,8 @@ class Predictor:
     def posterior_at(self, model: Model, pixel: np.ndarray) -> Posterior:
         """Posterior of chosen pool pixels, NumPy leaves ``[m ...]``."""
         rays = padded(pixel.astype(np.int32))
-        chunk = put((rays, model.pool.take(rays)), self.mesh)
-        params = put((model.heads, model.pool.cameras), self.mesh)
+        chunk = put((rays, model.train_cache.take(rays)), self.mesh)
+        params = put((model.heads, model.train_cache.cameras), self.mesh)
         found = self._posterior(*params, *chunk)
         return jax.tree.map(lambda leaf: leaf[: len(pixel)], fetch(found))
 
@@ -106,15 +106,15 @@ class Predictor:
             stride: Step between the rays of a subsample.
             temperature: Predicted probabilities are softened by it.
         """
-        num_rays = model.pool.num_rays
+        num_rays = model.train_cache.num_rays
 
         def chunks() -> Iterator[Any]:
-            for ids, compact in self.chunks(model.pool, stride=stride):
+            for ids, compact in self.chunks(model.train_cache, stride=stride):
                 real = ids < num_rays
                 real[real] = counts[ids[real]]
                 yield ids, compact, real
 
-        held = (model.heads, model.pool.cameras, np.float32(temperature))
+        held = (model.heads, model.train_cache.cameras, np.float32(temperature))
         params = put(held, self.mesh)
         sums = map_rays(self._expected, params, chunks(), self.mesh)
         num_classes = self.heads.head.num_classes
@@ -125,7 +125,7 @@ class Predictor:
 
     def predict_test(self, model: Model) -> Prediction:
         """Predictions of every ray of the test frames."""
-        cache = model.test
+        cache = model.test_cache
         found = Prediction(
             label=np.zeros(cache.num_rays, np.uint16),
             confidence=np.zeros(cache.num_rays, np.float32),

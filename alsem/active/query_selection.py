@@ -24,14 +24,12 @@ class Selection:
     """The queries of a round.
 
     Attributes:
-        chosen_by: Name of the strategy that chose them.
         units: int64 ``[q]`` numbers of units.
         score: float32 ``[q]``.
         snapshot: What was known of them, for the query policy to learn from; None
             without a policy or a model.
     """
 
-    chosen_by: str
     units: np.ndarray
     score: np.ndarray
     snapshot: QuerySnapshot | None = None
@@ -72,11 +70,10 @@ def strategy_of_round(
 def all_units(pool: Pool) -> Selection:
     """Full supervision: every unit of the pool."""
     units = np.arange(pool.units.num_units)
-    return Selection("full", units, np.zeros(len(units), np.float32))
+    return Selection(units, np.zeros(len(units), np.float32))
 
 
 def select_queries(
-    name: str,
     strategy: Strategy,
     model: Model | None,
     pool: Pool,
@@ -92,7 +89,6 @@ def select_queries(
     """Scores the pool and selects a batch of units; empty if no candidate is left.
 
     Args:
-        name: Of the strategy.
         strategy: See `strategy_of_round`.
         model: Of the round before; None if there is none yet.
         pool: As the model sees it.
@@ -125,7 +121,7 @@ def select_queries(
             pixel = pool.units.anchor[units]
             vectors = scorer.policy_cues(model, pool, cues, pixel)
             snapshot = QuerySnapshot(pixel, vectors, scores.predicted)
-    return Selection(name, units, values[units], snapshot)
+    return Selection(units, values[units], snapshot)
 
 
 def most_queries(

@@ -70,7 +70,7 @@ def write_open_queries(path: Path, scene: Scene, queries: Queries) -> None:
 def _frames(
     scene: Scene, truth: GroundTruth, predictor: Predictor, model: Model
 ) -> tuple[FrameView, ...]:
-    frames, cache = scene.test, model.test
+    frames, cache = scene.test, model.test_cache
     prediction = predictor.predict_test(model)
     shape = frames.rgb.shape[:3]
     label = prediction.label.reshape(shape).astype(np.int32)
@@ -115,7 +115,7 @@ def _queried(scene: Scene, answers: Annotations) -> tuple[QueryView, ...]:
 
 
 def _top_view(predictor: Predictor, model: Model) -> top_view.TopView | None:
-    pool = model.pool
+    pool = model.train_cache
     step = max(1, pool.num_rays // TOP_VIEW_POINTS)
     ids = np.arange(0, pool.num_rays, step)
     ids = ids[pool.arrays["depth_z"][ids] > 0]

@@ -78,9 +78,9 @@ def test_metrics(
     )
     shape = scene.test.rgb.shape
     row |= image_quality.geometry_metrics(
-        model.test.arrays["rgb"].reshape(shape),
+        model.test_cache.arrays["rgb"].reshape(shape),
         scene.test.rgb,
-        model.test.arrays["depth_z"].reshape(shape[:3]),
+        model.test_cache.arrays["depth_z"].reshape(shape[:3]),
         truth.test_depth_z,
         scene.test.valid_mask,
     )
@@ -108,6 +108,7 @@ def round_row(
         return count / seconds[stage] if seconds[stage] > 0 else None
 
     return {
+        "chosen_by_model": by_model,
         "seconds": seconds,
         "candidates": candidates,
         "candidates_per_second": rate(candidates, "score") if by_model else None,

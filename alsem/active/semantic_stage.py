@@ -93,7 +93,7 @@ class StagedTrainer:
         self._heads, self._geometry = heads, geometry
         self._batch_rays, self._mesh = batch_rays, mesh
         self._extra_losses = extra_losses
-        self._init_heads = head_initializer(heads, geometry.pool)
+        self._init_heads = head_initializer(heads, geometry.train_cache)
 
     def init(self, key: jax.Array) -> tuple[dict[str, Any], Any]:
         """New heads; there is no proposal grid."""
@@ -106,7 +106,7 @@ class StagedTrainer:
             tx,
             decode=decode,
             batch_rays=self._batch_rays,
-            rays_per_frame=self._geometry.pool.rays_per_frame,
+            rays_per_frame=self._geometry.train_cache.rays_per_frame,
             mesh=self._mesh,
             extra_losses=self._extra_losses,
         )
@@ -116,22 +116,26 @@ class StagedTrainer:
 
     def data(self, labelled: LabelledRays) -> tuple:
         """The labels with their rays' surface samples."""
-        return (surface_labels(labelled, self._geometry.pool),)
+        return (surface_labels(labelled, self._geometry.train_cache),)
 
     def surfaces(
         self, state: training.TrainState, round_index: int
     ) -> tuple[Any, SurfaceCache, SurfaceCache]:
         """The same caches in every round."""
         del round_index
-        return state.params["heads"], self._geometry.pool, self._geometry.test
+        return (
+            state.params["heads"],
+            self._geometry.train_cache,
+            self._geometry.test_cache,
+        )
 
 
-def head_initializer(heads: SemanticMembers, pool: SurfaceCache) -> Any:
+def head_initializer(heads: SemanticMembers, cache: SurfaceCache) -> Any:
     """Compiled function of a key to new parameters of heads; make it once."""
 
     def init(key: jax.Array) -> Any:
-        one_ray = jax.tree.map(jnp.asarray, pool.take(slice(0, 1)))
-        surface, _, _ = decode(pool.cameras, jnp.zeros(1, jnp.int32), one_ray)
+        one_ray = jax.tree.map(jnp.asarray, cache.take(slice(0, 1)))
+        surface, _, _ = decode(cache.cameras, jnp.zeros(1, jnp.int32), one_ray)
         return heads.init(key, surface)
 
     return jax.jit(init)
@@ -285,5 +289,5 @@ class RoundFitter:
         self, state: training.TrainState, round_index: int, watch: progress.Stopwatch
     ) -> Model:
         with watch.measure("cache"):
-            heads, pool, test = self._trainer.surfaces(state, round_index)
-        return Model(state, heads, state.params.get("policy"), pool, test)
+            heads, train_cache, test_cache = self._trainer.surfaces(state, round_index)
+        return Model(state, heads, state.params.get("policy"), train_cache, test_cache)

@@ -67,15 +67,16 @@ def load_policy(
     return LearnedPolicy(loss=loss, start=weights, prior=prior, least=least)
 
 
-def observations(targets: PolicyTargets, pool: SurfaceCache | None) -> Observations:
+def observations(targets: PolicyTargets, cache: SurfaceCache | None) -> Observations:
     """The policy's training data on the devices, padded so that few sizes compile.
 
     Args:
         targets: Of past queries.
-        pool: Cache to take their rays from; None in joint training, which renders them.
+        cache: Surface cache to take their rays from; None in joint training, which
+            renders them.
     """
     pixel = padded(targets.pixel.astype(np.int32), 0)
-    compact = None if pool is None else jax.tree.map(jnp.asarray, pool.take(pixel))
+    compact = None if cache is None else jax.tree.map(jnp.asarray, cache.take(pixel))
     return Observations(
         pixel=jnp.asarray(pixel),
         compact=compact,

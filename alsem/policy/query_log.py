@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from alsem.core.files import replace_arrays
+
 
 @dataclasses.dataclass(frozen=True)
 class QuerySnapshot:
@@ -25,12 +27,12 @@ class QueryLog:
     """Snapshots on disk, ``round_{i}.npz``; writing a round again replaces it."""
 
     def __init__(self, folder: Path):
-        """Remembers the folder; it is made when the first snapshot is written."""
+        """The folder is made when the first snapshot is written."""
         self._folder = folder
 
     def write(self, round_index: int, snapshot: QuerySnapshot) -> None:
         """Writes a round's snapshot, whole or not at all."""
-        write_arrays(self._path(round_index), dataclasses.asdict(snapshot))
+        replace_arrays(self._path(round_index), dataclasses.asdict(snapshot))
 
     def read(self, round_index: int) -> QuerySnapshot | None:
         """A round's snapshot; None if no model selected its queries."""
@@ -46,12 +48,3 @@ class QueryLog:
 
     def _path(self, round_index: int) -> Path:
         return self._folder / f"round_{round_index}.npz"
-
-
-def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes arrays to a compressed file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
-    temporary.replace(path)

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from alsem.core.errors import InputError
-from alsem.policy.query_log import QueryLog, QuerySnapshot, write_arrays
+from alsem.core.files import replace_arrays
+from alsem.policy.query_log import QueryLog, QuerySnapshot
 from alsem.policy.targets import PolicyTargets, credit, mistakes, no_targets, relative
 
 PlaceFn = Callable[[np.ndarray], np.ndarray]
@@ -136,7 +137,7 @@ class TargetLog:
             corrected_wrong=wrong[corrected],
         )
         if now is not None or len(corrected):
-            write_arrays(self._path(round_index), dataclasses.asdict(decided))
+            replace_arrays(self._path(round_index), dataclasses.asdict(decided))
         else:  # left by an earlier attempt at this round, if at all
             self._path(round_index).unlink(missing_ok=True)
         return _applied(before, decided).targets

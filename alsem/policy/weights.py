@@ -5,7 +5,6 @@ scene, and the names of the cues that it sees; the layer over the field's geomet
 features belongs to one scene and is left out.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -17,6 +16,7 @@ from flax import traverse_util
 
 from alsem.core.arrays import PRNGKeyArray
 from alsem.core.errors import InputError
+from alsem.core.files import replace_arrays
 from alsem.policy.features import policy_names
 from alsem.policy.head import PolicyHead
 
@@ -30,12 +30,7 @@ def save_weights(path: Path, params: Any) -> None:
     """Writes the parameters that mean the same in every scene."""
     flat = traverse_util.flatten_dict(params, sep="/")
     arrays = {name: np.asarray(flat[name]) for name in flat if _is_general(name)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        arrays[_CUES] = np.array(policy_names())
-        np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
-    os.replace(temporary, path)
+    replace_arrays(path, arrays | {_CUES: np.array(policy_names())})
 
 
 def load_weights(path: Path, head: PolicyHead) -> dict[str, np.ndarray]:

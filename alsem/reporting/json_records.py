@@ -1,11 +1,10 @@
 """Strict JSON files and JSON lines that stay whole when a process is killed."""
 
 import contextlib
-import errno
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +12,7 @@ import jax
 import numpy as np
 
 from alsem.core.errors import InputError
-
-
-@contextlib.contextmanager
-def write_errors(path: Path) -> Iterator[None]:
-    """Turns an OSError while writing a file into one line that names the file.
-
-    Raises:
-        InputError: The disk is full or the place cannot be written.
-    """
-    try:
-        yield
-    except OSError as error:
-        hint = "choose a --workdir that can be written"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            hint = "free some space and run the same command again"
-        raise InputError(f"{path}: {error.strerror or error}; {hint}") from error
+from alsem.core.files import replace_file, write_errors
 
 
 def plain(value: Any) -> Any:
@@ -61,26 +45,6 @@ def write_json(path: str | os.PathLike[str], obj: Any) -> None:
     """
     text = json.dumps(plain(obj), indent=2, allow_nan=False) + "\n"
     replace_file(path, text.encode())
-
-
-def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
-    """Replaces a file in one step: readers see the old content or the new.
-
-    Raises:
-        InputError: The disk is full or the place cannot be written.
-    """
-    path = Path(path)
-    with write_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with open(temporary, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def repair_jsonl(path: Path) -> None:

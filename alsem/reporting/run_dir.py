@@ -6,7 +6,6 @@ opened again.
 """
 
 import fcntl
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from tensorboardX import SummaryWriter
 
 from alsem.core import renamed
 from alsem.core.errors import InputError
+from alsem.core.files import replace_arrays, write_errors
 from alsem.reporting import json_records
 
 STAGES = ("fit_geometry", "fit_semantics", "cache", "score", "select", "evaluate")
@@ -83,10 +83,8 @@ class RunLog:
         Raises:
             InputError: The disk is full.
         """
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, counts=counts)
         path = confusions_path(self.workdir, round_index)
-        json_records.replace_file(path, buffer.getvalue())
+        replace_arrays(path, {"counts": counts})
 
     def rounds(self) -> list[dict[str, Any]]:
         """Rows of all recorded rounds, earliest first."""
@@ -100,7 +98,7 @@ class RunLog:
         }
         json_records.append_jsonl(self._metrics_path, {"step": int(step), **named})
         folder = self.workdir / "tensorboard"
-        with json_records.write_errors(folder):
+        with write_errors(folder):
             writer = self._tensorboard or SummaryWriter(str(folder), flush_secs=10)
             self._tensorboard = writer
             for name, value in named.items():
@@ -110,7 +108,7 @@ class RunLog:
     def close(self) -> None:
         """Flushes TensorBoard events; the other records are on disk already."""
         if self._tensorboard is not None:
-            with json_records.write_errors(self.workdir / "tensorboard"):
+            with write_errors(self.workdir / "tensorboard"):
                 self._tensorboard.close()
             self._tensorboard = None
 

@@ -107,7 +107,7 @@ def room_targets(config: Any, workdir: Path) -> PolicyTargets:
     use_compilation_cache()
     scene, truth = build.open_scene(config, workdir.parent / "rooms")
     _, geometry = stages.fit_geometry(config, workdir, scene, devices.make_mesh())
-    pool = open_pool(geometry.pool, scene.train, build.pool_options(config))
+    pool = open_pool(geometry.train_cache, scene.train, build.pool_options(config))
     assert truth.train_labels is not None  # of a procedural room
     label = truth.train_labels.reshape(-1)
     labelled = np.flatnonzero(label >= 0)

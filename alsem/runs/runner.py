@@ -12,7 +12,6 @@ from typing import Any
 import jax
 import ml_collections
 
-from alsem.acquisition import STRATEGIES
 from alsem.active import report_data
 from alsem.active.loop import NO_CANDIDATE, run_rounds
 from alsem.active.model import Model
@@ -55,8 +54,8 @@ def start_run(
     scene, truth = build.open_scene(config, workdir.parent / "rooms")
     make_annotator = build.annotator_maker(config, scene, truth)
     with contextlib.ExitStack() as stack:
-        earlier = _open_workdir(plain, workdir)
         stack.enter_context(_lock(workdir))
+        earlier = _record_start(plain, workdir)
         signals.check()
         run = open_run(config, workdir, scene, truth, strategy, policy, stack)
 
@@ -120,7 +119,7 @@ def reopen_run(workdir: Path) -> Iterator[tuple[OpenRun, Model]]:
     """Opens a run that has finished a round, and its last model.
 
     Raises:
-        InputError: There is no such run.
+        InputError: There is no such run, or a process is running it.
     """
     rows = read_jsonl(workdir / "rounds.jsonl")
     if not (workdir / "config.json").exists() or not rows:
@@ -130,6 +129,7 @@ def reopen_run(workdir: Path) -> Iterator[tuple[OpenRun, Model]]:
     strategy, policy = build.make_strategy(config), build.make_policy(config)
     scene, truth = build.open_scene(config, workdir.parent / "rooms")
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_lock(workdir))
         run = open_run(config, workdir, scene, truth, strategy, policy, stack)
         last = run.log.rounds()[-1]["round"]
         yield run, run.fitter.restore(last, progress.Stopwatch(*run_dir.STAGES))
@@ -173,14 +173,8 @@ def check_workdir(config: dict[str, Any], workdir: Path) -> None:
         )
 
 
-def _open_workdir(config: dict[str, Any], workdir: Path) -> float:
-    """Makes or goes on with the run directory; wall seconds spent in it before."""
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{workdir}: {error.strerror}; give another --workdir"
-        ) from None
+def _record_start(config: dict[str, Any], workdir: Path) -> float:
+    """Writes the config and the environment; wall seconds that the run took before."""
     write_json(workdir / "config.json", config)
     repo = Path(__file__).resolve().parents[2]
     environment.write(workdir, environment.describe(config["seed"], repo))
@@ -190,7 +184,13 @@ def _open_workdir(config: dict[str, Any], workdir: Path) -> float:
 
 @contextlib.contextmanager
 def _lock(workdir: Path) -> Iterator[None]:
-    """Holds a run directory for one process; the system lets go of it on a kill."""
+    """Makes and holds a run directory for one process; a kill releases it."""
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{workdir}: {error.strerror}; give another --workdir"
+        ) from None
     with run_dir.lock_path(workdir).open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -203,7 +203,6 @@ def _lock(workdir: Path) -> Iterator[None]:
 
 def _first_model_query(rows: list[dict]) -> float | None:
     """Seconds from the start to the first queries that a model chose."""
-    by_model = {name for name, row in STRATEGIES.items() if "model" in row.needs}
-    return next(
-        (r["seconds_to_queries"] for r in rows if r["chosen_by"] in by_model), None
-    )
+    # Rows of earlier versions do not say so.
+    by_model = (row for row in rows if row.get("chosen_by_model"))
+    return next((row["seconds_to_queries"] for row in by_model), None)

@@ -82,8 +82,8 @@ def open_run(
     num_classes = len(scene.class_names)
     heads = build.make_heads(config, strategy, num_classes)
     options = build.pool_options(config)
-    pool = open_pool(geometry.pool, scene.train, options)
-    feature_dim = geometry.pool.arrays["feature"].shape[-1]
+    pool = open_pool(geometry.train_cache, scene.train, options)
+    feature_dim = geometry.train_cache.arrays["feature"].shape[-1]
     predictor = Predictor(
         heads, feature_dim=feature_dim, mesh=mesh, chunk=config.surface.score_chunk
     )
@@ -116,7 +116,7 @@ def open_run(
             workdir / "policy",
             pool.candidates,
             # Joint steps render the rays of past queries.
-            cache=None if config.train.mode == "joint" else geometry.pool,
+            cache=None if config.train.mode == "joint" else geometry.train_cache,
             feature_dim=feature_dim,
             seed=config.seed,
         )
@@ -195,10 +195,13 @@ class _PoolOpener:
         self._pool, self._scene, self._options = pool, scene, options
 
     def __call__(self, model: Model | None) -> Pool:
-        if model is not None and model.pool is not self._pool.cache:
+        if model is not None and model.train_cache is not self._pool.cache:
             # Joint training renders new caches in every round.
             self._pool = open_pool(
-                model.pool, self._scene.train, self._options, units=self._pool.units
+                model.train_cache,
+                self._scene.train,
+                self._options,
+                units=self._pool.units,
             )
         return self._pool
 
@@ -226,7 +229,6 @@ def _select(
     predictor: Predictor,
     learning: PolicyLearning | None,
     number: int,
-    name: str,
     strategy: Strategy,
     model: Model | None,
     pool: Pool,
@@ -236,7 +238,6 @@ def _select(
 ) -> query_selection.Selection:
     options = config.active
     selection = query_selection.select_queries(
-        name,
         strategy,
         model,
         pool,

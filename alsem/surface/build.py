@@ -1,6 +1,5 @@
 """Building a surface cache: frames rendered, reduced and written to resumable files."""
 
-import contextlib
 import functools
 import json
 import os
@@ -13,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from alsem.core.arrays import Array, Float
-from alsem.core.errors import InputError
+from alsem.core.files import replace_file, write_errors
 from alsem.core.memoize import memoize
 from alsem.core.mesh import map_rays, padded_size, put
 from alsem.core.types import Intrinsics, RenderedRays, SurfacePoints
@@ -183,7 +182,7 @@ def _allocate(folder: Path | None, name: str, shape: tuple, dtype: Any) -> np.nd
     if folder is None:
         return np.empty(shape, dtype)
     path = folder / f"{name}.npy"
-    with _writing(path):
+    with write_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
         array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
         # Without blocks of its own a mapped page that finds the disk full is a SIGBUS.
@@ -193,26 +192,10 @@ def _allocate(folder: Path | None, name: str, shape: tuple, dtype: Any) -> np.nd
     return array
 
 
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Turns an error of the disk into one line that names the path."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"{path}: {error.strerror}; free some space and run the same command again"
-        ) from error
-
-
 def _mark(folder: Path, arrays: dict[str, np.ndarray], frames_done: int) -> None:
     """Records, after the data, how many frames are on disk."""
-    state = folder / COMPLETE
-    temporary = state.with_suffix(".tmp")
-    with _writing(state):
-        temporary.write_text(
-            json.dumps({"frames": frames_done, "arrays": sorted(arrays)}) + "\n"
-        )
-        os.replace(temporary, state)
+    done = json.dumps({"frames": frames_done, "arrays": sorted(arrays)}) + "\n"
+    replace_file(folder / COMPLETE, done.encode())
 
 
 def _reopen(folder: Path) -> tuple[dict[str, np.ndarray], int]:

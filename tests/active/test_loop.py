@@ -113,12 +113,15 @@ def test_a_budget_may_count_something_else(start, cost):
         ("margin", {"active__diversity": ("one_per_voxel", "frame_cap")}),
     ],
 )
-def test_strategies_of_every_kind_choose_by_a_model(start, strategy, options):
+def test_strategies_of_every_kind_choose_by_a_model(start, folder, strategy, options):
     options = {"active__strategy": strategy, "active__rounds": 2} | options
     rows = start(f"by_{strategy}", **options)
     assert [row["chosen_by"] for row in rows] == ["random", strategy]
     assert rows[1]["clicks"] == CLICKS[1]
     assert rows[1]["candidates_per_second"] > 0
+    summary = folder / "runs" / f"by_{strategy}" / "summary.json"
+    first = json.loads(summary.read_text())["seconds_to_first_model_query"]
+    assert first == rows[1]["seconds_to_queries"]
 
 
 @pytest.mark.parametrize("strategy", ["view_divergence", "geometry"])
@@ -281,8 +284,16 @@ def test_labels_are_counted_by_answers_and_by_pixels(start, folder):
 
 def test_two_processes_never_share_a_run_directory(start, folder):
     start("alone", active__rounds=1)
-    with (folder / "runs" / "alone" / "lock").open("w") as other:
+    workdir = folder / "runs" / "alone"
+    config = (workdir / "config.json").read_text()
+    with (workdir / "lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(InputError, match="another process is running it"):
             start("alone", active__rounds=2)
+        with (
+            pytest.raises(InputError, match="another process is running it"),
+            runner.reopen_run(workdir),
+        ):
+            pass
+    assert (workdir / "config.json").read_text() == config
     assert len(start("alone", active__rounds=2)) == 2

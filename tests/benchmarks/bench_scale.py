@@ -116,7 +116,9 @@ def run(args, name: str) -> None:
         lambda leaf: 0.3 * jax.random.normal(jax.random.key(leaf.size), leaf.shape),
         predictor.zero_heads(),
     )
-    model = Model(state=None, heads=params, policy=None, pool=cache, test=cache)  # pyright: ignore[reportArgumentType]
+    model = Model(
+        state=None, heads=params, policy=None, train_cache=cache, test_cache=cache
+    )  # pyright: ignore[reportArgumentType]
     scorer = PoolScorer(predictor, num_classes=num_classes)
     queried = np.random.default_rng(1).integers(0, cache.num_rays, 2000)
     ones, none = np.ones(num_classes, np.int64), np.zeros(0, np.int32)

@@ -49,7 +49,7 @@ def test_modelled_exposure_fits_photographs_of_changing_light(exposed):
     )
     made, scene = tiny.parts(config, workdir), tiny.fit_geometry(config, workdir)
     frame = jnp.repeat(jnp.arange(tiny.TRAIN_FRAMES), tiny.WIDTH * tiny.HEIGHT)
-    rgb = jnp.asarray(scene.pool.arrays["rgb"], jnp.float32) / 255
+    rgb = jnp.asarray(scene.train_cache.arrays["rgb"], jnp.float32) / 255
     photographed = appearance.as_photographed(scene.params, rgb, frame)
     true = made.scene.train.rgb.reshape(-1, 3) / 255
     with_light, without = (

@@ -11,7 +11,8 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from alsem.reporting import images, json_records, palette
+from alsem.core.files import replace_file
+from alsem.reporting import images, palette
 from alsem.reporting.html_report import content
 from alsem.reporting.html_report.data import ReportData
 
@@ -29,7 +30,7 @@ def write_report(workdir: str | os.PathLike[str], data: ReportData) -> Path:
     """
     page = Path(workdir) / "report" / "index.html"
     # A lone surrogate (an odd byte in a path) has no UTF-8.
-    json_records.replace_file(page, render(data).encode("utf-8", "replace"))
+    replace_file(page, render(data).encode("utf-8", "replace"))
     return page
 
 
