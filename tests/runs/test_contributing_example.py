@@ -1,43 +1,21 @@
-"""The example of a new strategy in CONTRIBUTING.md selects queries and runs."""
+"""The example of a new strategy in CONTRIBUTING.md selects queries in a run."""
 
 import re
 
-import numpy as np
-import pytest
 import tiny
-from pools import KEY, room
 
 from alsem.acquisition import STRATEGIES
 from alsem.reporting.json_records import read_jsonl
-from alsem.runs import runner
 
 TEXT = (tiny.ROOT / "CONTRIBUTING.md").read_text()
 NAME = "far_margin"
 
 
-@pytest.fixture
-def example():
+def test_the_example_runs(runs, run, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    before = dict(STRATEGIES)
+    monkeypatch.setitem(STRATEGIES, NAME, None)  # taken away again after the test
     exec(compile(code, "CONTRIBUTING.md", "exec"), {})
-    yield STRATEGIES[NAME]
-    STRATEGIES.clear()
-    STRATEGIES.update(before)
-
-
-def test_the_example_selects_a_batch(example):
-    candidates = room(500)
-    scores = np.random.default_rng(0).random(500, dtype=np.float32)
-    queried = np.flatnonzero(candidates.is_valid)[:5]
-    ids = example.select(KEY, scores, candidates, queried, num=20)
-    assert len(np.unique(ids)) == 20 and candidates.is_valid[ids].all()
-    assert not np.isin(ids, queried).any()
-
-
-def test_the_example_runs(example, tmp_path):
-    tiny.write_box(tmp_path)
-    workdir = tmp_path / "run"
-    config = tiny.config(tmp_path, active__strategy=NAME)
-    assert runner.start_run(config, workdir)
-    rows = read_jsonl(workdir / "rounds.jsonl")
+    assert run("example", active__strategy=NAME)
+    rows = read_jsonl(runs / "example" / "rounds.jsonl")
     assert [row["chosen_by"] for row in rows] == ["random", NAME, NAME]
+    assert [row["clicks"] for row in rows] == [8, 16, 24]

@@ -14,14 +14,12 @@ def run_git(folder, *command):
 
 
 def test_the_environment_has_commit_versions_and_devices(tmp_path):
-    run_git(tmp_path, "init")
     (tmp_path / "inner").mkdir()
     (tmp_path / "code.py").write_text("a = 1\n")
-    run_git(tmp_path, "add", ".")
-    run_git(tmp_path, "commit", "-m", "first")
+    for command in (["init"], ["add", "."], ["commit", "-m", "first"]):
+        run_git(tmp_path, *command)
     clean = environment.describe(3, tmp_path)
-    assert len(clean["git_commit"]) == 40
-    assert clean["git_dirty"] is False
+    assert len(clean["git_commit"]) == 40 and clean["git_dirty"] is False
     assert clean["seed"] == 3
     assert clean["packages"]["numpy"] == np.__version__
     assert clean["devices"][0]["platform"] == "cpu"
@@ -30,18 +28,13 @@ def test_the_environment_has_commit_versions_and_devices(tmp_path):
     assert environment.describe(3, tmp_path)["git_dirty"] is True
     # A copy installed inside another project's checkout has no commit of its own.
     inner = environment.describe(3, tmp_path / "inner")
-    assert inner["git_commit"] is None
-    assert inner["git_dirty"] is None
+    assert inner["git_commit"] is None and inner["git_dirty"] is None
 
 
 def test_a_resumed_run_keeps_the_first_environment_and_adds_others_once(tmp_path):
-    def stored():
-        return json.loads((tmp_path / "environment.json").read_text())
-
     first, other = {"git_commit": "a", "seed": 1}, {"git_commit": "b", "seed": 1}
-    for _ in range(2):
-        environment.write(tmp_path, first)
-        assert stored() == first
-    for _ in range(2):
-        environment.write(tmp_path, other)
-        assert stored() == first | {"resumed_in": [other]}
+    both = first | {"resumed_in": [other]}
+    for written, expected in ((first, first), (other, both)):
+        environment.write(tmp_path, written)
+        environment.write(tmp_path, written)
+        assert json.loads((tmp_path / "environment.json").read_text()) == expected

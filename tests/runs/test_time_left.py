@@ -5,47 +5,36 @@ import pytest
 from alsem.runs.sweep_plan import PlannedRun
 from alsem.runs.time_left import TimeLeft
 
-
-@pytest.fixture
-def planned(tmp_path):
-    """Makes a run of a scene with some rounds of 6 s done, its geometry 600 s."""
-
-    def make(scene, seed, *, rounds, done=0):
-        workdir = tmp_path / f"{scene}-{seed}"
-        workdir.mkdir(exist_ok=True)
-        seconds = [{"fit_geometry": 0.0, "cache": 0.0, "fit_semantics": 6.0}] * done
-        if done and not seed:
-            seconds[0] = seconds[0] | {"fit_geometry": 500.0, "cache": 100.0}
-        rows = [{"round": i, "seconds": each} for i, each in enumerate(seconds)]
-        (workdir / "rounds.jsonl").write_text(
-            "".join(f"{json.dumps(r)}\n" for r in rows)
-        )
-        return PlannedRun(scene, "arm", workdir, (), {"active": {"rounds": rounds}})
-
-    return make
+ROUND = {"fit_geometry": 0.0, "cache": 0.0, "fit_semantics": 6.0}
+FIRST = ROUND | {"fit_geometry": 500.0, "cache": 100.0}
 
 
-def test_geometry_is_expected_once_a_scene(planned):
+@pytest.mark.parametrize(
+    ("seconds", "rounds", "before", "asked", "scenes", "text"),
+    [
+        # Geometry of 600 s, then 10 rounds of 6 s; it is fitted once a scene.
+        (660.0, [FIRST] + 9 * [ROUND], 0, 10, "aaaaa", "5 left, about 5 min"),
+        (660.0, [FIRST] + 9 * [ROUND], 0, 10, "aaaaab", "6 left, about 16 min"),
+        (660.0, [FIRST] + 9 * [ROUND], 0, 10, "", "none left"),
+        # One more round of 6 s, 24 s of starting: 5 times 24 + 16 * 6 s are to come.
+        (30.0, [FIRST] + 10 * [ROUND], 10, 16, "aaaaa", "5 left, about 10 min"),
+        # It waits for answers: all 48 s are starting, and no round is measured.
+        (48.0, [FIRST, ROUND], 2, 5, "aaaaa", "5 left, about 4 min"),
+    ],
+)
+def test_the_time_left_is_that_of_starting_geometry_and_rounds(
+    tmp_path, seconds, rounds, before, asked, scenes, text
+):
+    def planned(scene, seed):
+        config = {"active": {"rounds": asked}}
+        return PlannedRun(scene, "arm", tmp_path / f"{scene}-{seed}", (), config)
+
+    ended = planned("a", 0)
+    ended.workdir.mkdir()
+    rows = [{"round": i, "seconds": each} for i, each in enumerate(rounds)]
+    lines = [json.dumps(row) + "\n" for row in rows]
+    (ended.workdir / "rounds.jsonl").write_text("".join(lines))
     time_left = TimeLeft(jobs=1)
-    # 600 s of geometry, 10 rounds of 6 s.
-    time_left.add(planned("a", 0, rounds=10, done=10), 660.0, 0)
-    left = [planned("a", seed, rounds=10) for seed in range(1, 6)]
-    assert time_left.text(left) == "5 left, about 5 min"
-    left.append(planned("b", 0, rounds=10))
-    assert time_left.text(left) == "6 left, about 16 min"
-    assert time_left.text([]) == "none left"
-
-
-def test_starting_is_not_taken_for_rounds_of_a_run_that_was_continued(planned):
-    time_left = TimeLeft(jobs=1)
-    # One more round of 6 s, 24 s of starting: 5 times 24 + 16 * 6 s are to come.
-    time_left.add(planned("a", 0, rounds=11, done=11), 30.0, 10)
-    left = [planned("a", seed, rounds=16) for seed in range(1, 6)]
-    assert time_left.text(left) == "5 left, about 10 min"
-
-
-def test_a_process_without_a_new_round_is_all_starting(planned):
-    time_left = TimeLeft(jobs=2)
-    time_left.add(planned("a", 0, rounds=5, done=2), 60.0, 2)  # waits for answers
-    left = [planned("a", seed, rounds=5, done=4) for seed in (1, 2, 3, 4)]
-    assert time_left.text(left) == "4 left, about 2 min"
+    time_left.add(ended, seconds, before)
+    left = [planned(scene, 1 + i) for i, scene in enumerate(scenes)]
+    assert time_left.text(left) == text
