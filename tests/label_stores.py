@@ -8,6 +8,7 @@ from alsem.annotation import LabelStore, SimulatedAnnotator, point_cost
 
 FRAMES, SIZE = 3, (9, 11)  # frames, and rows and columns of each
 PATCHES_PER_FRAME = 3 * 4
+NUM_PATCHES = FRAMES * PATCHES_PER_FRAME
 
 
 def write_points(store, round=0, n=4, first=0, granularity="point"):
@@ -17,10 +18,22 @@ def write_points(store, round=0, n=4, first=0, granularity="point"):
     return store.write_queries(round, granularity, **place, unit=i, score=i / 8)
 
 
+def write_unit(store, round=0, granularity="patch", unit=0, row=0, col=0):
+    """Writes one query in frame 0."""
+    place = dict(frame=0, row=row, col=col)
+    return store.write_queries(round, granularity, **place, unit=[unit], score=0.0)
+
+
 def answer_points(store, query_ids, labels, **fields):
     clicks, pixels = point_cost(np.asarray(labels))
     columns = dict(clicks=clicks, pixels=pixels, annotator="test", seconds=1.5)
     store.answer(query_ids, labels, **(columns | fields))
+
+
+def as_rows(columns, *names):
+    """Queries or annotations as tuples of some of their columns, or of all."""
+    found = (getattr(columns, name).tolist() for name in names or vars(columns))
+    return list(zip(*found, strict=True))
 
 
 def rows(store, sql):
@@ -34,9 +47,8 @@ def rows(store, sql):
 def check_batches(path):
     """Every round has all its 500 queries, and all or none of them answered."""
     with LabelStore(path) as store:
-        queries = store.queries()
         answered = store.queries(status="answered").query_id
-        assert set(np.bincount(queries.round).tolist()) <= {500}
+        assert set(np.bincount(store.queries().round).tolist()) <= {500}
         assert answered.size % 500 == 0
         np.testing.assert_array_equal(store.annotations().query_id, answered)
         assert store._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -63,7 +75,7 @@ def patch_pixels(unit):
     return ((frame * SIZE[0] + row) * SIZE[1] + col)[inside][::-1]  # in any order
 
 
-def write_patches(store, round=0, units=range(FRAMES * PATCHES_PER_FRAME)):
+def write_patches(store, round=0, units=range(NUM_PATCHES)):
     """Queries patches at their first pixels, the last unit first."""
     units = np.array(units)[::-1]
     pixel = np.array([patch_pixels(unit).min() for unit in units.tolist()])
@@ -72,23 +84,24 @@ def write_patches(store, round=0, units=range(FRAMES * PATCHES_PER_FRAME)):
     return store.write_queries(round, "patch", **place, unit=units, score=0.0)
 
 
-def write_unit(store, round=0, granularity="patch", unit=0, row=0, col=0):
-    """Writes one query in frame 0."""
-    place = dict(frame=0, row=row, col=col)
-    return store.write_queries(round, granularity, **place, unit=[unit], score=0.0)
-
-
 def simulated(labels, mode, **options):
     """A simulated annotator of patches of label images."""
-    return SimulatedAnnotator(
-        lambda frame, row, col: labels[frame, row, col],
-        **dict(
-            num_classes=int(labels.max()) + 1,
-            seed=3,
-            granularity="patch",
-            unit_pixels=patch_pixels,
-            image_size=SIZE,
-            mode=mode,
-        )
-        | options,
+    usual = dict(
+        num_classes=int(labels.max()) + 1,
+        seed=3,
+        granularity="patch",
+        unit_pixels=patch_pixels,
+        image_size=SIZE,
+        mode=mode,
     )
+    return SimulatedAnnotator(lambda *pixel: labels[pixel], **(usual | options))
+
+
+def simulated_frame(image, mode, **options):
+    """A simulated annotator whose one unit is a whole label image."""
+    usual = dict(
+        granularity="frame",
+        unit_pixels=lambda _: np.arange(image.size),
+        image_size=image.shape,
+    )
+    return simulated(image[None], mode, **(usual | options))

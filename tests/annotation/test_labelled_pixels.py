@@ -2,10 +2,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from captures import input_error
 from label_stores import SIZE, answer_points, write_points
 
 from alsem.annotation import expand_annotations
-from alsem.core.errors import InputError
 
 
 def test_the_later_of_two_answers_holds(store):
@@ -16,18 +16,18 @@ def test_the_later_of_two_answers_holds(store):
     answer_points(store, [3], [2], kind="point")
     units = {0: [0, 1], 1: [4, 1, 0], 2: [2]}
 
-    def expand(**options):
-        return expand_annotations(store.annotations(), image_size=SIZE, **options)
+    def expand(unit_pixels=lambda unit: np.array(units[unit])):
+        annotations = store.annotations()
+        return expand_annotations(annotations, unit_pixels=unit_pixels, image_size=SIZE)
 
-    pixel, label = expand(unit_pixels=lambda unit: np.array(units[unit]))
+    pixel, label = expand()
     assert pixel.tolist() == [0, 1, 2, 4] and label.tolist() == [1, 0, 2, 1]
     assert pixel.dtype == np.int64 and label.dtype == np.int32
     units[1] = [4, 1]
-    with pytest.raises(InputError, match=r"unit 1 had 3 pixels.* 2 now") as raised:
-        expand(unit_pixels=lambda unit: np.array(units[unit]))
-    assert "\n" not in str(raised.value)
+    error = input_error(expand)
+    assert "unit 1 had 3 pixels" in error and " 2 now" in error
     with pytest.raises(ValueError, match="need unit_pixels"):
-        expand()
+        expand(unit_pixels=None)
 
 
 def test_points_no_answers_and_unknown_kinds(store):
