@@ -2,37 +2,43 @@ import json
 
 import numpy as np
 import pytest
+from captures import input_error
 from made_runs import CLASSES, SLOW, write_run, write_study
 
-from alsem.core.errors import InputError
 from alsem.reporting import finished_runs
 from alsem.runs import compare
 
 
+def damage_classes(run):
+    counts = np.ones((6, len(CLASSES) + 1, len(CLASSES) + 1), int)
+    for number in range(len(SLOW) - 2):
+        np.savez(run / "confusions" / f"round_{number}.npz", counts=counts)
+
+
 @pytest.mark.parametrize(
-    "damage", ["nothing", "no rounds", "no confusions", "no config", "keys", "classes"]
+    "damage",
+    [
+        lambda run: (run / "confusions" / "round_0.npz").unlink(),
+        lambda run: (run / "config.json").write_text("null"),
+        lambda run: (run / "config.json").write_text('{"strategy": "margin"}'),
+        damage_classes,
+    ],
 )
-def test_runs_that_cannot_be_compared_are_named_in_one_line(tmp_path, damage):
-    place, run = write_study(tmp_path / "study"), tmp_path / "study" / "margin_0"
-    confusions = run / "confusions" / "round_0.npz"
-    if damage in ("nothing", "no rounds"):
-        place = tmp_path / "other"
-        place.mkdir()
-        if damage == "no rounds":
-            (place / "rounds.jsonl").touch()
-    elif damage == "no confusions":
-        confusions.unlink()
-    elif damage == "no config":
-        (run / "config.json").write_text("null")
-    elif damage == "keys":
-        (run / "config.json").write_text('{"seed": 0, "strategy": "margin"}')
-    elif damage == "classes":
-        counts = np.ones((6, len(CLASSES) + 1, len(CLASSES) + 1), int)
-        for number in range(len(SLOW) - 2):
-            np.savez(confusions.with_name(f"round_{number}.npz"), counts=counts)
-    with pytest.raises(InputError) as error:
-        compare.compare(finished_runs.find_runs([place]), samples=5)
-    assert "\n" not in str(error.value) and str(tmp_path) in str(error.value)
+def test_a_damaged_run_is_named(tmp_path, damage):
+    run = write_study(tmp_path) / "margin_0"
+    damage(run)
+
+    def compare_all():
+        compare.compare(finished_runs.find_runs([tmp_path]), samples=5)
+
+    assert str(run) in input_error(compare_all)
+
+
+@pytest.mark.parametrize("files", [[], ["rounds.jsonl"]])
+def test_a_folder_without_finished_runs_is_named(tmp_path, files):
+    for name in files:
+        (tmp_path / name).touch()
+    assert str(tmp_path) in input_error(finished_runs.find_runs, [tmp_path])
 
 
 def test_runs_without_test_labels_are_left_out(tmp_path):
