@@ -9,22 +9,17 @@ def test_psnr_is_in_decibels():
     assert np.isfinite(image_quality.psnr(0.0))
 
 
-def test_depth_errors_leave_out_unknown_depth():
-    rgb = np.zeros((1, 2, 2, 3), np.uint8)
+def test_pixels_of_unknown_depth_or_invalid_colour_do_not_count():
+    true = np.zeros((1, 2, 2, 3), np.uint8)
+    rgb = np.full_like(true, 51)  # off by .2
+    rgb[0, 0, 1] = 255
+    valid = np.array([[[True, False], [True, True]]])
     depth_z = np.array([[[1.0, 2.0], [3.0, 9.0]]], np.float32)
-    true = np.array([[[1.5, 2.1], [3.3, 0.0]]], np.float32)
-    found = image_quality.geometry_metrics(rgb, rgb, depth_z, true)
+    depth_true = np.array([[[1.5, 2.1], [3.3, 0.0]]], np.float32)
+    found = image_quality.geometry_metrics(rgb, true, depth_z, depth_true, valid)
+    np.testing.assert_allclose(found["psnr"], -10 * np.log10(0.2**2))
     np.testing.assert_allclose(found["depth_l1_m"], 0.3, rtol=1e-6)
     np.testing.assert_allclose(found["depth_median_m"], 0.3, rtol=1e-6)
-    unknown = image_quality.geometry_metrics(rgb, rgb, depth_z, 0 * true)
-    assert np.isnan([unknown["depth_l1_m"], unknown["depth_median_m"]]).all()
-
-
-def test_psnr_ignores_invalid_pixels():
-    true = np.zeros((1, 1, 2, 3), np.uint8)
-    rgb = true.copy()
-    rgb[..., 0, :], rgb[..., 1, :] = 51, 255  # off by .2, and by 1 where invalid
-    depth_z = np.ones((1, 1, 2), np.float32)
-    valid = np.array([[[True, False]]])
-    found = image_quality.geometry_metrics(rgb, true, depth_z, None, valid)
-    np.testing.assert_allclose(found["psnr"], -10 * np.log10(0.2**2))
+    for unknown in (0 * depth_true, None):
+        found = image_quality.geometry_metrics(rgb, true, depth_z, unknown)
+        assert np.isnan([found["depth_l1_m"], found["depth_median_m"]]).all()

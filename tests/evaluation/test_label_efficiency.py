@@ -11,10 +11,8 @@ from alsem.evaluation import label_efficiency, segmentation
 
 def make_curve(clicks, fractions, *, seed=0):
     counts = [make_counts(s, seed=seed + i) for i, s in enumerate(fractions)]
-    clicks = np.asarray(clicks)
-    return label_efficiency.LearningCurve(
-        clicks, 3 * clicks, segmentation.class_sums(np.stack(counts))
-    )
+    clicks, sums = np.array(clicks), segmentation.class_sums(np.stack(counts))
+    return label_efficiency.LearningCurve(clicks, 3 * clicks, sums)
 
 
 def make_group(*curves, samples=5):
@@ -22,16 +20,19 @@ def make_group(*curves, samples=5):
     return label_efficiency.SeedGroup(curves, bootstrap)
 
 
-def test_crossing_is_between_points_over_the_logarithm():
-    clicks, values = np.array([48, 100, 1000]), np.array([0.2, 0.4, 0.8])
-    for level, expected in (
-        (0.3, pytest.approx(4800**0.5)),
-        (0.4, 100),
-        (0.7, pytest.approx(10**2.75)),
-        (0.1, 48),  # not 48.00000000000001
+@pytest.mark.parametrize(
+    ("level", "clicks"),
+    [
+        (0.3, pytest.approx((49 * 53) ** 0.5)),
+        (0.4, 53),  # not 53.00000000000001
+        (0.7, pytest.approx((53 * 1000**3) ** 0.25)),
+        (0.1, 49),
         (0.9, math.inf),
-    ):
-        assert label_efficiency.crossing(clicks, values, level) == expected
+    ],
+)
+def test_crossing_is_between_points_over_the_logarithm(level, clicks):
+    curve = np.array([49, 53, 1000]), np.array([0.2, 0.4, 0.8])
+    assert label_efficiency.crossing(*curve, level) == clicks
 
 
 def test_isotonic_fit_pools_falling_values_and_averages_equal_clicks():
@@ -49,13 +50,12 @@ def test_isotonic_fit_pools_falling_values_and_averages_equal_clicks():
 
 def test_first_bootstrap_sample_is_the_estimate_itself():
     curve = make_curve([10, 100], [0.5, 0.9])
-    samples = label_efficiency.make_bootstrap(6, num=50)
-    group = label_efficiency.SeedGroup([curve], samples)
+    group = make_group(curve, samples=50)
     pooled = [segmentation.miou(c.sum(axis=0)) for c in curve.sums]
     np.testing.assert_allclose(group.miou[0][0], pooled)
     assert group.miou[0].shape == (51, 2)
     assert np.std(group.miou[0][1:, 0]) > 0  # frames differ
-    again = label_efficiency.make_bootstrap(6, num=50)
+    samples, again = (label_efficiency.make_bootstrap(6, num=50) for _ in range(2))
     np.testing.assert_array_equal(again.frames, samples.frames)
     assert np.all(samples.frames.sum(axis=1) == 6)
     runs = samples.runs(4)
@@ -66,9 +66,9 @@ def test_first_bootstrap_sample_is_the_estimate_itself():
 
 def test_levels_that_are_not_reached_need_infinitely_many_clicks():
     curves = [make_curve([10, 100], [0.4, 0.7], seed=s) for s in (0, 100)]
-    group, ones = make_group(*curves, samples=20), np.ones(21)
-    assert np.isinf(group.clicks_to(0.99 * ones)).all()
-    reached = group.clicks_to(0.35 * ones)
+    group = make_group(*curves, samples=20)
+    assert np.isinf(group.clicks_to(np.full(21, 0.99))).all()
+    reached = group.clicks_to(np.full(21, 0.35))
     assert np.all((reached > 10) & (reached < 100))
     low, high = label_efficiency.interval(reached[1:])
     assert low <= np.median(reached[1:]) <= high
@@ -87,9 +87,8 @@ def test_pixels_and_ious_are_interpolated():
 
 
 def test_a_group_needs_rounds():
-    empty = label_efficiency.LearningCurve(
-        np.zeros(0), np.zeros(0), np.zeros((0, 6, 3, len(CLASSES)))
-    )
+    sums = np.zeros((0, 6, 3, len(CLASSES)))
+    empty = label_efficiency.LearningCurve(np.zeros(0), np.zeros(0), sums)
     for curves in ([], [empty]):
         with pytest.raises(ValueError, match="finished rounds"):
             make_group(*curves)
@@ -103,13 +102,23 @@ def test_runs_of_different_lengths_are_used_in_full():
     assert np.isfinite(group.clicks_to(np.full(6, 0.7))[0])
 
 
-def test_ratio_is_a_bound_where_one_of_the_two_misses_the_level():
-    ratio, inf = label_efficiency.click_ratio, math.inf
-    base, fast = np.array([400.0, 400, 800, inf]), np.full(4, 100.0)
-    assert ratio(base, fast, base_last=1000) == (4, (4, inf))
-    assert ratio(np.full(4, inf), fast, base_last=1000) == (10, (10, inf))
-    some = np.array([100.0, 100, inf, 100])
-    assert ratio(base, some, base_last=1000) == (4, (0, inf))
-    assert ratio(base, np.full(4, inf), base_last=1000) is None
-    # A finite base counts as it is, however short another of its runs.
-    assert ratio(base[:2], fast[:2], base_last=20) == (4, (4, 4))
+INF = math.inf
+
+
+@pytest.mark.parametrize(
+    ("base", "clicks", "base_last", "ratio"),
+    [
+        ([400, 400, 800, INF], [100] * 4, 1000, (4, (4, INF))),
+        ([INF] * 4, [100] * 4, 1000, (10, (10, INF))),
+        ([400, 400, 800, INF], [100, 100, INF, 100], 1000, (4, (0, INF))),
+        ([400, 400, 800, INF], [INF] * 4, 1000, None),
+        # A finite base counts as it is, however short another of its runs.
+        ([400, 400], [100, 100], 20, (4, (4, 4))),
+    ],
+)
+def test_ratio_is_a_bound_where_one_of_the_two_misses_the_level(
+    base, clicks, base_last, ratio
+):
+    base, clicks = np.array(base, float), np.array(clicks, float)
+    found = label_efficiency.click_ratio(base, clicks, base_last=base_last)
+    assert found == ratio
