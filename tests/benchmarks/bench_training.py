@@ -16,20 +16,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import tiny
 
-from alsem import training
+from alsem import surface, training
 from alsem.active import geometry_stage
 from alsem.active.pixel_data import pixel_data
 from alsem.core import rng
-from alsem.core.types import frame_cameras
-from alsem.nerf import cameras
+from alsem.evaluation import image_quality
 from alsem.runs import config_files
 
 _CONFIG = flags.DEFINE_string("config", "configs/replica.py", "Config file.")
@@ -40,14 +37,13 @@ _TEST = flags.DEFINE_string("test_split", "Sequence_2[::8]", "Test frames.")
 _MINUTES = flags.DEFINE_float("minutes", 1.0, "Training time of every field.")
 
 
-def parts(field: str, *, use_depth: bool) -> SimpleNamespace:
-    """The parts of a run of the config with one of the fields."""
-    variant = ":paper" if field == "paper" else ""
-    config: Any = config_files.load(_CONFIG.value + variant)
+def parts(variant: str = "", *, use_depth: bool = True) -> SimpleNamespace:
+    """The parts of a run of a variant of the config."""
+    config: Any = config_files.load(f"{_CONFIG.value}:{variant}")
     config.data.dir, config.data.scene = _DIR.value, _SCENE.value
     config.data.train_split, config.data.test_split = _TRAIN.value, _TEST.value
     config.data.use_depth = use_depth
-    if field == "paper":
+    if variant == "paper":
         config.train.geometry.fit.steps_per_call = 1
     return tiny.parts(config, Path("runs/bench"))
 
@@ -83,66 +79,46 @@ def measure(run: SimpleNamespace) -> dict[str, float]:
         state, _ = jax.block_until_ready(call(state, data, key))
         spent.append(time.perf_counter() - begun)
     state = geometry_stage.refresh_whole_grid(run.nerf, state, key)
-    return {
-        "rays_per_second": fit.batch_rays
-        * fit.steps_per_call
-        / statistics.median(spent),
-        **quality(run, state),
-    }
+    rays_per_call = fit.batch_rays * fit.steps_per_call
+    return quality(run, state) | {"rays/s": rays_per_call / statistics.median(spent)}
 
 
 def quality(run: SimpleNamespace, state: training.TrainState) -> dict[str, float]:
-    """PSNR and median depth error on the test frames."""
+    """PSNR and depth errors on the test frames, as in the rows of a run."""
     camera, frames = run.scene.intrinsics, run.scene.test
-    views = frame_cameras(frames.world_from_cam, camera, run.scene.pixel_offset)
-    per_frame = camera.width * camera.height
-    chunk = min(run.surface.render_chunk, per_frame)
-
-    @jax.jit
-    def render(params, grid, pixel):
-        rays = cameras.pool_rays(pixel, views)
-        rendered = run.nerf.render(params, grid, rays)
-        t_mids = 0.5 * (rendered.t_edges[:, 1:] + rendered.t_edges[:, :-1])
-        weights = rendered.weights / jnp.maximum(
-            jnp.sum(rendered.weights, axis=-1, keepdims=True), 1e-6
-        )
-        return rendered.rgb, jnp.sum(weights * t_mids, axis=-1) * rays.z_scale
-
-    total = views.num_rays
-    parts = [
-        render(
-            state.params,
-            state.grid,
-            jnp.minimum(jnp.arange(start, start + chunk), total - 1).astype(jnp.int32),
-        )
-        for start in range(0, total, chunk)
-    ]
-    rgb = np.concatenate([p[0] for p in parts])[:total]
-    depth = np.concatenate([p[1] for p in parts])[:total]
-    error = rgb - frames.rgb.reshape(-1, 3) / 255.0
-    truth = run.truth.test_depth_z
-    off = np.nan if truth is None else np.abs(depth - truth.reshape(-1))
-    return {
-        "psnr": float(-10 * np.log10(np.mean(error**2))),
-        "depth_median_m": float(np.median(off)),
-    }
+    shown = surface.build(
+        surface.make_encoder(run.nerf, samples=1, gap=run.surface.gap),
+        state.params,
+        state.grid,
+        frames.world_from_cam,
+        intrinsics=camera,
+        pixel_offset=run.scene.pixel_offset,
+        t_max=run.surface.t_max,
+        chunk=min(run.surface.render_chunk, camera.width * camera.height),
+        mesh=run.mesh,
+    )
+    return image_quality.geometry_metrics(
+        shown.arrays["rgb"].reshape(frames.rgb.shape),
+        frames.rgb,
+        shown.arrays["depth_z"].reshape(frames.rgb.shape[:3]),
+        run.truth.test_depth_z,
+    )
 
 
 def main(argv: list[str]) -> None:
     """Runs the three and prints a table."""
     del argv
     results = {
-        "default, depth": measure(parts("hash", use_depth=True)),
-        "default, no depth": measure(parts("hash", use_depth=False)),
-        "published MLP": measure(parts("paper", use_depth=True)),
+        "default, depth": measure(parts()),
+        "default, no depth": measure(parts(use_depth=False)),
+        "published MLP": measure(parts("paper")),
     }
-    paper = results["published MLP"]["rays_per_second"]
+    paper = results["published MLP"]["rays/s"]
     print(f"{'field':20s} {'rays/s':>10s} {'ratio':>7s} {'PSNR':>6s} {'depth':>8s}")
     for name, row in results.items():
         print(
-            f"{name:20s} {row['rays_per_second']:10.0f}"
-            f" {row['rays_per_second'] / paper:7.1f} {row['psnr']:6.2f}"
-            f" {row['depth_median_m']:7.3f}m"
+            f"{name:20s} {row['rays/s']:10.0f} {row['rays/s'] / paper:7.1f}"
+            f" {row['psnr']:6.2f} {row['depth_median_m']:7.3f}m"
         )
 
 
