@@ -13,7 +13,7 @@ LAYERS = (
     ("nerf", "data", "rooms"),
     ("acquisition", "annotation", "surface", "training", "evaluation"),
     ("policy", "reporting"),
-    ("active", "serving"),
+    ("active",),
     ("runs",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

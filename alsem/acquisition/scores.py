@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from alsem.acquisition.cues import multiview
 from alsem.acquisition.cues.gather import Cues
-from alsem.acquisition.cues.table import HALF_VIEWS
+from alsem.acquisition.cues.table import bounded_distance, views_seen
 from alsem.core.arrays import Array, Float, PRNGKeyArray
 from alsem.core.types import Posterior
 
@@ -211,8 +211,7 @@ def inconsistency(
 def visibility(key: PRNGKeyArray, posterior: Posterior, cues: Cues) -> Float[Array, ""]:
     """Visibility ``n / (n + 2)`` of a place that n frames see, in [0, 1)."""
     del key, posterior
-    views = cues.num_views.astype(jnp.float32)
-    return views / (views + HALF_VIEWS)
+    return views_seen(cues.num_views)
 
 
 def label_distance(
@@ -220,7 +219,7 @@ def label_distance(
 ) -> Float[Array, ""]:
     """Distance ``d / (1 + d)`` to the nearest query, d in mean label spacings."""
     del key, posterior
-    return _bounded(cues.label_distance)
+    return bounded_distance(cues.label_distance)
 
 
 def label_feature_distance(
@@ -228,7 +227,7 @@ def label_feature_distance(
 ) -> Float[Array, ""]:
     """The same where normal and colour are distances too."""
     del key, posterior
-    return _bounded(cues.label_feature_distance)
+    return bounded_distance(cues.label_feature_distance)
 
 
 def stacked(parts: tuple[ScoreFn, ...]) -> ScoreFn:
@@ -240,11 +239,6 @@ def stacked(parts: tuple[ScoreFn, ...]) -> ScoreFn:
         return jnp.stack([part(key, posterior, cues) for part in parts])
 
     return scores
-
-
-def _bounded(distance: Float[Array, ""]) -> Float[Array, ""]:
-    """A distance in [0, 1], in the same order; 1 for an infinite one."""
-    return 1.0 - 1.0 / (1.0 + jnp.maximum(distance, 0.0))
 
 
 def _best_two(probs: Float[Array, "c"]) -> tuple[Float[Array, ""], Float[Array, ""]]:

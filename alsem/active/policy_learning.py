@@ -14,8 +14,8 @@ from alsem.active.labelled_rays import RoundLabels
 from alsem.core import rng
 from alsem.core.numerics import padded
 from alsem.policy.features import policy_names
-from alsem.policy.learned import LearnedPolicy, observations
 from alsem.policy.query_log import QueryLog, QuerySnapshot
+from alsem.policy.query_policy import LearnedPolicy, observations
 from alsem.policy.target_log import TargetLog
 from alsem.policy.targets import shrunk
 from alsem.surface import SurfaceCache

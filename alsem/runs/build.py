@@ -37,7 +37,7 @@ from alsem.nerf import (
     SemanticMembers,
     hash_grid,
 )
-from alsem.policy.learned import LearnedPolicy, load_policy
+from alsem.policy.query_policy import LearnedPolicy, load_policy
 from alsem.rooms import write_room
 from alsem.training import GeometryLoss
 from alsem.training.optimizer import Fit, Optimiser

@@ -19,9 +19,9 @@ from alsem.active.pool import open_pool
 from alsem.core import mesh as devices
 from alsem.policy.features import policy_names
 from alsem.policy.head import PolicyHead
-from alsem.policy.learned import LearnedPolicy
 from alsem.policy.loss import PolicyLoss
 from alsem.policy.query_log import QueryLog
+from alsem.policy.query_policy import LearnedPolicy
 from alsem.policy.targets import (
     PolicyTargets,
     credit,

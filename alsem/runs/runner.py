@@ -17,7 +17,7 @@ from alsem.active.loop import NO_CANDIDATE, run_rounds
 from alsem.active.model import Model
 from alsem.core import progress, signals
 from alsem.core.errors import InputError
-from alsem.policy.learned import LearnedPolicy
+from alsem.policy.query_policy import LearnedPolicy
 from alsem.policy.weights import save_weights
 from alsem.reporting import run_dir
 from alsem.reporting.json_records import read_jsonl, write_json

@@ -25,7 +25,7 @@ from alsem.core import mesh as devices
 from alsem.core import progress, rng
 from alsem.data import GroundTruth, Scene
 from alsem.nerf import Nerf, SemanticMembers
-from alsem.policy.learned import LearnedPolicy
+from alsem.policy.query_policy import LearnedPolicy
 from alsem.reporting.run_dir import RunLog
 from alsem.runs import build
 

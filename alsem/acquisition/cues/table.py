@@ -75,14 +75,15 @@ def _unchanged(value: Array) -> Array:
     return value
 
 
-def _views_seen(num_views: Array) -> Array:
-    """0 for no view, 1/2 for `HALF_VIEWS`, towards 1 for many."""
+def views_seen(num_views: Array) -> Array:
+    """``n / (n + HALF_VIEWS)``: 0 for no view, towards 1 for many."""
+    num_views = num_views.astype(jnp.float32)
     return num_views / (num_views + HALF_VIEWS)
 
 
-def _bounded_distance(distance: Array) -> Array:
-    """A relative distance in [0, 1): 1/2 for one spacing."""
-    return distance / (1.0 + distance)
+def bounded_distance(distance: Array) -> Array:
+    """``d / (1 + d)``: 1/2 for one spacing, 1 for an infinite distance."""
+    return 1.0 - 1.0 / (1.0 + jnp.maximum(distance, 0.0))
 
 
 def log_fraction(fraction: Array) -> Array:
@@ -102,7 +103,7 @@ CUES: dict[str, Cue] = {
         per="voxel",
         group="",
         build=geometry.num_views,
-        policy=_views_seen,
+        policy=views_seen,
         plot=Plot("frames that see it", "frames", low=0.0),
     ),
     "coherence": Cue(
@@ -185,7 +186,7 @@ CUES: dict[str, Cue] = {
         per="voxel",
         group="labels",
         build=label.label_distance,
-        policy=_bounded_distance,
+        policy=bounded_distance,
         plot=Plot("distance to the nearest label", "spacings", low=0.0),
     ),
     "label_feature_distance": Cue(
@@ -193,7 +194,7 @@ CUES: dict[str, Cue] = {
         per="voxel",
         group="labels",
         build=label.label_feature_distance,
-        policy=_bounded_distance,
+        policy=bounded_distance,
         plot=Plot("feature distance to the nearest label", "spacings", low=0.0),
     ),
     "class_fraction": Cue(
