@@ -56,7 +56,6 @@ def semantic_runner(experiment, mesh=None):
         ADAM,
         decode=surface.decode,
         batch_rays=72,  # nine on each of eight devices
-        rays_per_frame=tiny.WIDTH * tiny.HEIGHT,
         mesh=mesh,
     )
     return training.make_runner(step, steps_per_call=10, mesh=mesh)

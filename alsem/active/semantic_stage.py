@@ -106,7 +106,6 @@ class StagedTrainer:
             tx,
             decode=decode,
             batch_rays=self._batch_rays,
-            rays_per_frame=self._geometry.train_cache.rays_per_frame,
             mesh=self._mesh,
             extra_losses=self._extra_losses,
         )

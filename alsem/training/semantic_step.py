@@ -56,7 +56,6 @@ def make_semantic_step(
     *,
     decode: Decode,
     batch_rays: int,
-    rays_per_frame: int,
     mesh: jax.sharding.Mesh,
     extra_losses: tuple[ExtraLoss, ...] = (),
 ) -> Step:
@@ -67,7 +66,6 @@ def make_semantic_step(
         tx: The optimiser.
         decode: Surface samples of rays to points, weights and distances.
         batch_rays: Labelled rays of a step.
-        rays_per_frame: Pixels of one frame.
         mesh: Devices that the batch is split over.
         extra_losses: Added to the semantic loss.
 
@@ -83,7 +81,7 @@ def make_semantic_step(
         compact = jax.tree.map(lambda leaf: leaf[chosen], labelled.compact)
         pixel, label = labelled.pixel[chosen], labelled.label[chosen]
         surface, weights, _ = decode(labelled.cameras, pixel, compact)
-        frame = pixel // rays_per_frame
+        frame = pixel // labelled.cameras.frames.rays_per_frame
 
         def features_of(compact: Any, pixel: Array, key: PRNGKeyArray) -> Array:
             del key

@@ -1,4 +1,4 @@
-"""The point of it all: the default strategy needs fewer clicks than random queries."""
+"""The default strategy needs fewer clicks than random queries to the same mIoU."""
 
 import math
 
