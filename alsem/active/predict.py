@@ -84,8 +84,20 @@ class Predictor:
         return jax.tree.map(lambda leaf: leaf[: len(pixel)], fetch(found))
 
     def labels_at(self, model: Model, pixel: np.ndarray) -> np.ndarray:
-        """Predicted labels int64 of chosen pool pixels."""
-        return np.mean(self.posterior_at(model, pixel).probs, axis=1).argmax(axis=-1)
+        """Predicted labels int32 of chosen pool pixels, in chunks of one size."""
+        cache, count = model.train_cache, len(pixel)
+        size = padded_size(min(self.chunk, count), self.mesh)
+
+        def chunks() -> Iterator[Any]:
+            for start in range(0, count, size):
+                inside = np.minimum(np.arange(start, start + size), count - 1)
+                ids = pixel[inside].astype(np.int32)
+                yield ids, cache.take(ids)
+
+        params = put((model.heads, cache.cameras), self.mesh)
+        results = map_rays(self._predict, params, chunks(), self.mesh)
+        labels = [label for _, label, *_ in results]
+        return np.concatenate(labels)[:count].astype(np.int32)
 
     def expected_confusion(
         self,

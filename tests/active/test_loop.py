@@ -217,6 +217,17 @@ def test_every_cue_is_drawn_over_a_frame(start, folder):
     assert all(path.stat().st_size > 500 for path in files)
 
 
+def test_labels_of_many_pixels_are_predicted_in_chunks(start, folder):
+    start("labels", active__rounds=1)
+    pixel = np.arange(PIXELS)[::-1]  # more than a chunk, in an order of their own
+    with runner.reopen_run(folder / "runs" / "labels") as (run, model):
+        probs = run.predictor.posterior_at(model, pixel).probs
+        assert run.predictor.chunk < PIXELS
+        run.predictor.posterior_at = None  # its memory grows with the pixels
+        labels = run.predictor.labels_at(model, pixel)
+    np.testing.assert_array_equal(labels, probs.mean(axis=1).argmax(axis=-1))
+
+
 def test_only_a_finished_run_can_be_reopened(folder):
     missing = runner.reopen_run(folder / "nowhere")
     with pytest.raises(InputError, match="no run directory"), missing:
