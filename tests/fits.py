@@ -10,7 +10,7 @@ import tiny
 
 from alsem import surface, training
 from alsem.core.types import SurfacePoints
-from alsem.training.optimizer import Optimiser
+from alsem.training.optimiser import Optimiser
 
 KEY = jax.random.key(7)
 PIXELS = tiny.TRAIN_FRAMES * tiny.WIDTH * tiny.HEIGHT

@@ -29,7 +29,7 @@ from alsem.data import Scene
 from alsem.nerf import Nerf, appearance
 from alsem.surface import SurfaceCache
 from alsem.training.checkpoint import Checkpoints, PeriodicSaver
-from alsem.training.optimizer import Fit
+from alsem.training.optimiser import Fit
 
 FORMAT = 4  # raise it when the meaning of a fit's files changes
 

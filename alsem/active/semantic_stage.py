@@ -24,7 +24,7 @@ from alsem.core.mesh import put
 from alsem.nerf import SemanticMembers
 from alsem.surface import SurfaceCache, decode
 from alsem.training.checkpoint import Checkpoints, PeriodicSaver
-from alsem.training.optimizer import Fit
+from alsem.training.optimiser import Fit
 
 MAX_STEPS = 10**7  # unfinished fits are saved as round * MAX_STEPS + step
 

@@ -40,7 +40,7 @@ from alsem.nerf import (
 from alsem.policy.query_policy import LearnedPolicy, load_policy
 from alsem.rooms import write_room
 from alsem.training import GeometryLoss
-from alsem.training.optimizer import Fit, Optimiser
+from alsem.training.optimiser import Fit, Optimiser
 
 
 def active_options(config: Any) -> Any:

@@ -20,7 +20,7 @@ from alsem.core.errors import InputError
 from alsem.policy.query_policy import LearnedPolicy
 from alsem.policy.weights import save_weights
 from alsem.reporting import run_dir
-from alsem.reporting.json_records import read_jsonl, write_json
+from alsem.reporting.json_records import write_json
 from alsem.runs import build, config_checks, environment
 from alsem.runs.stages import OpenRun, open_run
 
@@ -121,7 +121,7 @@ def reopen_run(workdir: Path) -> Iterator[tuple[OpenRun, Model]]:
     Raises:
         InputError: There is no such run, or a process is running it.
     """
-    rows = read_jsonl(workdir / "rounds.jsonl")
+    rows = run_dir.read_rounds(workdir)
     if not (workdir / "config.json").exists() or not rows:
         raise InputError(f"{workdir}: no run directory with a finished round")
     use_compilation_cache()
@@ -164,7 +164,7 @@ def check_workdir(config: dict[str, Any], workdir: Path) -> None:
     if workdir.exists() and not workdir.is_dir():
         raise InputError(f"{workdir}: is a file; give another --workdir")
     if (workdir / "config.json").exists():
-        done = len(read_jsonl(workdir / "rounds.jsonl"))
+        done = len(run_dir.read_rounds(workdir))
         before = run_dir.read_config(workdir)
         config_checks.check_continues(before, config, workdir, rounds_done=done)
     elif workdir.exists() and any(workdir.iterdir()):
@@ -178,7 +178,7 @@ def _record_start(config: dict[str, Any], workdir: Path) -> float:
     write_json(workdir / "config.json", config)
     repo = Path(__file__).resolve().parents[2]
     environment.write(workdir, environment.describe(config["seed"], repo))
-    rows = read_jsonl(workdir / "rounds.jsonl")
+    rows = run_dir.read_rounds(workdir)
     return float(rows[-1]["seconds_since_start"]) if rows else 0.0
 
 

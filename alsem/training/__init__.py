@@ -26,8 +26,8 @@ from alsem.training.state import (
     PixelData,
     Step,
     TrainState,
+    gradient_step,
     init_state,
-    update,
     valid_pixels,
 )
 
@@ -44,12 +44,12 @@ __all__ = [
     "TrainState",
     "fit",
     "geometry_loss",
+    "gradient_step",
     "init_state",
     "make_geometry_step",
     "make_joint_step",
     "make_runner",
     "make_semantic_step",
     "semantic_loss",
-    "update",
     "valid_pixels",
 ]

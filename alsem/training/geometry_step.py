@@ -20,7 +20,7 @@ from alsem.nerf import (
     volume_rendering,
 )
 from alsem.nerf.appearance import as_photographed
-from alsem.training.state import PixelData, Step, TrainState, update
+from alsem.training.state import PixelData, Step, TrainState, gradient_step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +138,6 @@ def make_geometry_step(
                 mesh=mesh,
             )
 
-        (total, parts), grads = jax.value_and_grad(loss, has_aux=True)(state.params)
-        return update(state, tx, grads), {"loss": total, **parts}
+        return gradient_step(state, tx, loss)
 
     return step

@@ -10,7 +10,7 @@ from alsem.core.mesh import split_batch
 from alsem.nerf import Nerf, SemanticMembers, cameras, volume_rendering
 from alsem.training.geometry_step import GeometryLoss, geometry_loss
 from alsem.training.semantic_step import semantic_loss
-from alsem.training.state import ExtraLoss, Step, TrainState, extra_parts, update
+from alsem.training.state import ExtraLoss, Step, TrainState, extra_parts, gradient_step
 
 
 @memoize
@@ -48,10 +48,11 @@ def make_joint_step(
         pixel, label = labelled.pixel[chosen], labelled.label[chosen]
         levels = render_levels(params, grid, data, pixel, sample_key)
         frame = pixel // data.cameras.rays_per_frame
-        return sum(
+        by_level = [
             semantic_loss(head, own, level.samples.surface, level.weights, label, frame)
             for head, own, level in zip(heads, params["heads"], levels, strict=True)
-        )
+        ]
+        return sum(by_level[1:], start=by_level[0])
 
     def step(state: TrainState, data, key: PRNGKeyArray):
         pixels, labelled, extra_data = data
@@ -89,7 +90,6 @@ def make_joint_step(
             parts = parts | extra
             return total, parts
 
-        (total, parts), grads = jax.value_and_grad(loss, has_aux=True)(state.params)
-        return update(state, tx, grads), {"loss": total, **parts}
+        return gradient_step(state, tx, loss)
 
     return step

@@ -13,7 +13,7 @@ from alsem.core.memoize import memoize
 from alsem.core.mesh import split_batch
 from alsem.core.types import SurfacePoints
 from alsem.nerf import SemanticMembers, losses, volume_rendering
-from alsem.training.state import ExtraLoss, Step, TrainState, extra_parts, update
+from alsem.training.state import ExtraLoss, Step, TrainState, extra_parts, gradient_step
 
 Decode = Callable[[Any, Array, Any], tuple[SurfacePoints, Array, Array]]
 """(cameras, pixels [r], compact samples [r s ...]) -> points [r s], weights, distances,
@@ -98,7 +98,6 @@ def make_semantic_step(
             parts = {"semantic": semantic, **extra}
             return jnp.asarray(sum(parts.values())), parts
 
-        (total, parts), grads = jax.value_and_grad(loss, has_aux=True)(state.params)
-        return update(state, tx, grads), {"loss": total, **parts}
+        return gradient_step(state, tx, loss)
 
     return step

@@ -112,22 +112,35 @@ def init_state(
     )
 
 
-def update(
-    state: TrainState, tx: optax.GradientTransformation, grads: Any
-) -> TrainState:
-    """The state after one optimiser step; a schedule receives the ``progress``."""
+def gradient_step(
+    state: TrainState,
+    tx: optax.GradientTransformation,
+    loss: Callable[[Any], tuple[Array, dict[str, Array]]],
+) -> tuple[TrainState, dict[str, Array]]:
+    """One optimiser step down the gradient of a loss of the parameters.
+
+    Args:
+        state: Before the step.
+        tx: The optimiser; a schedule receives the ``progress``.
+        loss: Parameters to the total loss and its parts.
+
+    Returns:
+        The state after the step, and the parts with the total as ``loss``.
+    """
+    (total, parts), grads = jax.value_and_grad(loss, has_aux=True)(state.params)
     updates, opt_state = optax.with_extra_args_support(tx).update(
         grads,
         state.opt_state,
         state.params,
         progress=state.step / jnp.maximum(state.num_steps, 1),
     )
-    return dataclasses.replace(
+    after = dataclasses.replace(
         state,
         step=state.step + 1,
         params=optax.apply_updates(state.params, updates),
         opt_state=opt_state,
     )
+    return after, {"loss": total, **parts}
 
 
 @pytree
