@@ -4,7 +4,7 @@ Run:      python -m alsem.main --config=configs/room.py --workdir=runs/demo
 Variants: configs/room.py:smoke  (32x24 pixels, about a minute with compilation)
           configs/room.py:full   (full supervision: the ceiling)
           configs/room.py:paper  (the published MLP and schedule; needs a GPU)
-Cost:     2 to 5 minutes on 2 CPU cores, 4.5 GB of memory.
+Cost:     2 to 5 minutes on 2 CPU cores, 2.5 GB of memory.
 Expected: mIoU 0.86 at 693 clicks, seven rounds, seed 0.
 """
 
