@@ -4,10 +4,12 @@ Run: python -m alsem.main --config=configs/room.py --workdir=runs/demo
          [--config.KEY=VALUE ...]
 
 Every key of the config can be set: alsem/runs/defaults.py lists them. Exit status: 0
-done, 2 bad arguments, config or input, 143 ended by SIGTERM with the state saved, 1
-anything else.
+done or waiting for answers (queries.csv is there), 2 bad arguments, config or input,
+141 the output's reader is gone, 143 ended by SIGTERM with the state saved, 1 anything
+else.
 """
 
+import sys
 from pathlib import Path
 
 from absl import flags
@@ -34,6 +36,7 @@ def main(argv: list[str]) -> int:
     try:
         runner.start_run(_CONFIG.value, Path(_WORKDIR.value))
     except signals.Interrupted:
+        print("alsem: saved; the same command goes on from here", file=sys.stderr)
         return signals.EXIT_STATUS
     return 0
 

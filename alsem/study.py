@@ -31,6 +31,7 @@ def main(argv: list[str]) -> int:
     log = partial(print, flush=True)
     try:
         sweep.carry_out(runs, jobs=jobs, devices=_DEVICES.value, log=log)
+        log(f"compare them: python -m alsem.compare {_OUT.value}")
     except signals.Interrupted:
         return signals.EXIT_STATUS
     except KeyboardInterrupt:  # the runs were asked to end, and have saved

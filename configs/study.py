@@ -2,7 +2,7 @@ r"""The label-efficiency study: scenes x arms x seeds over shared geometry.
 
 Run:      python -m alsem.study --config=configs/study.py --out=runs/study --jobs=2
           python -m alsem.compare runs/study --out=runs/study/compared
-Smoke:    ... --config=configs/study.py:smoke   (one tiny room, a minute)
+Smoke:    ... --config=configs/study.py:smoke   (one tiny room: shows that it runs)
 Captures: ... --config=configs/study.py:DIR     (and kitchen and living_grey in DIR)
 
 A scene names a config and settings of it; an arm adds settings and a number of

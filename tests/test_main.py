@@ -34,7 +34,10 @@ def captures(tmp_path_factory):
 # Command and arguments, or an override of the config of a run -> parts of the error.
 CASES = {
     ("main", CONFIG, "--config.active.strateggy=random"): ["--config.active.strategy?"],
-    ("main", CONFIG, "--config.active.rounds=many"): ["active.rounds", "'many'"],
+    ("main", CONFIG, "--config.active.rounds=many"): [
+        "active.rounds",
+        "'many' is not a whole number",
+    ],
     ("main", CONFIG, "fast"): ["unexpected argument 'fast'"],
     ("main", "--config=rooom.py"): ["rooom.py: no config file", "configs/room.py"],
     ("main",): ["--config="],
@@ -98,6 +101,11 @@ def test_mistakes_are_answered_in_one_line_and_leave_no_run(finished, case):
     done, workdir = finished[case]
     assert_one_line(done, CASES[case])
     assert not workdir.exists()
+
+
+def test_help_is_no_error():
+    done = run("main", "--help")
+    assert done.returncode == 0 and "--workdir" in done.stdout and done.stderr == ""
 
 
 def test_a_workdir_is_needed():

@@ -236,10 +236,10 @@ def _annotator_maker(
         return partial(FileAnnotator, options["answers"], scene.class_names, **common)
     labels = truth.train_labels
     if labels is None:
-        raise InputError(
-            f"{scene.name}: the training frames have no labels to simulate an annotator"
-            " with; set active.annotator='file' (full supervision needs labels)"
-        )
+        need = "to simulate an annotator with; set active.annotator='file'"
+        if options["strategy"] == "full":
+            need = "for full supervision; set another active.strategy"
+        raise InputError(f"{scene.name}: the training frames have no labels {need}")
     if options["label_set"]:
         labels = parse_label_set(options["label_set"]).draw(
             labels, num_classes=num_classes, seed=config.seed

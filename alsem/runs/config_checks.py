@@ -94,11 +94,6 @@ def check_continues(
         InputError: Something other than `MAY_CHANGE` differs (names the first key),
             or there are fewer rounds to do than are done.
     """
-    if new["active"]["rounds"] < rounds_done:
-        raise InputError(
-            f"active.rounds={new['active']['rounds']}: {workdir} has {rounds_done}"
-            " already; give at least as many"
-        )
     before, after = run_dir.flat(old), run_dir.flat(new)
     different = sorted(
         key
@@ -111,6 +106,11 @@ def check_continues(
         raise InputError(
             f"{workdir}: belongs to a run with {key}={before.get(key)!r}, not"
             f" {after.get(key)!r}{more}; give another --workdir or the run's config"
+        )
+    if new["active"]["rounds"] < rounds_done:
+        raise InputError(
+            f"active.rounds={new['active']['rounds']}: {workdir} has {rounds_done}"
+            " already; give at least as many"
         )
 
 

@@ -9,6 +9,12 @@ from absl import flags
 from alsem.core.errors import InputError
 from alsem.runs import config_files
 
+# What Python says of a value of another type.
+_PLAIN = {
+    r"invalid literal for int\(\) with base 10: (.*)": r"\1 is not a whole number",
+    r"could not convert string to float: (.*)": r"\1 is not a number",
+}
+
 
 def parse(argv: Sequence[str]) -> list[str]:
     """Parses all flags, and returns the arguments that are not flags.
@@ -25,7 +31,10 @@ def parse(argv: Sequence[str]) -> list[str]:
         if config is not None:
             _check_keys(argv, config)
         # config_flags may put a traceback before the message.
-        raise InputError(str(error).strip().splitlines()[-1]) from None
+        line = str(error).strip().splitlines()[-1]
+        for python, plain in _PLAIN.items():
+            line = re.sub(python, plain, line)
+        raise InputError(line) from None
 
 
 def _locate_config(argv: Sequence[str]) -> tuple[list[str], str | None]:

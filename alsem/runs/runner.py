@@ -17,6 +17,7 @@ from alsem.active.loop import NO_CANDIDATE, run_rounds
 from alsem.active.model import Model
 from alsem.core import progress, signals
 from alsem.core.errors import InputError
+from alsem.data import Scene
 from alsem.policy.query_policy import LearnedPolicy
 from alsem.policy.weights import save_weights
 from alsem.reporting import run_dir
@@ -53,6 +54,7 @@ def start_run(
     policy = policy or build.make_policy(config)
     scene, truth = build.open_scene(config, workdir.parent / "rooms")
     make_annotator = build.annotator_maker(config, scene, truth)
+    print(_summary(scene), flush=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_lock(workdir))
         earlier = _record_start(plain, workdir)
@@ -106,9 +108,11 @@ def start_run(
         report_data.write_open_queries(path, scene, waiting)
         is_waiting = len(waiting.query_id) > 0
         if is_waiting:
+            asked = run.store.queries(int(waiting.round[0]))
             print(
-                f"waiting for answers to {path}: write them to {config.active.answers}"
-                " and run the same command again",
+                f"waiting for {len(waiting.query_id)} of {len(asked.query_id)} answers"
+                f" to {path}: write them to {config.active.answers} and run the same"
+                " command again",
                 flush=True,
             )
         return not is_waiting
@@ -135,6 +139,16 @@ def reopen_run(workdir: Path) -> Iterator[tuple[OpenRun, Model]]:
         yield run, run.fitter.restore(last, progress.Stopwatch(*run_dir.STAGES))
 
 
+def _summary(scene: Scene) -> str:
+    """One line on what is labelled, and where it is computed."""
+    camera = scene.intrinsics
+    return (
+        f"{scene.name}: {len(scene.train.names)} training and {len(scene.test.names)}"
+        f" test frames of {camera.width}x{camera.height}, {len(scene.class_names)}"
+        f" classes; {jax.device_count()} {jax.default_backend()} device(s)"
+    )
+
+
 def _print_round(row: dict[str, Any]) -> None:
     """One line a round, for a terminal or a log."""
     score = "test frames have no labels"
@@ -142,7 +156,7 @@ def _print_round(row: dict[str, Any]) -> None:
         score = f"mIoU {row['miou']:.3f}, {row['total_acc']:.1%} of pixels right"
     print(
         f"round {row['round']}: {row['clicks']} clicks, {score},"
-        f" {row['seconds_since_start']:.0f} s",
+        f" {row['seconds_since_start']:.0f} s so far",
         flush=True,
     )
 

@@ -179,6 +179,7 @@ def definitions():
 
 @pytest.mark.parametrize("name", sorted(SCORES.keys() - {"uniform", "coverage"}))
 def test_scores_of_a_whole_pool_match_numpy(name):
+    assert name in definitions(), "write its NumPy definition in definitions()"
     expected, found = definitions()[name], score_pool(name)
     assert np.ptp(expected) > 0.1
     if name == "balanced":  # where two classes tie, rounding decides which is best

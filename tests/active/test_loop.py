@@ -179,7 +179,9 @@ def test_a_run_may_start_from_the_policy_of_another(start, folder, trusting):
     assert [row["chosen_by"] for row in rows] == ["random"] + 3 * ["policy"]
 
 
-def test_a_capture_without_labels_waits_for_a_file_and_is_labelled(folder, monkeypatch):
+def test_a_capture_without_labels_waits_for_a_file_and_is_labelled(
+    folder, monkeypatch, capsys
+):
     monkeypatch.setattr(content, "MAX_FRAMES", 2)
     bare = folder / "bare"
     no_labels = shutil.ignore_patterns("semantic_class")
@@ -193,8 +195,12 @@ def test_a_capture_without_labels_waits_for_a_file_and_is_labelled(folder, monke
     assert not runner.start_run(config, workdir)
     queries = list(csv.DictReader((workdir / "queries.csv").read_text().splitlines()))
     assert len(queries) == CLICKS[0] and queries[0]["photograph"].startswith("Seq")
+    assert f"waiting for 8 of 8 answers to {workdir}" in capsys.readouterr().out
     lines = ["frame,row,col,label"]
     lines += [f"{q['frame']},{q['row']},{q['col']},floor" for q in queries]
+    answers.write_text("\n".join(lines[:-1]) + "\n")
+    assert not runner.start_run(config, workdir)
+    assert f"waiting for 1 of 8 answers to {workdir}" in capsys.readouterr().out
     answers.write_text("\n".join(lines) + "\n")
     assert runner.start_run(config, workdir)
     assert not (workdir / "queries.csv").exists()

@@ -77,6 +77,7 @@ def end_when(moment, number, workdir, captures):
     process.send_signal(number)
     _, errors = process.communicate(timeout=TIMEOUT)
     assert "Traceback" not in errors, errors
+    assert ("the same command goes on" in errors) == (number == signal.SIGTERM)
     return process.returncode
 
 

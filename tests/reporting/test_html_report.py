@@ -132,6 +132,11 @@ def test_a_run_without_rounds_or_ground_truth_has_a_page(data):
     text = render(data, frames=(bare,), rounds=[make_row(0, 0, None)])
     assert "true classes" not in text and "errors:" not in text
     assert "<svg" in text
+    unlabelled = make_row(0, 8, None) | {"miou_estimate": 0.5, "miou_present": None}
+    unlabelled["iou_per_class"] = dict.fromkeys(unlabelled["iou_per_class"])
+    words = " ".join(Page(render(data, rounds=[unlabelled])).words)
+    assert "50.0 % mIoU as estimated by the model" in " ".join(words.split())
+    assert "Classes" not in words and "mIoU of the classes present" not in words
 
 
 def test_the_page_stays_small_with_many_large_frames(data):

@@ -73,3 +73,4 @@ def test_only_rounds_and_budget_may_change_and_rounds_only_grow(tmp_path):
     assert "active.rounds=2" in error and "3 already" in error
     error = input_error(check, 0, seed=4, train__mode="joint")
     assert "seed=0, not 4 (and 1 more)" in error
+    assert "seed=0, not 4" in input_error(check, 3, seed=4, active__rounds=2)

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import sys
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -29,7 +30,8 @@ class FileAnnotator:
     The label is a class name, ``void`` or, for units other than points, ``mixed``; a
     unit is identified by its query's pixel. Numbers are not accepted, because class
     ids of a capture differ from label indices. The file is read at every call, so it
-    may grow while the run waits; rows of pixels without a query are ignored.
+    may grow while the run waits; rows of pixels without a query are ignored, and
+    counted on standard error.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class FileAnnotator:
         check_pixels(queries)
         labels_in_file = self._read()
         self._check_unchanged(store, labels_in_file)
+        self._report_unasked(store, labels_in_file)
         pixels = np.stack([queries.frame, queries.row, queries.col], axis=-1)
         found = [labels_in_file.get(tuple(pixel)) for pixel in pixels.tolist()]
         queries = queries.take(np.array([f is not None for f in found], bool))
@@ -133,6 +136,22 @@ class FileAnnotator:
                     " it was read, and a model is trained on it; restore it, or start"
                     " a new --workdir"
                 )
+
+    def _report_unasked(
+        self, store: LabelStore, labels_in_file: dict[tuple[int, ...], tuple[int, int]]
+    ) -> None:
+        """Prints how many rows answer no query: their pixels may be mistaken."""
+        asked = store.queries()
+        places = np.stack([asked.frame, asked.row, asked.col], axis=-1)
+        unasked = labels_in_file.keys() - {tuple(place) for place in places.tolist()}
+        if unasked:
+            place = min(unasked, key=lambda place: labels_in_file[place][1])
+            frame, row, col = place
+            print(
+                f"{self._path}: {len(unasked)} rows answer no query, the first in line"
+                f" {labels_in_file[place][1]} (frame {frame}, row {row}, col {col})",
+                file=sys.stderr,
+            )
 
     def _read(self) -> dict[tuple[int, ...], tuple[int, int]]:
         """Reads the label and the line number of every pixel in the file."""

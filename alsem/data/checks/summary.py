@@ -30,9 +30,9 @@ def summary_lines(report: CaptureReport) -> Iterator[str]:
         if len(lines) > MAX_LISTED:
             yield f"{title}: and {len(lines) - MAX_LISTED} more"
     if report.fatal:
-        yield f"It cannot be trained on: {len(report.fatal)} fatal errors."
+        yield f"It cannot be trained on; fatal errors: {len(report.fatal)}."
     else:
-        yield f"It can be trained on; {len(report.doubtful)} doubts."
+        yield f"It can be trained on; doubts: {len(report.doubtful)}."
 
 
 def _frames(

@@ -62,7 +62,8 @@ class Mark:
 def headline(data: ReportData) -> Mapping[str, Any]:
     """Values of the tiles at the top: the last round's row and the seed."""
     last = data.rounds[-1] if data.rounds else {}
-    keys = ("miou", "clicks", "pixels", "psnr", "strategy", "granularity")
+    keys = ("miou", "miou_estimate", "clicks", "pixels", "psnr")
+    keys += ("strategy", "granularity")
     return {key: last.get(key) for key in keys} | {"seed": data.config.get("seed")}
 
 
@@ -74,6 +75,8 @@ def learning_curves(data: ReportData) -> Mapping[str, Any] | None:
     for key, name, colour, line in CURVES:
         # A log axis has no zero.
         rows = [r for r in data.rounds if r["clicks"] > 0 and r.get(key) is not None]
+        if not rows:
+            continue
         clicks, values = [r["clicks"] for r in rows], [r[key] for r in rows]
         curves.append((clicks, values, colour, line))
         legend.append((name, colour, CSS_LINES[line]))
@@ -81,10 +84,15 @@ def learning_curves(data: ReportData) -> Mapping[str, Any] | None:
 
 
 def class_rows(data: ReportData, colours: np.ndarray) -> list[Mapping[str, Any]]:
-    """IoU of every class at the last and the first round, best class first."""
+    """IoU of every class at the last and the first round, best class first.
+
+    None without a round, or where the test frames have no labels.
+    """
     if not data.rounds:
         return []
     first, last = (data.rounds[i]["iou_per_class"] for i in (0, -1))
+    if all(iou is None for iou in last.values()):
+        return []
     rows = []
     for name, colour in zip(data.class_names, colours, strict=True):
         now, before = last.get(name), first.get(name)

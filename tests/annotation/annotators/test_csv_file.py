@@ -36,7 +36,7 @@ def write_answers(path, store, labels):
     path.write_text(HEADER + "".join(lines))
 
 
-def test_queries_are_answered_as_the_file_grows(store, path):
+def test_queries_are_answered_as_the_file_grows(store, path, capsys):
     write_points(store, n=5)
     path.write_bytes(
         b"\xef\xbb\xbfframe,row,col,label\r\n2,0,1,chair\r\n2,1,2, floor\r\n\r\n"
@@ -45,6 +45,8 @@ def test_queries_are_answered_as_the_file_grows(store, path):
     cost = CostModel(seconds={"point": 2.0})
     annotator = FileAnnotator(path, NAMES, cost=cost)
     assert not annotator.annotate(store, 0)
+    unasked = "1 rows answer no query, the first in line 6 (frame 9, row 9, col 9)"
+    assert capsys.readouterr().err == f"{path}: {unasked}\n"
     found = store.annotations()
     assert found.row.tolist() == [0, 1, 3] and found.label.tolist() == [2, 1, -1]
     assert store.totals() == Totals(clicks=3, pixels=2, queries=3, seconds=6.0)
