@@ -1,7 +1,7 @@
 """The training loop: transfers, log points, resuming, and few compilations."""
 
 import dataclasses
-from contextlib import closing
+from contextlib import ExitStack, closing
 from types import SimpleNamespace
 
 import fits
@@ -50,20 +50,20 @@ def test_callbacks_receive_steps_and_log_points(experiment, data):
 
 def test_a_fit_transfers_its_data_once(experiment, data, tmp_path):
     """And nothing after that but losses and checkpoints."""
-    name = "jax_transfer_guard_host_to_device"
     state = fits.geometry_state(experiment, num_steps=60)
     state, data = jax.device_get((state, data))
+    with (
+        closing(Checkpoints(tmp_path, interval_s=0.0)) as checkpoints,
+        jax.transfer_guard("disallow"),
+        ExitStack() as after_the_first_call,
+    ):
 
-    def forbid(_):
-        jax.config.update(name, "disallow_explicit")
+        def forbid(_):
+            guard = jax.transfer_guard_host_to_device("disallow_explicit")
+            after_the_first_call.enter_context(guard)
 
-    with closing(Checkpoints(tmp_path, interval_s=0.0)) as checkpoints:
-        options = {"after_call": forbid, "saver": PeriodicSaver(checkpoints, {})}
-        try:
-            with jax.transfer_guard("disallow"):
-                fit(experiment, state, data, calls_per_log=2, **options)
-        finally:
-            jax.config.update(name, None)
+        saver = PeriodicSaver(checkpoints, {})
+        fit(experiment, state, data, calls_per_log=2, after_call=forbid, saver=saver)
         checkpoints.wait()
         assert checkpoints.latest() == 60
 
