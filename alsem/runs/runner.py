@@ -181,7 +181,7 @@ def check_workdir(config: dict[str, Any], workdir: Path) -> None:
         done = len(run_dir.read_rounds(workdir))
         before = run_dir.read_config(workdir)
         config_checks.check_continues(before, config, workdir, rounds_done=done)
-    elif workdir.exists() and any(workdir.iterdir()):
+    elif workdir.exists() and {*workdir.iterdir()} - {run_dir.lock_path(workdir)}:
         raise InputError(
             f"{workdir}: is not empty and no run directory; give another --workdir"
         )

@@ -300,8 +300,10 @@ def test_labels_are_counted_by_answers_and_by_pixels(start, folder):
 
 
 def test_two_processes_never_share_a_run_directory(start, folder):
-    start("alone", active__rounds=1)
     workdir = folder / "runs" / "alone"
+    workdir.mkdir(parents=True)
+    (workdir / "lock").touch()  # all that a run leaves that is killed at once
+    start("alone", active__rounds=1)
     config = (workdir / "config.json").read_text()
     with (workdir / "lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
