@@ -300,19 +300,19 @@ def test_labels_are_counted_by_answers_and_by_pixels(start, folder):
 
 
 def test_two_processes_never_share_a_run_directory(start, folder):
-    workdir = folder / "runs" / "alone"
+    workdir = folder / "runs" / "locked"
     workdir.mkdir(parents=True)
     (workdir / "lock").touch()  # all that a run leaves that is killed at once
-    start("alone", active__rounds=1)
+    start("locked", active__rounds=1)
     config = (workdir / "config.json").read_text()
     with (workdir / "lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(InputError, match="another process is running it"):
-            start("alone", active__rounds=2)
+            start("locked", active__rounds=2)
         with (
             pytest.raises(InputError, match="another process is running it"),
             runner.reopen_run(workdir),
         ):
             pass
     assert (workdir / "config.json").read_text() == config
-    assert len(start("alone", active__rounds=2)) == 2
+    assert len(start("locked", active__rounds=2)) == 2
