@@ -5,7 +5,7 @@ Run:      python -m alsem.main --config=configs/replica.py --workdir=runs/room_0
 Variants: configs/replica.py:smoke  (a few frames, about a minute with compilation)
           configs/replica.py:full   (full supervision: the ceiling)
           configs/replica.py:paper  (the published MLP and schedule; needs a GPU)
-Cost:     5 to 7 minutes on 2 CPU cores for 60 frames of 160x120, 2.5 GB; the 180
+Cost:     5 to 7 minutes on 2 CPU cores for 60 frames of 160x120, 2 GB; the 180
           frames of 320x240 that Replica has here are 12 times as many rays.
 Expected: not measured on Replica itself; 0.83 to 0.91 at 2832 clicks on kitchen, a
           room in this layout (RESULTS.md).

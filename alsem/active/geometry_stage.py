@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from alsem import surface, training
 from alsem.active.pixel_data import pixel_data
 from alsem.core import progress, rng, signals
-from alsem.core.errors import InputError
+from alsem.core.files import write_errors
 from alsem.core.memoize import memoize
 from alsem.data import Scene
 from alsem.nerf import Nerf, appearance
@@ -156,13 +156,9 @@ def address(
 @contextlib.contextmanager
 def _lock(folder: Path) -> Iterator[None]:
     """Holds a fit's folder for one process; a kill releases it."""
-    try:
+    with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         handle = (folder / "lock").open("w")
-    except OSError as error:
-        raise InputError(
-            f"{folder}: {error.strerror}; free some space or give another --workdir"
-        ) from None
     with handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

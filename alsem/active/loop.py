@@ -146,15 +146,17 @@ def run_rounds(
         with watch.measure("evaluate"):
             pool = stages.open_pool(model)
             row |= stages.evaluate(number, model, pool, labels, row["temperature"])
+        by_model = chooser is not None and "model" in chooser[1].needs
         row |= round_row(
             watch=watch,
             candidates=model.train_cache.num_rays,
             rays_fitted=fitter.rays_per_fit,
-            by_model=chooser is not None and "model" in chooser[1].needs,
+            by_model=by_model,
         )
         row |= {
             "round": number,
             "chosen_by": "full" if chooser is None else chooser[0],
+            "chosen_by_model": by_model,
             "clicks": labels.totals.clicks,
             "pixels": labels.totals.pixels,
             "seconds_to_queries": seconds_to_queries,

@@ -108,7 +108,6 @@ def round_row(
         return count / seconds[stage] if seconds[stage] > 0 else None
 
     return {
-        "chosen_by_model": by_model,
         "seconds": seconds,
         "candidates": candidates,
         "candidates_per_second": rate(candidates, "score") if by_model else None,

@@ -1,4 +1,4 @@
-"""Every key of a run's config once: its default, its unit, and why it is that.
+"""Every key of a run's config once: its default, and unit and reason if it has them.
 
 A config file takes these, sets what its data needs and applies a variant:
 

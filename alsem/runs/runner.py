@@ -17,6 +17,7 @@ from alsem.active.loop import NO_CANDIDATE, run_rounds
 from alsem.active.model import Model
 from alsem.core import progress, signals
 from alsem.core.errors import InputError
+from alsem.core.files import write_errors
 from alsem.data import Scene
 from alsem.policy.query_policy import LearnedPolicy
 from alsem.policy.weights import save_weights
@@ -199,12 +200,8 @@ def _record_start(config: dict[str, Any], workdir: Path) -> float:
 @contextlib.contextmanager
 def _lock(workdir: Path) -> Iterator[None]:
     """Makes and holds a run directory for one process; a kill releases it."""
-    try:
+    with write_errors(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{workdir}: {error.strerror}; give another --workdir"
-        ) from None
     with run_dir.lock_path(workdir).open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,6 +17,7 @@ import orbax.checkpoint as ocp
 
 from alsem.core import signals
 from alsem.core.errors import InputError
+from alsem.core.files import write_errors
 
 
 class Checkpoints:
@@ -34,12 +35,8 @@ class Checkpoints:
             InputError: The folder cannot be made.
         """
         logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs every step
-        try:
+        with write_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{folder}: {error.strerror}; free some space or choose another place"
-            ) from None
         self._folder = folder
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
