@@ -162,7 +162,7 @@ def _source_coordinates(
 
     The image has ``width`` x ``height`` pixels, perhaps not as the lens was calibrated.
     """
-    known, wanted = _matrix(lens.camera), _matrix(camera)
+    known, wanted = camera_matrix(lens.camera), camera_matrix(camera)
     size, coefficients = (camera.width, camera.height), np.array(lens.distortion)
     if lens.is_fisheye:
         maps: Any = cv2.fisheye.initUndistortRectifyMap(
@@ -179,7 +179,8 @@ def _source_coordinates(
     return col.astype(np.float32), row.astype(np.float32)
 
 
-def _matrix(camera: Intrinsics) -> np.ndarray:
+def camera_matrix(camera: Intrinsics) -> np.ndarray:
+    """Intrinsics as ``[3 3]`` float64, from camera axes to homogeneous pixels."""
     return np.array(
         [[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]], np.float64
     )
