@@ -1,7 +1,7 @@
 """Reports the contents of captures and everything that is wrong with them.
 
 Run: python -m alsem.validate DIR [--out=DIR2] [--classes='1 wall,2 chair'] [--scale=2]
-     python -m alsem.validate DIR --convert=DIR2 --to=replica|nerfstudio
+     python -m alsem.validate DIR --convert=DIR2 --to=replica|nerfstudio [--width=320]
 
 Exit status 0, or 2 if a capture cannot be trained on.
 """
@@ -19,6 +19,7 @@ from alsem.runs import cli_errors
 _OUT = flags.DEFINE_string("out", ".", "Folder for the contact sheet.")
 _CONVERT = flags.DEFINE_string("convert", None, "New folder for the converted capture.")
 _TO = flags.DEFINE_string("to", "replica", "Its layout: replica or nerfstudio.")
+_WIDTH = flags.DEFINE_integer("width", 0, "Of the converted images; 0 as they are.")
 _SPACE = flags.DEFINE_string("label_space", "", "Of ScanNet: nyu40, nyu13, scannet20.")
 _SCALE = flags.DEFINE_float("scale", 1.0, "Metres of the capture's unit.")
 _CLASSES = flags.DEFINE_list("classes", [], "Classes in place of the capture's list.")
@@ -34,8 +35,8 @@ def main(argv: list[str]) -> int:
         raise InputError("--convert writes one capture; name one folder")
     if converted:
         check_target(converted, _TO.value)
-    elif flags.FLAGS["to"].present:
-        raise InputError(f"--to={_TO.value}: give a folder too, --convert=DIR")
+    elif flags.FLAGS["to"].present or _WIDTH.value:
+        raise InputError("--to and --width: give a folder too, --convert=DIR")
     if not 0 < _SCALE.value < math.inf:
         raise InputError(f"--scale={_SCALE.value}: give the metres of a unit, above 0")
     reports = checks.print_reports(
@@ -46,7 +47,7 @@ def main(argv: list[str]) -> int:
         scale=_SCALE.value,
     )
     if converted:
-        checks.print_conversion(reports[0], converted, _TO.value)
+        checks.print_conversion(reports[0], converted, _TO.value, _WIDTH.value)
     return 2 if any(report.fatal for report in reports) else 0
 
 

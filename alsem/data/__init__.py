@@ -20,6 +20,7 @@ def open_capture(
     scene: str = "",
     source: str = "replica",
     downscale: int = 1,
+    width: int = 0,
     scale: float | int = 1.0,
     train_split: str,
     test_split: str,
@@ -34,8 +35,10 @@ def open_capture(
         dir: Folder of scenes, or the scene itself if ``scene`` is empty.
         scene: Name of the scene.
         source: Layout on disk, a row of `READERS`, or ``auto`` to detect it.
-        downscale: Whole factor that divides the images' width and height. Colour is
+        downscale: Whole factor to downscale images by, their sizes rounded. Colour is
             averaged; depth, labels and regions are sampled at one pixel of each block.
+        width: Width to downscale images to, pixels, in place of ``downscale``; 0 for
+            none.
         scale: Metres of the unit that poses and depth are in.
         train_split: Sequence and slice of the pool, like ``"Sequence_1[::5]"``.
         test_split: Sequence and slice of the frames to evaluate on; disjoint from
@@ -56,8 +59,9 @@ def open_capture(
     if source != "auto" and source not in READERS:
         known = ", ".join(("auto", *READERS))
         raise InputError(f"data.source={source!r} is not known; use one of {known}")
-    if isinstance(downscale, bool) or not isinstance(downscale, int):
-        raise InputError(f"data.downscale={downscale!r} is not a whole number")
+    for key, value in (("downscale", downscale), ("width", width)):
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise InputError(f"data.{key}={value!r} is not a whole number")
     folder = Path(dir).expanduser()
     if source == "auto" and str(dir):
         try:
@@ -82,6 +86,7 @@ def open_capture(
         return load(
             capture.scaled(scale),
             factor=downscale,
+            target_width=width,
             train=train,
             test=test,
             use_depth=use_depth,

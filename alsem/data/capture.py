@@ -8,6 +8,7 @@ import numpy as np
 
 from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
+from alsem.data import downscale
 from alsem.data.classes import Classes
 from alsem.data.image_io import ImageFile
 from alsem.data.label_images import label_table
@@ -45,6 +46,17 @@ class FrameRecord:
         pose = self.world_from_cam.copy()
         pose[:3, 3] *= scale
         return dataclasses.replace(self, world_from_cam=pose)
+
+    def downscaled(self, full: downscale.Size, to: downscale.Size) -> "FrameRecord":
+        """The frame with its images of size ``full`` downscaled ``to`` another."""
+        changes: dict[str, ImageFile] = {}
+        special: dict[str, downscale.How] = {"rgb": "average", "mask": "all"}
+        for field in dataclasses.fields(self):
+            image = getattr(self, field.name)
+            if isinstance(image, ImageFile):
+                how = special.get(field.name, "sample")
+                changes[field.name] = downscale.DownscaledImage(image, full, to, how)
+        return dataclasses.replace(self, **changes)
 
     @property
     def images(self) -> list[ImageFile]:
@@ -131,6 +143,20 @@ class Capture:
             frames=lambda sequence: [s.scaled(scale) for s in self.frames(sequence)],
             depth_scale=self.depth_scale / scale,
             points=points,
+        )
+
+    def downscaled(self, width: int) -> "Capture":
+        """The capture with images of a width, pixels; raises `InputError`.
+
+        Depth and labels are sampled up to half a pixel of the full images beside the
+        new pixels' centres.
+        """
+        full = self.frames(self.sequences[0])[0].rgb.size()
+        size = downscale.target_size(full, width=width)
+        return dataclasses.replace(
+            self,
+            frames=lambda name: [s.downscaled(full, size) for s in self.frames(name)],
+            camera=lambda *_: downscale.downscaled(self.camera(*full), size),
         )
 
 

@@ -7,7 +7,6 @@ import os
 import numpy as np
 
 from alsem.core.errors import ErrorCollector, InputError
-from alsem.core.types import Intrinsics
 from alsem.data import downscale
 from alsem.data.capture import Capture, FrameRecord, check_headers, check_same_images
 from alsem.data.label_images import VOID, read_labels
@@ -19,6 +18,7 @@ def load(
     capture: Capture,
     *,
     factor: int,
+    target_width: int = 0,
     train: Split,
     test: Split,
     use_depth: bool,
@@ -29,6 +29,7 @@ def load(
     Args:
         capture: The files.
         factor: Whole factor by which images are downscaled.
+        target_width: Width to downscale images to, in place of a factor; 0 for none.
         train: Frames of the pool.
         test: Frames to evaluate on.
         use_depth: Whether training frames get their depth.
@@ -46,21 +47,18 @@ def load(
     )
     width, height = check_headers([*train_records, *test_records])
     camera = capture.camera(width, height)
-    if factor < 1 or width % factor or height % factor:
-        fitting = [s for s in range(1, 17) if width % s == 0 and height % s == 0]
-        raise InputError(
-            f"data.downscale={factor} does not divide the {width} x {height} images "
-            f"of {capture.name}; use one of {', '.join(map(str, fitting))}"
-        )
-    camera = downscale.downscaled(camera, factor)
-    train_frames, train_labels = _decode(capture, train_records, camera, factor)
-    test_frames, test_labels = _decode(capture, test_records, camera, factor)
-    offset = downscale.point_sample_offset(factor)
+    size = downscale.target_size((width, height), factor=factor, width=target_width)
+    camera = downscale.downscaled(camera, size)
+    train_frames, train_labels = _decode(capture, train_records, size)
+    test_frames, test_labels = _decode(capture, test_records, size)
     names, ids = capture.classes
     scene = Scene(
         name=capture.name,
         intrinsics=camera,
-        pixel_offset=(offset, offset),
+        pixel_offset=(
+            downscale.point_sample_offset(height, size[1]),
+            downscale.point_sample_offset(width, size[0]),
+        ),
         train=train_frames,
         test=dataclasses.replace(test_frames, depth_z=None),
         class_names=names,
@@ -106,10 +104,10 @@ def _split_records(
 
 
 def _decode(
-    capture: Capture, records: list[FrameRecord], camera: Intrinsics, factor: int
+    capture: Capture, records: list[FrameRecord], size: tuple[int, int]
 ) -> tuple[Frames, np.ndarray | None]:
     """The downscaled frames, and their labels int16 ``[n h w]``."""
-    shape = (len(records), camera.height, camera.width)
+    shape = (len(records), *size[::-1])
     first = records[0]
     rgb = np.empty((*shape, 3), np.uint8)
     depth_z = None if first.depth is None else np.empty(shape, np.float32)
@@ -121,16 +119,16 @@ def _decode(
 
     def decode_frame(i: int) -> None:
         record = records[i]
-        rgb[i] = downscale.area_average(record.rgb.read(), factor)
+        rgb[i] = downscale.area_average(record.rgb.read(), size)
         if depth_z is not None and record.depth is not None:
-            raw = downscale.point_sample(record.depth.read(), factor)
+            raw = downscale.point_sample(record.depth.read(), size)
             depth_z[i] = raw / capture.depth_scale
         if labels is not None and record.label is not None:
-            labels[i] = downscale.point_sample(read_labels(record.label, table), factor)
+            labels[i] = downscale.point_sample(read_labels(record.label, table), size)
         if regions is not None and record.regions is not None:
-            regions[i] = downscale.point_sample(record.regions.read(), factor)
+            regions[i] = downscale.point_sample(record.regions.read(), size)
         if valid_mask is not None and record.mask is not None:
-            valid_mask[i] = downscale.all_of(record.mask.read() > 0, factor)
+            valid_mask[i] = downscale.all_of(record.mask.read() > 0, size)
             for array, nothing in ((depth_z, 0), (labels, VOID), (regions, 0)):
                 if array is not None:
                     array[i][~valid_mask[i]] = nothing

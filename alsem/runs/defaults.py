@@ -40,6 +40,7 @@ def _data(keys: tuple[str, ...]) -> Any:
     data.dir = ""
     data.scene = ""  # folder below dir; "" where dir itself is the capture
     data.downscale = 1  # whole factor; images of about 320 pixels a side are enough
+    data.width = 0  # pixels to downscale images to, in place of a factor; 0: none
     data.train_split = "Sequence_1[:]"  # sequence[slice], "but OTHER[slice]",
     data.test_split = "Sequence_2[:]"  # "count N", "sharpest N"
     data.use_depth = True  # False: geometry is learned from colour only

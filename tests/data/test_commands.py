@@ -61,6 +61,7 @@ def test_prepare_keeps_a_data_set_that_exists(room, tmp_path):
         ("validate", []),
         ("validate", ["room", "--scale=0"]),
         ("validate", ["room", "--to=replica"]),
+        ("validate", ["room", "--width=4"]),
         ("prepare", ["--dataset=coco", "--source=.", "--out=sets"]),
         ("prepare", ["--dataset=alsem_scannet", "--source=.", "--out=sets"]),
         ("prepare", ["--dataset=alsem_replica", "--source=."]),

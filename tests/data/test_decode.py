@@ -124,13 +124,6 @@ def test_downscaling_and_masks_against_numpy(tmp_path, factor):
         assert found == pytest.approx(tangent)
 
 
-@pytest.mark.parametrize("factor", [0, -1, 3, 5, True])
-def test_factor_that_does_not_divide_the_size(room, factor):
-    error = error_of(room, downscale=factor)
-    assert f"={factor}" in error
-    assert factor != 3 or "one of 1, 2" in error
-
-
 def test_regions_are_opened_only_on_request_and_for_training(room):
     error = error_of(room, regions=True)
     assert error.startswith(f"{room / TRAIN / 'rgb' / 'rgb_0.png'}: has no regions; ")

@@ -51,21 +51,23 @@ def print_reports(
     return reports
 
 
-def print_conversion(report: CaptureReport, out: Path, to: str) -> None:
+def print_conversion(report: CaptureReport, out: Path, to: str, width: int = 0) -> None:
     """Converts a checked capture unless it has fatal errors, and prints the outcome.
 
     Args:
         report: The checked capture.
         out: The new folder.
         to: A row of `writers.WRITERS`.
+        width: Of the images written, pixels; 0 for that of the capture.
 
     Raises:
-        InputError: The folder cannot be written.
+        InputError: The folder cannot be written, or images have no such width.
     """
     if report.capture is None or report.fatal:
         print("not converted")
         return
-    convert(report.capture, out, to=to, progress=_bar)
+    capture = report.capture.downscaled(width) if width else report.capture
+    convert(capture, out, to=to, progress=_bar)
     print(f"converted: {out}")
 
 
