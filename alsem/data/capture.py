@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -84,6 +84,7 @@ class Capture:
         union: The sequence that holds the frames of all others; None if none does.
         points: float32 ``[p 3]``, points on surfaces, metres, found together with the
             poses; None if there are none.
+        doubts: What was left out or assumed, a line each; raises `InputError`.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Capture:
     label_of_id: np.ndarray | None = None
     union: str | None = None
     points: np.ndarray | None = None
+    doubts: Callable[[], Sequence[str]] = tuple
 
     @property
     def label_table(self) -> np.ndarray:

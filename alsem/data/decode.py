@@ -64,6 +64,7 @@ def load(
         class_names=names,
         class_ids=ids,
         points=capture.points,
+        doubts=tuple(capture.doubts()),
     )
     return scene, GroundTruth(train_labels, test_labels, test_frames.depth_z)
 

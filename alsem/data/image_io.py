@@ -18,6 +18,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from alsem.core.errors import InputError
+from alsem.data.near_names import NearNames
 
 MAX_PIXELS = 1 << 26  # of one image: 8192 x 8192
 _MAX_PIXELS_PER_BYTE = 1032 * 8  # deflate's greatest ratio, at one bit a pixel
@@ -131,7 +132,9 @@ class EncodedFile(ImageFile):
 
     def _cannot_open(self, error: OSError) -> InputError:
         if isinstance(error, FileNotFoundError):
-            return InputError(f"{self.path}: missing; {self.if_missing}")
+            near = NearNames().find(self.path)
+            how = f"{near.name} is there, rename it" if near else self.if_missing
+            return InputError(f"{self.path}: missing; {how}")
         return InputError(f"{self.path}: cannot be read ({error.strerror})")
 
 

@@ -18,7 +18,8 @@ def read_trajectory(path: Path) -> np.ndarray:
         path: Text file, 16 numbers a line; blank lines are skipped.
 
     Returns:
-        ``[n 4 4]`` float32 world-from-camera matrices, metres, OpenCV axes.
+        ``[n 4 4]`` float32 world-from-camera matrices, metres, OpenCV axes; all NaN
+        where tracking was lost.
 
     Raises:
         InputError: The file cannot be read, a line is not 16 finite numbers, or a
@@ -30,7 +31,10 @@ def read_trajectory(path: Path) -> np.ndarray:
         if line.strip():
             with errors.catch():
                 where = f"{path} line {number}"
-                poses.append(checked_pose(_parse_matrix(line, where), where))
+                pose = _parse_matrix(line, where)
+                lost = is_lost(pose[:3, :3], pose[:3, 3])
+                unknown = np.full((4, 4), np.nan, np.float32)
+                poses.append(unknown if lost else checked_pose(pose, where))
     errors.raise_any()
     if not poses:
         raise InputError(f"{path}: holds no pose; write one matrix a line")
@@ -62,6 +66,20 @@ def _parse_matrix(text: str, where: str) -> np.ndarray:
     except ValueError:
         raise InputError(f"{where}: holds a word that is not a number") from None
     return np.array(values, np.float64).reshape(4, 4)
+
+
+def is_lost(rotation: np.ndarray, translation: np.ndarray) -> bool:
+    """Whether a pose says that tracking was lost, as trackers write it.
+
+    Args:
+        rotation: Matrix or quaternion.
+        translation: ``[3]``.
+
+    Returns:
+        Whether either has no finite number, or the rotation is all zeros.
+    """
+    none_finite = not all(np.isfinite(x).any() for x in (rotation, translation))
+    return bool(none_finite or not np.any(rotation))
 
 
 def checked_pose(matrix: np.ndarray, where: str) -> np.ndarray:

@@ -63,6 +63,7 @@ class Scene:
         class_ids: The capture's own ids of the classes, same order.
         points: ``[p 3]`` float32, points on surfaces, metres, found together with the
             poses; None if there are none.
+        doubts: What of the capture was left out or assumed, a line each.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Scene:
     class_names: tuple[str, ...]
     class_ids: tuple[int, ...]
     points: np.ndarray | None = None
+    doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks that the parts fit together."""

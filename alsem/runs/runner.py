@@ -55,7 +55,12 @@ def start_run(
     policy = policy or build.make_policy(config)
     scene, truth = build.open_scene(config, workdir.parent / "rooms")
     make_annotator = build.annotator_maker(config, scene, truth)
-    print(_summary(scene), flush=True)
+    print(
+        _summary(scene),
+        *(f"doubtful: {line}" for line in scene.doubts),
+        sep="\n",
+        flush=True,
+    )
     with contextlib.ExitStack() as stack:
         stack.enter_context(_lock(workdir))
         earlier = _record_start(plain, workdir)

@@ -113,6 +113,7 @@ def _open(
 
 def _check_frames(report: CaptureReport, capture: Capture, progress: Progress) -> None:
     report.sequences = capture.disjoint_sequences()
+    report.doubtful += capture.doubts()
     every = [record for records in report.sequences.values() for record in records]
     if not every:
         raise InputError(f"{report.folder}: has no frame; add photographs")

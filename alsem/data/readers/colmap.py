@@ -17,11 +17,13 @@ from alsem.core.types import Intrinsics
 from alsem.data import classes
 from alsem.data.camera_models import Lens
 from alsem.data.capture import Capture
-from alsem.data.poses import checked_pose
+from alsem.data.poses import checked_pose, is_lost
 from alsem.data.readers import posed_photos
 from alsem.data.readers.colmap_files import READERS, Camera, Image
+from alsem.data.readers.photos import Photo
 
-_FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0", ".")
+# Where models are; COLMAP numbers them when it could not connect all photographs.
+_FOLDERS = ("sparse/[0-9]*", "sparse", "colmap/sparse/[0-9]*", "colmap/sparse", ".")
 _UNSUPPORTED = ("FOV", "THIN_PRISM_FISHEYE")
 
 
@@ -44,22 +46,36 @@ def read_colmap(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capt
         InputError: There is no model, or it is malformed.
     """
     folder = root / scene
-    found_model = _model(folder)
-    if found_model is None:
+    models = _models(folder)
+    if not models:
         raise InputError(
-            f"{folder / _FOLDERS[0] / 'images.bin'}: missing, and no other sparse"
-            " model; give the folder that holds images and sparse"
+            f"{folder / 'sparse/0/images.bin'}: missing, and no other sparse model;"
+            " give the folder that holds images and sparse"
         )
-    model, suffix = found_model
-    read_cameras, read_images, read_points = READERS[suffix]
+    images_of = {
+        model: READERS[suffix][1](model / f"images{suffix}")
+        for model, suffix in models.items()
+    }
+    model = max(images_of, key=lambda each: len(images_of[each]))  # the first of equals
+    suffix = models[model]
+    read_cameras, _, read_points = READERS[suffix]
     cameras = read_cameras(model / f"cameras{suffix}")
     path = model / f"images{suffix}"
     listed, errors = [], ErrorCollector()
-    for image in read_images(path):
+    for image in images_of[model]:
         with errors.catch():
             listed.append(_photo(folder, path, image, cameras))
     errors.raise_any()
     found = posed_photos.gather(path, listed)
+    others = [
+        f"{name.relative_to(folder)} ({len(images)} photographs)"
+        for name, images in images_of.items()
+        if name != model
+    ]
+    doubts = [
+        f"{folder}: of {len(images_of)} models only {model.relative_to(folder)} is used"
+        f" ({len(listed)} photographs), the largest; left out: {', '.join(others)}"
+    ]
     points = model / f"points3D{suffix}"
     return Capture(
         name=Path(scene).name or folder.resolve().name,
@@ -69,27 +85,32 @@ def read_colmap(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capt
         depth_scale=1000.0,
         classes=classes.configured_or_listed((folder, root), class_lines),
         union=posed_photos.ALL,
+        doubts=lambda: [*(doubts if others else ()), *found.doubts],
         points=read_points(points) if points.exists() else None,
     )
 
 
 def has_model(folder: Path) -> bool:
     """Whether a capture's folder holds photographs and a sparse model."""
-    return (folder / "images").is_dir() and _model(folder) is not None
+    return (folder / "images").is_dir() and bool(_models(folder))
 
 
-def _model(folder: Path) -> tuple[Path, str] | None:
-    """The folder of the sparse model, and the ending of its files."""
-    for name in _FOLDERS:
-        for suffix in READERS:
-            if (folder / name / f"images{suffix}").is_file():
-                return folder / name, suffix
-    return None
+def _models(folder: Path) -> dict[Path, str]:
+    """The folders of sparse models in one place, and the ending of each one's files."""
+    for pattern in _FOLDERS:
+        places = [folder] if pattern == "." else sorted(folder.glob(pattern))
+        each = {
+            place: suffix
+            for place in places
+            for suffix in reversed(READERS)  # binary ones are preferred
+            if (place / f"images{suffix}").is_file()
+        }
+        if each:
+            return each
+    return {}
 
 
-def _photo(
-    folder: Path, path: Path, image: Image, cameras: dict[int, Camera]
-) -> posed_photos.Photo:
+def _photo(folder: Path, path: Path, image: Image, cameras: dict[int, Camera]) -> Photo:
     where = f"{path}: {image.name!r}"
     if image.camera not in cameras:
         raise InputError(f"{where}: camera {image.camera} is not in the model")
@@ -100,7 +121,7 @@ def _photo(
             return None
         return (folder / kind / image.name).with_suffix(".png")
 
-    return posed_photos.Photo(
+    return Photo(
         name=Path(image.name).as_posix(),
         path=file,
         world_from_cam=_world_from_cam(image, where),
@@ -111,8 +132,11 @@ def _photo(
     )
 
 
-def _world_from_cam(image: Image, where: str) -> np.ndarray:
+def _world_from_cam(image: Image, where: str) -> np.ndarray | None:
+    """The pose; None where it was lost."""
     q = np.array(image.quaternion)
+    if is_lost(q, np.array(image.translation)):
+        return None
     length = math.hypot(*image.quaternion)
     if not 0.9 < length < 1.1:  # of NaN too
         raise InputError(f"{where}: its quaternion is no rotation; export it again")

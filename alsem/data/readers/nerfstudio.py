@@ -8,6 +8,7 @@ The transform and scale that were applied to the world (``applied_transform``,
 
 import dataclasses
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from alsem.data import classes
 from alsem.data.camera_models import Lens
 from alsem.data.capture import Capture
 from alsem.data.ply import read_points
-from alsem.data.poses import checked_pose
+from alsem.data.poses import checked_pose, is_lost
 from alsem.data.readers import posed_photos
+from alsem.data.readers.photos import Photo
 from alsem.data.text_files import number, positive, read_json
 
 FILE = "transforms.json"
@@ -75,6 +77,7 @@ def read_nerfstudio(root: Path, scene: str, class_lines: Sequence[str] = ()) -> 
         depth_scale=1 / unit,
         classes=classes.configured_or_listed((folder, root), class_lines),
         union=posed_photos.ALL,
+        doubts=lambda: found.doubts,
         points=_points(folder, info, world),
     )
 
@@ -91,9 +94,11 @@ class _World:
         """Transforms points ``[n 3]`` from the file's world back to the capture's."""
         return (points / self.scale - self.translation) @ self.rotation
 
-    def pose(self, value: object, where: str) -> np.ndarray:
-        """Camera to the capture's world, OpenCV axes, from a matrix in the file."""
+    def pose(self, value: object, where: str) -> np.ndarray | None:
+        """Camera to the capture's world, OpenCV axes; None where tracking was lost."""
         pose = _matrix(value, where)
+        if is_lost(pose[:3, :3], pose[:3, 3]):
+            return None
         with np.errstate(over="ignore", invalid="ignore"):
             rotation = self.rotation.T @ pose[:3, :3] * [1, -1, -1]
             pose[:3, 3] = self.points(pose[:3, 3])
@@ -111,9 +116,7 @@ def _world(path: Path, info: dict[str, Any]) -> _World:
     return _World(applied[:3, :3], applied[:3, 3], scale)
 
 
-def _photo(
-    folder: Path, index: int, frame: dict, info: dict, world: _World
-) -> posed_photos.Photo:
+def _photo(folder: Path, index: int, frame: dict, info: dict, world: _World) -> Photo:
     where = f"{folder / FILE}: frames[{index}]"
 
     def file(key: str) -> Path | None:
@@ -124,12 +127,13 @@ def _photo(
     path = posed_photos.path_inside(
         folder, frame.get("file_path"), f"{where}.file_path"
     )
-    if path.name and not path.suffix:  # instant-ngp omits it
-        ends = [e for e in (".png", ".jpg", ".jpeg") if path.with_suffix(e).exists()]
-        named = f"{frame['file_path']}{ends[0] if ends else '.png'}"
+    if path.name and not re.search(r"\.(?!\d+$)", path.name):  # instant-ngp's
+        names = [path.name + ending for ending in (".png", ".jpg", ".jpeg")]
+        there = [name for name in names if path.with_name(name).exists()]
+        named = f"{frame['file_path']}{Path((there or names)[0]).suffix}"
         path = posed_photos.path_inside(folder, named, f"{where}.file_path")
     settings = info | frame
-    return posed_photos.Photo(
+    return Photo(
         name=path.relative_to(folder).as_posix(),
         path=path,
         world_from_cam=world.pose(

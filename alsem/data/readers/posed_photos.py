@@ -8,10 +8,8 @@ import dataclasses
 import itertools
 import posixpath
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
@@ -24,29 +22,7 @@ from alsem.data.camera_models import (
 )
 from alsem.data.capture import ALL, FrameRecord
 from alsem.data.image_io import EncodedFile, ImageFile, ImageKind, photograph
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Photo:
-    """A photograph with its pose, camera and further images.
-
-    Attributes:
-        name: Its path as the layout gives it; becomes the frame's name.
-        path: The file.
-        world_from_cam: ``[4 4]`` float32, OpenCV axes.
-        lens: Makes the camera for an image of a given width and height.
-        depth: 16-bit PNG of any size with the same aspect ratio; None without depth.
-        label: PNG of class ids, likewise.
-        mask: PNG, 0 where a pixel is to be ignored, likewise.
-    """
-
-    name: str
-    path: Path
-    world_from_cam: np.ndarray
-    lens: Callable[[int, int], Lens]
-    depth: Path | None = None
-    label: Path | None = None
-    mask: Path | None = None
+from alsem.data.readers.photos import Photo, usable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,11 +33,13 @@ class PhotoCapture:
         where: The file that lists them, for messages.
         camera: The pinhole camera that they are undistorted to.
         records: The frames of every sequence: all of them, and those of each folder.
+        doubts: What was left out or assumed, a line each.
     """
 
     where: Path
     camera: Intrinsics
     records: dict[str, list[FrameRecord]]
+    doubts: tuple[str, ...] = ()
 
     def sequence(self, name: str) -> list[FrameRecord]:
         """The frames of a sequence; raises `InputError` if it does not exist."""
@@ -91,12 +69,8 @@ def gather(
     Raises:
         InputError: Two photographs have one name, or a header cannot be read.
     """
-    if not photos:
-        raise InputError(f"{where}: lists no photograph; add some")
-    photos = [
-        dataclasses.replace(photo, name=posixpath.normpath(photo.name))
-        for photo in photos
-    ]
+    listed = {posixpath.normpath(photo.name) for photo in photos}
+    photos, doubts = usable(where, photos)
     photos = sorted(photos, key=lambda photo: _number_order(photo.name))
     for one, two in itertools.pairwise(photos):
         if one.name == two.name:
@@ -125,10 +99,10 @@ def gather(
     }
     for sequence, names in (named or {}).items():
         wanted = {posixpath.normpath(name) for name in names}
-        for name in wanted - set(by_name):
+        for name in wanted - listed:
             raise InputError(f"{where}: {sequence} names {name}, which is no frame")
         sequences[sequence] = [by_name[p.name] for p in photos if p.name in wanted]
-    return PhotoCapture(where, camera, sequences)
+    return PhotoCapture(where, camera, sequences, tuple(doubts))
 
 
 def _record(
@@ -143,6 +117,7 @@ def _record(
     if resample:
         rgb = UndistortedImage(rgb, lens, camera, is_colour=True)
         mask = FieldOfViewMask(lens, camera, mask)
+    assert photo.world_from_cam is not None
     return FrameRecord(
         name=photo.name,
         rgb=rgb,
@@ -161,6 +136,7 @@ def path_inside(root: Path, name: object, where: str) -> Path:
     """
     if not isinstance(name, str) or not name:
         raise InputError(f"{where} is {name!r}; give the path of a file")
+    name = _tail_inside(root, name)
     try:
         path = root / name
         is_inside = path.resolve().is_relative_to(root.resolve())
@@ -174,6 +150,20 @@ def path_inside(root: Path, name: object, where: str) -> Path:
             " give its path from there"
         )
     return path
+
+
+def _tail_inside(root: Path, name: str) -> str:
+    """Of an absolute path, perhaps of another machine, the part below ``root``.
+
+    That is the longest tail whose file is there, else whose folder is; else all.
+    """
+    parts = name.replace("\\", "/").split("/")
+    if not re.fullmatch(r"[a-zA-Z]:|~?", parts[0]) or ".." in parts:
+        return name
+    tails = [Path(*parts[i:]) for i in range(1, len(parts))]
+    files = [tail for tail in tails if (root / tail).is_file()]
+    near = [tail for tail in tails[:-1] if (root / tail).parent.is_dir()]
+    return (*files, *near, Path(name))[0].as_posix()
 
 
 def _number_order(name: str) -> list[tuple[int, int | str]]:

@@ -68,6 +68,7 @@ def read_replica(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Cap
         camera=lambda width, height: _camera(info_path, info, width, height),
         depth_scale=positive(info, "depth_scale", info_path, 1000.0),
         classes=_read_classes(root, folder, name, info, class_lines),
+        doubts=lambda: [d for n in _sequences(folder) for d in _doubts(folder, n)],
     ).with_union()
 
 
@@ -79,15 +80,15 @@ def _scenes(root: Path) -> list[str]:
     return sorted(child.name for child in root.iterdir() if _sequences(child))
 
 
-def _read_sequence(folder: Path, name: str) -> list[FrameRecord]:
+def _numbered(folder: Path, name: str) -> dict[int, str]:
+    """Number of every photograph of a sequence -> as its name writes it, in order."""
     if name not in _sequences(folder):
         raise InputError(
             f"{folder / name}: no such sequence; sequences in {folder}: "
             + ", ".join(_sequences(folder))
         )
-    sequence = folder / name
-    tokens: dict[int, str] = {}
-    for path in sorted((sequence / "rgb").iterdir()):
+    rgb, tokens = folder / name / "rgb", {}
+    for path in sorted(rgb.iterdir()):
         match = _RGB.fullmatch(path.name)
         if match is None:
             continue
@@ -99,13 +100,47 @@ def _read_sequence(folder: Path, name: str) -> list[FrameRecord]:
             )
         tokens[number] = match[1]
     if not tokens:
-        raise InputError(f"{sequence / 'rgb'}: holds no rgb_<number>.png; add images")
-    numbers = sorted(tokens)
-    errors, poses = ErrorCollector(), None
+        raise InputError(f"{rgb}: holds no rgb_<number>.png; add images")
+    return dict(sorted(tokens.items()))
+
+
+def _poses(sequence: Path, numbers: list[int]) -> tuple[np.ndarray, list[str]]:
+    """Poses of photographs, NaN where lost; and what is left out, a line each.
+
+    Lines belong to photographs in order; or, if there are more lines and photographs
+    count from 0, to the photographs of those numbers.
+    """
+    path = sequence / "traj_w_c.txt"
+    poses, doubts = read_trajectory(path), []
+    if len(poses) > max(len(numbers) - 1, numbers[-1]) and numbers[0] == 0:
+        if len(poses) > len(numbers):
+            doubts.append(
+                f"{path}: {len(poses) - len(numbers)} of {len(poses)} poses have no"
+                f" photograph rgb_<number>.png and are left out; add them, or ignore it"
+            )
+        poses = poses[numbers]
+    if len(poses) != len(numbers):
+        raise InputError(_counts_differ(sequence, numbers, len(poses)))
+    lost = np.isnan(poses).any(axis=(1, 2))
+    if lost.all():
+        raise InputError(f"{path}: no frame has a finite pose; track the camera again")
+    if lost.any():
+        doubts.append(
+            f"{path}: {lost.sum()} of {len(poses)} frames have no finite pose and are"
+            " left out; track the camera again to use them"
+        )
+    return poses, doubts
+
+
+def _doubts(folder: Path, name: str) -> list[str]:
+    return _poses(folder / name, list(_numbered(folder, name)))[1]
+
+
+def _read_sequence(folder: Path, name: str) -> list[FrameRecord]:
+    tokens, sequence = _numbered(folder, name), folder / name
+    numbers, errors, poses = list(tokens), ErrorCollector(), None
     with errors.catch():
-        poses = read_trajectory(sequence / "traj_w_c.txt")
-        if len(poses) != len(numbers):
-            raise InputError(_counts_differ(sequence, numbers, len(poses)))
+        poses, _ = _poses(sequence, numbers)
 
     def image(name: str, kind: ImageKind, number: int) -> EncodedFile | None:
         if not os.path.lexists(sequence / name):
@@ -135,7 +170,7 @@ def _read_sequence(folder: Path, name: str) -> list[FrameRecord]:
         with errors.catch():
             check_headers(records)
         errors.raise_any()
-    return records
+    return [record for record in records if np.isfinite(record.world_from_cam).all()]
 
 
 def _counts_differ(sequence: Path, numbers: list[int], poses: int) -> str:

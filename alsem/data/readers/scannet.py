@@ -73,10 +73,10 @@ def read_scannet(
     for label, class_id in enumerate(classes[1]):
         label_of_id[table == class_id] = label
     if (folder / "renders").is_dir():
-        records, camera = _exported(folder, name)
+        records, camera, frames_there = _exported(folder, name)
         scale = 1000.0
     else:
-        records, camera, scale = _recorded(folder, name)
+        records, camera, frames_there, scale = _recorded(folder, name)
     if not records:
         raise InputError(
             f"{folder}: no frame has a finite pose; track the camera again"
@@ -95,7 +95,18 @@ def read_scannet(
         depth_scale=scale,
         classes=classes,
         label_of_id=label_of_id,
+        doubts=lambda: _doubts(folder, records, frames_there),
     )
+
+
+def _doubts(folder: Path, records: list[FrameRecord], there: int) -> list[str]:
+    lost = there - len(records)
+    if not lost:
+        return []
+    return [
+        f"{folder}: {lost} of {there} frames have no finite pose and are left out;"
+        " track the camera again to use them"
+    ]
 
 
 def _table(root: Path, folder: Path) -> Path:
@@ -134,8 +145,8 @@ def _classes(
     return tuple(known[class_id] for class_id in ids), ids
 
 
-def _exported(folder: Path, name: str) -> tuple[list[FrameRecord], Intrinsics]:
-    """The frames of exported files."""
+def _exported(folder: Path, name: str) -> tuple[list[FrameRecord], Intrinsics, int]:
+    """The posed frames of exported files, their camera, the number of all frames."""
     metadata = _read_metadata(folder / f"{name}.txt")
     colour = folder / "renders" / "color"
     found = [
@@ -187,11 +198,13 @@ def _exported(folder: Path, name: str) -> tuple[list[FrameRecord], Intrinsics]:
                 )
             )
     errors.raise_any()
-    return records, padded_camera(known, size)
+    return records, padded_camera(known, size), len(found)
 
 
-def _recorded(folder: Path, name: str) -> tuple[list[FrameRecord], Intrinsics, float]:
-    """The frames of a recording, its camera and its depth scale."""
+def _recorded(
+    folder: Path, name: str
+) -> tuple[list[FrameRecord], Intrinsics, int, float]:
+    """As `_exported`, of a recording; and its depth scale."""
     path = folder / f"{name}.sens"
     if not path.exists():
         raise InputError(f"{folder}: holds neither renders nor {path.name}; export it")
@@ -217,7 +230,8 @@ def _recorded(folder: Path, name: str) -> tuple[list[FrameRecord], Intrinsics, f
     if not np.isfinite(values).all() or min(values[:2]) <= 0:
         raise InputError(f"{path}: its colour camera is {values}; copy it again")
     known = Intrinsics(*recording.colour_size, *map(float, values))
-    return records, padded_camera(known, recording.depth_size), recording.depth_scale
+    camera = padded_camera(known, recording.depth_size)
+    return records, camera, len(recording.world_from_cam), recording.depth_scale
 
 
 def _record(

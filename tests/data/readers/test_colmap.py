@@ -58,14 +58,31 @@ def test_camera_models_of_colmap(copy_of, model, params, distortion, monkeypatch
 @pytest.mark.parametrize("form", ["bin", "txt"])
 def test_missing_files(copy_of, form):
     room = copy_of(form)
-    for kind in ("depth", "images"):
-        path = room / kind / TRAIN / "3.png"
-        path.unlink()
-        assert error_of(room).startswith(f"{path}: missing")
+    path = room / "depth" / TRAIN / "3.png"
+    path.unlink()
+    assert error_of(room).startswith(f"{path}: missing")
     (room / "sparse" / "0" / f"cameras.{form}").unlink()
     assert "cameras" in error_of(room)
     shutil.rmtree(room / "sparse")
     assert "images and sparse" in error_of(room)
+
+
+def test_largest_of_several_models_is_used_and_the_rest_is_counted(copy_of):
+    room = copy_of("txt")
+    sparse = room / "sparse"
+    shutil.copytree(sparse / "0", sparse / "1")
+    path = sparse / "0" / "images.txt"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:8]))  # three photographs
+    scene, _ = open_room(room)
+    assert scene.train.names[-1] == f"{TRAIN}/9.png"
+    (doubt,) = scene.doubts
+    assert "only sparse/1 is used (15 photographs)" in doubt
+    assert "sparse/0 (3 photographs)" in doubt
+    shutil.rmtree(sparse / "1")
+    scene, _ = open_room(room, train_split="frames[:2]", test_split="frames[2:]")
+    (doubt,) = scene.doubts
+    assert "9 of 12 photographs beside have no pose (10.png, 11.png, 3.png" in doubt
 
 
 def without_points(data):

@@ -180,15 +180,15 @@ def test_frames_of_other_intrinsics_are_masked_outside_their_view(room):
         (frame("file_path", "/etc/a.png"), "outside of"),
         (frame("depth_file_path", "../d.png"), "outside of"),
         (frame("mask_path", "a\0.png"), "frames[3].mask_path"),
-        (frame("file_path", "a.gif"), "neither .png nor"),
-        (frame("file_path", "rgb/9.png"), "rgb/9.png: missing"),
         (frame("file_path", "rgb/Sequence_1/2.png"), "twice"),
         (frame("file_path", "."), "a folder; give the path"),
         (frame("transform_matrix"), "transform_matrix is no 4x4"),
         (frame("transform_matrix", [["a"]]), "transform_matrix is no 4x4"),
         (frame("transform_matrix", [[1], [1, 2]]), "is no 4x4"),
         (frame("transform_matrix", [[1] * 5] * 3), "is no 4x4"),
-        (frame("transform_matrix", [[1e999] * 4] * 4), "not finite"),
+        (frame("transform_matrix", np.diag([1, 1, np.nan, 1]).tolist()), "not finite"),
+        (every(file_path="a.png", depth_file_path=None), "none of its 15 photographs"),
+        (every(transform_matrix=[[0] * 4] * 4), "no frame has a finite pose"),
         (frame("transform_matrix", np.diag([1, 1, 2, 1]).tolist()), "orthonormal"),
         (frame("depth_file_path"), "has no depth while"),
         (frame("semantic_file_path"), "has no label while"),
@@ -213,6 +213,48 @@ def test_bad_file(room, change, reason):
     error = error_of(room)
     assert error.startswith(str(room))
     assert reason in error
+
+
+NEVER = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("change", "doubt"),
+    [
+        (frame("file_path", "rgb/9.png"), "1 of 15 photographs listed are absent"),
+        (frame("transform_matrix", [[NEVER] * 4] * 4), "1 of 15 frames have no finite"),
+        (frame("transform_matrix", [[-1e999] * 4] * 3), "1 of 15 frames have no"),
+        (frame("transform_matrix", np.diag([0, 0, 0, 1]).tolist()), "1 of 15 frames"),
+        (lambda info: info["frames"].pop(3), "1 of 15 photographs beside have no pose"),
+    ],
+)
+def test_frames_left_out_are_counted(room, change, doubt):
+    edit(room, change)
+    scene, _ = open_room(
+        room, train_split="frames[:]  but frames[::7]", test_split="frames[::7]"
+    )
+    assert len(scene.train.names) + len(scene.test.names) == 14
+    assert any(doubt in line and ".png" in line for line in scene.doubts)
+    assert all(line.startswith(str(room)) for line in scene.doubts)
+
+
+def test_files_under_nearly_the_listed_names_are_found(room):
+    before = open_room(room)
+    (room / "rgb" / TRAIN / "3.png").rename(room / "rgb" / TRAIN / "0003.PNG")
+    (room / "label" / TRAIN / "6.png").rename(room / "label" / TRAIN / "6_labels.png")
+
+    def of_windows(info):
+        for each in info["frames"]:
+            path = "C:/room/" + each["file_path"]
+            each["file_path"] = path.replace("/", "\\")
+
+    edit(room, of_windows)
+    after = open_room(room)
+    captures.assert_same(after, before)
+    assert after[0].train.names == before[0].train.names
+    (doubt,) = after[0].doubts
+    assert "2 of 2 files have nearly the names given" in doubt
+    assert "0003.PNG for 3.png" in doubt and "6_labels.png for 6.png" in doubt
 
 
 def test_links_and_missing_files(room):

@@ -51,11 +51,29 @@ def test_folders_without_a_capture(room):
     assert ", ".join(READERS) in error_of(room, source="scannet9")
 
 
-@pytest.mark.parametrize("number", [0, 5, 11])
-def test_missing_photograph_is_named(room, number):
-    path = room / TRAIN / "rgb" / f"rgb_{number}.png"
-    path.unlink()
-    assert error_of(room, train_split=f"{TRAIN}[1:2]").startswith(f"{path}: missing")
+def test_missing_photograph_is_named_or_left_out(room):
+    before = open_room(room, train_split=f"{TRAIN}[:]")[0].train.world_from_cam
+    rgb = room / TRAIN / "rgb"
+    for number in (5, 11):
+        (rgb / f"rgb_{number}.png").unlink()
+    scene = open_room(room, train_split=f"{TRAIN}[:]")[0]
+    kept = np.delete(before, (5, 11), axis=0)
+    np.testing.assert_array_equal(scene.train.world_from_cam, kept)
+    assert "2 of 12 poses have no photograph" in scene.doubts[0]
+    (rgb / "rgb_0.png").unlink()  # 12 poses may count from 0 or 1
+    assert error_of(room).startswith(f"{rgb / 'rgb_5.png'}: missing")
+
+
+def test_frames_of_lost_poses_are_left_out(room):
+    path = room / TRAIN / "traj_w_c.txt"
+    rows = path.read_text().splitlines()
+    rows[2], rows[7] = " ".join(["-inf"] * 16), " ".join(["0"] * 16)
+    path.write_text("\n".join(rows))
+    scene = open_room(room, train_split=f"{TRAIN}[:]")[0]
+    assert [n.split("/")[1] for n in scene.train.names][1:8] == list("1345689")[:7]
+    assert "2 of 12 frames have no finite pose" in scene.doubts[0]
+    path.write_text("\n".join([rows[2]] * 12))
+    assert "no frame has a finite pose" in error_of(room)
 
 
 def test_frames_that_do_not_fit_each_other(room):
