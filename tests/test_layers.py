@@ -11,7 +11,10 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     ("core",),
     ("nerf", "data", "rooms"),
-    ("acquisition", "annotation", "surface", "training", "evaluation"),
+    (
+        *("acquisition", "annotation", "surface", "training", "evaluation"),
+        "reconstruction",
+    ),
     ("policy", "reporting"),
     ("active",),
     ("runs",),
@@ -24,6 +27,7 @@ ONLY_IN = {
     "flax.linen": ("alsem/nerf/", "alsem/policy/head.py"),
     "flax.nnx": (),
     "sqlite3": ("alsem/annotation/",),
+    "pycolmap": ("alsem/reconstruction/",),
     "tensorflow": (),
     "torch": (),
 }

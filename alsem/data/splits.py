@@ -10,11 +10,11 @@ import dataclasses
 import re
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 
 from alsem.core.errors import InputError
 from alsem.data.capture import FrameRecord
+from alsem.data.sharpness import sharpness
 
 _PART = r"\s*(-?\d{1,18})?\s*"
 _SLICE = rf"\s*([^\[\]/\\]+?)\s*\[{_PART}:{_PART}(?::{_PART})?\]\s*"
@@ -83,14 +83,11 @@ class Split:
             return [picked[i] for i in indices]
         if self.choice == "sharpest":
             windows = range(0, len(picked), self.number)
-            return [max(picked[i : i + self.number], key=sharpness) for i in windows]
+            return [
+                max(picked[i : i + self.number], key=lambda r: sharpness(r.rgb.read()))
+                for i in windows
+            ]
         return picked
-
-
-def sharpness(record: FrameRecord) -> float:
-    """Variance of the Laplacian of the grey photograph; low if it is blurred."""
-    grey = cv2.cvtColor(record.rgb.read(), cv2.COLOR_RGB2GRAY)
-    return float(cv2.Laplacian(grey, cv2.CV_32F).var())
 
 
 def parse_split(text: str) -> Split:

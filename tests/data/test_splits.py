@@ -6,7 +6,8 @@ import pytest
 from captures import ImageInMemory
 
 from alsem.data.capture import FrameRecord
-from alsem.data.splits import parse_split, sharpness
+from alsem.data.sharpness import sharpness
+from alsem.data.splits import parse_split
 
 
 def record(name, grey):
@@ -77,4 +78,4 @@ def test_too_few_frames():
 def test_blur_lowers_sharpness():
     edge = record("edge", np.repeat([[0, 255]], 16, axis=0).repeat(8, axis=1))
     ramp = record("ramp", np.repeat(np.linspace(0, 255, 16)[None], 16, axis=0))
-    assert sharpness(edge) > 20 * sharpness(ramp)
+    assert sharpness(edge.rgb.read()) > 20 * sharpness(ramp.rgb.read())

@@ -13,6 +13,7 @@ from alsem.core.errors import ErrorCollector, InputError
 from alsem.data.camera_models import pixel_directions
 from alsem.data.capture import Capture, FrameRecord
 from alsem.data.label_images import read_labels
+from alsem.data.sharpness import sharpness
 
 THUMBNAIL_SIZE = 160  # pixels along the longer side
 MAX_THUMBNAILS = 24  # of evenly spaced frames
@@ -105,7 +106,7 @@ def _statistics(
         name=record.name,
         rgb_hash=hashlib.sha256(rgb.tobytes()).digest(),
         brightness=float(grey.mean() / 255),
-        sharpness=float(cv2.Laplacian(grey, cv2.CV_32F).var()),
+        sharpness=sharpness(rgb),
         masked=float(1 - valid_mask.mean()),
         depth_missing=float(depth_missing),
         depth_range=depth_range,

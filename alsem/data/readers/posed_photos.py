@@ -71,7 +71,7 @@ def gather(
     """
     listed = {posixpath.normpath(photo.name) for photo in photos}
     photos, doubts = usable(where, photos)
-    photos = sorted(photos, key=lambda photo: _number_order(photo.name))
+    photos = sorted(photos, key=lambda photo: number_order(photo.name))
     for one, two in itertools.pairwise(photos):
         if one.name == two.name:
             raise InputError(f"{where}: lists {one.name} twice; remove one")
@@ -166,7 +166,7 @@ def _tail_inside(root: Path, name: str) -> str:
     return (*files, *near, Path(name))[0].as_posix()
 
 
-def _number_order(name: str) -> list[tuple[int, int | str]]:
+def number_order(name: str) -> list[tuple[int, int | str]]:
     """Sort key that puts ``2.png`` before ``10.png``."""
     parts = re.split(r"([0-9]{1,18})", name)
     return [(0, int(p)) if i % 2 else (1, p) for i, p in enumerate(parts)]
