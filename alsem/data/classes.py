@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from alsem.core.errors import InputError
+from alsem.data import label_maps
 from alsem.data.text_files import read_json, read_text
 
 Classes = tuple[tuple[str, ...], tuple[int, ...]]
@@ -63,7 +64,7 @@ def from_info_semantic(path: Path) -> Classes:
 
 
 def configured_or_listed(folders: Sequence[Path], lines: Sequence[str]) -> Classes:
-    """Reads the classes of a config, or else those of a ``classes.txt``.
+    """Reads the classes of a config, else of a ``classes.txt`` or a label map.
 
     Args:
         folders: Folders that are searched for the file, in order.
@@ -77,6 +78,10 @@ def configured_or_listed(folders: Sequence[Path], lines: Sequence[str]) -> Class
     for folder in folders:
         if (folder / "classes.txt").exists():
             return from_text(folder / "classes.txt")
+    label_map = label_maps.find(folders)
+    if label_map is not None:
+        rows = label_maps.read(label_map)
+        return _ordered(label_map, [(i, name) for name, _, i in rows])
     raise InputError(
         f"{folders[0] / 'classes.txt'}: missing, and no other class list; write it, one"
         " 'id name' a line, or give data.classes"

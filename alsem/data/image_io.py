@@ -16,6 +16,7 @@ import numpy as np
 from PIL.ImageFile import ImageFile as PillowFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from alsem.core.errors import InputError
 from alsem.data.near_names import NearNames
@@ -37,6 +38,7 @@ _PIXELS = {
     "RGB;16B": "16-bit RGB",
 }
 _BITS = {"1": 1, "P;1": 1, "P;2": 2, "P;4": 4, "P": 8, "L": 8, "I;16B": 16, "RGB": 24}
+_BITS |= {"RGBA": 32}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +49,13 @@ class ImageKind:
         what: Words for messages, the file format last.
         opener: Pillow's class of the file format; the constructor reads the header.
         pixels: Accepted kinds of pixels, by Pillow's names of raw modes.
+        is_alpha: Whether it is the alpha channel that is read, not the colours.
     """
 
     what: str
     opener: type[PillowFile]
     pixels: tuple[str, ...]
+    is_alpha: bool = False
 
     @property
     def form(self) -> str:
@@ -60,9 +64,15 @@ class ImageKind:
 
 
 JPEG = ImageKind("8-bit RGB JPEG", JpegImageFile, ("RGB",))
-RGB = ImageKind("8-bit RGB PNG", PngImageFile, ("RGB",))
+RGB = ImageKind("8-bit RGB PNG", PngImageFile, ("RGB", "RGBA"))
+WEBP = ImageKind("8-bit RGB WEBP", WebPImageFile, ("RGB", "RGBA"))
 DEPTH = ImageKind("16-bit single channel PNG", PngImageFile, ("I;16B",))
-LABEL = ImageKind("8-bit single channel class ids PNG", PngImageFile, ("L",))
+_PALETTES = ("P", "P;4", "P;2", "P;1")
+LABEL = ImageKind(
+    "8- or 16-bit class ids or class colours PNG",
+    PngImageFile,
+    ("L", "I;16B", *_PALETTES, "RGB", "RGBA"),
+)
 IDS = ImageKind(
     "8- or 16-bit single channel class ids PNG", PngImageFile, ("L", "I;16B")
 )
@@ -73,8 +83,10 @@ MASK = ImageKind(
 REGIONS = ImageKind(
     "8- or 16-bit single channel region ids PNG",
     PngImageFile,
-    ("L", "I;16B", "P", "P;4", "P;2", "P;1"),
+    ("L", "I;16B", *_PALETTES),
 )
+# Endings of photographs.
+PHOTO_KINDS = {".jpg": JPEG, ".jpeg": JPEG, ".png": RGB, ".webp": WEBP}
 
 
 class ImageFile(abc.ABC):
@@ -96,7 +108,7 @@ class ImageFile(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class EncodedFile(ImageFile):
-    """A PNG or JPEG file.
+    """A PNG, JPEG or WebP file.
 
     Attributes:
         path: The file.
@@ -130,6 +142,21 @@ class EncodedFile(ImageFile):
             raise self._cannot_open(error) from None
         return decode(self.where, data, self.kind)
 
+    def alpha(self) -> "EncodedFile | None":
+        """Its alpha channel, ``[h w]`` uint8, as an image; None if it has none."""
+        if self.kind.opener is JpegImageFile:
+            return None
+        try:
+            with self.path.open("rb") as file:
+                n_bytes = self.path.stat().st_size
+                image = _open(self.where, file, n_bytes, self.kind)
+        except OSError as error:
+            raise self._cannot_open(error) from None
+        if _raw_mode(image) != "RGBA":
+            return None
+        kind = dataclasses.replace(self.kind, is_alpha=True)
+        return dataclasses.replace(self, kind=kind)
+
     def _cannot_open(self, error: OSError) -> InputError:
         if isinstance(error, FileNotFoundError):
             near = NearNames().find(self.path)
@@ -139,16 +166,18 @@ class EncodedFile(ImageFile):
 
 
 def photograph(path: Path) -> EncodedFile:
-    """A photograph in a PNG or JPEG file, by the ending of its name.
+    """A photograph in a PNG, JPEG or WebP file, by the ending of its name.
 
     Raises:
-        InputError: The name ends in neither.
+        InputError: The name ends in none of these.
     """
-    if path.suffix.lower() in (".jpg", ".jpeg"):
-        return EncodedFile(path, JPEG)
-    if path.suffix.lower() == ".png":
-        return EncodedFile(path, RGB)
-    raise InputError(f"{path}: neither .png nor .jpg; convert the photographs")
+    ending = path.suffix.lower()
+    if ending in PHOTO_KINDS:
+        return EncodedFile(path, PHOTO_KINDS[ending])
+    how = "convert the photographs"
+    if ending in (".heic", ".heif"):
+        how += ", as by: heif-convert -q 95 IMG.HEIC IMG.jpg"
+    raise InputError(f"{path}: none of {', '.join(PHOTO_KINDS)}; {how}")
 
 
 def image_size(
@@ -178,8 +207,8 @@ def decode(where: str, data: bytes, kind: ImageKind) -> np.ndarray:
         kind: What it must hold.
 
     Returns:
-        ``[h w 3]`` uint8 for `RGB` and `JPEG`, else ``[h w]``: uint16 where the file
-        has 16 bits, uint8 where it has fewer; of a palette the indices, not the
+        ``[h w 3]`` uint8 of colours, without alpha; else ``[h w]``: uint16 where the
+        file has 16 bits, uint8 where it has fewer; of a palette the indices, not the
         colours. An EXIF orientation is not applied, for poses and intrinsics are of
         the stored image.
 
@@ -196,6 +225,8 @@ def decode(where: str, data: bytes, kind: ImageKind) -> np.ndarray:
         array = np.asarray(image)
     except _UNREADABLE as error:
         raise _damaged(where, kind, error) from None
+    if pixels == "RGBA":
+        array = array[..., 3] if kind.is_alpha else array[..., :3]
     return array.astype(np.uint16 if pixels == "I;16B" else np.uint8, copy=False)
 
 
@@ -207,7 +238,8 @@ def _open(
         image = kind.opener(cast(IO[bytes], file))
     except _UNREADABLE as error:
         raise _damaged(where, kind, error) from None
-    if not image.tile:
+    is_webp = kind.opener is WebPImageFile
+    if not image.tile and not is_webp:
         raise _damaged(where, kind, ValueError("no pixels"))
     pixels, (width, height) = _raw_mode(image), image.size
     if pixels not in kind.pixels:
@@ -220,7 +252,7 @@ def _open(
             f"{where}: claims {width} x {height} pixels, at most {MAX_PIXELS} are "
             "read; write a smaller image"
         )
-    if width * height > _MAX_PIXELS_PER_BYTE * n_bytes:
+    if width * height > _MAX_PIXELS_PER_BYTE * n_bytes and not is_webp:
         raise InputError(
             f"{where}: claims {width} x {height} pixels but has only {n_bytes} bytes; "
             "truncated or damaged, write the file again"
@@ -230,6 +262,8 @@ def _open(
 
 def _raw_mode(image: PillowFile) -> str:
     """Pillow's name of the pixels as the file stores them."""
+    if not image.tile:  # WebP's
+        return image.mode
     arguments: Any = image.tile[0][3]
     return arguments if isinstance(arguments, str) else arguments[0]
 

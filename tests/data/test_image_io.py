@@ -54,7 +54,7 @@ def test_palette_is_read_as_indices(tmp_path, colours):
     [
         ("RGB", {"L": "8-bit grey", "I;16": "16-bit grey", "P": "palette"}),
         ("DEPTH", {"L": "8-bit grey", "RGB": "8-bit RGB", "1": "1-bit grey"}),
-        ("LABEL", {"I;16": "16-bit grey", "RGB": "8-bit RGB", "P": "palette"}),
+        ("LABEL", {"LA": "alpha", "1": "1-bit"}),
         ("REGIONS", {"RGB": "8-bit RGB", "RGBA": "RGBA", "1": "1-bit", "LA": "alpha"}),
         ("MASK", {"RGB": "8-bit RGB", "I;16": "16-bit grey"}),
     ],
@@ -84,6 +84,23 @@ def test_jpeg_is_read_as_stored(tmp_path):
     assert file.size() == (24, 16)
     with Image.open(path) as image:
         np.testing.assert_array_equal(file.read(), np.asarray(image))
+
+
+@pytest.mark.parametrize("ending", ["png", "webp"])
+def test_alpha_is_a_mask(tmp_path, ending):
+    path = tmp_path / f"a.{ending}"
+    Image.fromarray(np.dstack([RGB, IDS])).save(path, lossless=True, exact=True)
+    file = photograph(path)
+    assert file.size() == (8, 6)
+    np.testing.assert_array_equal(file.read(), RGB)
+    np.testing.assert_array_equal(file.alpha().read(), IDS)
+    Image.fromarray(RGB).save(path, lossless=True)
+    assert photograph(path).alpha() is None
+    np.testing.assert_array_equal(photograph(path).read(), RGB)
+    data = path.read_bytes()
+    for damaged in (b"", data[:20], data[: len(data) // 2]):
+        path.write_bytes(damaged)
+        assert str(path) in captures.input_error(photograph(path).read)
 
 
 ROWS = zlib.compress(b"".join(b"\0" + row.tobytes() for row in IDS))
@@ -137,8 +154,9 @@ def test_damaged_image_is_refused(case):
 
 
 def test_file_that_cannot_be_read(tmp_path):
-    error = captures.input_error(photograph, tmp_path / "c.webp")
-    assert "neither .png nor .jpg" in error
+    for name, how in {"c.bmp": ".webp; convert", "c.HEIC": "heif-convert"}.items():
+        error = captures.input_error(photograph, tmp_path / name)
+        assert "none of .jpg, .jpeg, .png, .webp" in error and how in error
     file = EncodedFile(tmp_path / "a.png", image_io.RGB)
     for method in (file.read, file.size):
         error = captures.input_error(method)

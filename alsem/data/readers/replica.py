@@ -1,7 +1,7 @@
 """Reads the Replica renderings of Semantic-NeRF, and captures in the same layout.
 
 ``<scene>/<sequence>/rgb/rgb_<i>.png``, ``depth/depth_<i>.png`` (16-bit, millimetres
-along the optical axis), ``semantic_class/semantic_class_<i>.png`` (8-bit class id,
+along the optical axis), ``semantic_class/semantic_class_<i>.png`` (class id,
 0 void) and ``traj_w_c.txt`` (one camera-to-world matrix a line). Depth and labels may
 be absent, each as a whole folder. ``regions/regions_<i>.png`` (8 or 16 bits, grey or
 palette: ids that are unique within one image, 0 no region) are read on request only.
@@ -22,9 +22,10 @@ import numpy as np
 
 from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
-from alsem.data import classes, image_io
+from alsem.data import classes, image_io, label_maps
 from alsem.data.capture import Capture, FrameRecord, check_headers
 from alsem.data.image_io import EncodedFile, ImageKind
+from alsem.data.label_images import Colours, LabelImage
 from alsem.data.poses import read_trajectory
 from alsem.data.text_files import number, positive, read_json
 
@@ -61,13 +62,15 @@ def read_replica(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Cap
     info_path = folder / "info.json"
     info = read_json(info_path) if os.path.lexists(info_path) else {}
     name = Path(scene).name or folder.resolve().name
+    names_and_ids = _read_classes(root, folder, name, info, class_lines)
+    colours = label_maps.colours((folder, root), names_and_ids)
     return Capture(
         name=name,
         sequences=tuple(_sequences(folder)),
-        frames=lambda sequence: _read_sequence(folder, sequence),
+        frames=lambda sequence: _read_sequence(folder, sequence, colours),
         camera=lambda width, height: _camera(info_path, info, width, height),
         depth_scale=positive(info, "depth_scale", info_path, 1000.0),
-        classes=_read_classes(root, folder, name, info, class_lines),
+        classes=names_and_ids,
         doubts=lambda: [d for n in _sequences(folder) for d in _doubts(folder, n)],
     ).with_union()
 
@@ -136,11 +139,15 @@ def _doubts(folder: Path, name: str) -> list[str]:
     return _poses(folder / name, list(_numbered(folder, name)))[1]
 
 
-def _read_sequence(folder: Path, name: str) -> list[FrameRecord]:
+def _read_sequence(folder: Path, name: str, colours: Colours) -> list[FrameRecord]:
     tokens, sequence = _numbered(folder, name), folder / name
     numbers, errors, poses = list(tokens), ErrorCollector(), None
     with errors.catch():
         poses, _ = _poses(sequence, numbers)
+
+    def labels(number: int) -> LabelImage | None:
+        ids = image("semantic_class", image_io.LABEL, number)
+        return None if ids is None else LabelImage(ids, colours)
 
     def image(name: str, kind: ImageKind, number: int) -> EncodedFile | None:
         if not os.path.lexists(sequence / name):
@@ -157,7 +164,7 @@ def _read_sequence(folder: Path, name: str) -> list[FrameRecord]:
             ),
             world_from_cam=pose,
             depth=image("depth", image_io.DEPTH, number),
-            label=image("semantic_class", image_io.LABEL, number),
+            label=labels(number),
             regions=image("regions", image_io.REGIONS, number),
             mask=image("mask", image_io.MASK, number),
             instance=image("semantic_instance", image_io.IDS, number),
