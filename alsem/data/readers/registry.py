@@ -1,7 +1,7 @@
 """The table of readers, and the detection of a capture's layout.
 
 A new layout is a row of `READERS`: a function from folder, scene name and class lines
-to a `Capture`.
+to a `Capture`; and one of `FITS`.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,8 +9,7 @@ from pathlib import Path
 
 from alsem.core.errors import InputError
 from alsem.data.capture import Capture
-from alsem.data.readers import colmap, nerfstudio
-from alsem.data.readers.replica import read_replica
+from alsem.data.readers import colmap, near_misses, nerfstudio, replica
 from alsem.data.readers.scannet import read_scannet
 
 
@@ -21,7 +20,7 @@ def _read_tfds(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Captu
 
 
 READERS: dict[str, Callable[..., Capture]] = {
-    "replica": read_replica,
+    "replica": replica.read_replica,
     "nerfstudio": nerfstudio.read_nerfstudio,
     "colmap": colmap.read_colmap,
     "scannet": read_scannet,
@@ -29,17 +28,23 @@ READERS: dict[str, Callable[..., Capture]] = {
 }
 
 
+# How a layout is recognised, the most specific first.
+FITS: dict[str, Callable[[Path], bool]] = {
+    "nerfstudio": lambda folder: bool(nerfstudio.files_in(folder)),
+    "colmap": colmap.has_model,
+    "tfds": lambda folder: any(
+        any(folder.glob(f"{at}dataset_info.json")) for at in ("", "*/")
+    ),
+    "scannet": lambda folder: (
+        (folder / "renders").is_dir() or any(folder.glob("*.sens"))
+    ),
+    "replica": replica.has_sequence,
+}
+
+
 def layout_of(folder: Path) -> str | None:
     """The row of `READERS` that fits a capture's folder; None if none does."""
-    if (folder / nerfstudio.FILE).is_file():
-        return "nerfstudio"
-    if colmap.has_model(folder):
-        return "colmap"
-    if any(folder.glob("dataset_info.json")) or any(folder.glob("*/dataset_info.json")):
-        return "tfds"
-    if (folder / "renders").is_dir() or any(folder.glob("*.sens")):
-        return "scannet"
-    return "replica" if any(folder.glob("*/rgb/rgb_*.png")) else None
+    return next((name for name, fits in FITS.items() if fits(folder)), None)
 
 
 def detect(folder: Path) -> str:
@@ -56,11 +61,11 @@ def detect(folder: Path) -> str:
             p.name for p in folder.iterdir() if p.is_dir() and layout_of(p) is not None
         )
         raise InputError(
-            f"{folder}: no capture in a known layout ({', '.join(READERS)}); "
+            f"{folder}: "
             + (
-                f"it contains captures, give one: {', '.join(within)}"
+                f"no capture, but it contains captures; give one: {', '.join(within)}"
                 if within
-                else "convert it"
+                else f"no capture in a known layout: {near_misses.explain(folder)}"
             )
         )
     return found

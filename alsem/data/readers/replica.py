@@ -1,8 +1,9 @@
 """Reads the Replica renderings of Semantic-NeRF, and captures in the same layout.
 
-``<scene>/<sequence>/rgb/rgb_<i>.png``, ``depth/depth_<i>.png`` (16-bit, millimetres
-along the optical axis), ``semantic_class/semantic_class_<i>.png`` (class id,
-0 void) and ``traj_w_c.txt`` (one camera-to-world matrix a line). Depth and labels may
+``<scene>/<sequence>/rgb/rgb_<i>.png`` (or ``.jpg``, ``.webp``),
+``depth/depth_<i>.png`` (16-bit, millimetres along the optical axis),
+``semantic_class/semantic_class_<i>.png`` (class id or colour, 0 void) and
+``traj_w_c.txt`` (one camera-to-world matrix a line). Depth and labels may
 be absent, each as a whole folder. ``regions/regions_<i>.png`` (8 or 16 bits, grey or
 palette: ids that are unique within one image, 0 no region) are read on request only.
 ``semantic_instance/semantic_instance_<i>.png`` is passed on by conversions only.
@@ -29,7 +30,8 @@ from alsem.data.label_images import Colours, LabelImage
 from alsem.data.poses import read_trajectory
 from alsem.data.text_files import number, positive, read_json
 
-_RGB = re.compile(r"rgb_(\d+)\.png")
+_ENDINGS = tuple(image_io.PHOTO_KINDS)
+_RGB = re.compile(rf"rgb_(\d+)(?:{'|'.join(map(re.escape, _ENDINGS))})")
 _CAMERA = ("fx", "fy", "cx", "cy")
 
 
@@ -79,6 +81,11 @@ def _sequences(folder: Path) -> list[str]:
     return sorted(child.parent.name for child in folder.glob("*/rgb") if child.is_dir())
 
 
+def has_sequence(folder: Path) -> bool:
+    """Whether a folder holds photographs of a sequence."""
+    return any(_RGB.fullmatch(path.name) for path in folder.glob("*/rgb/rgb_*"))
+
+
 def _scenes(root: Path) -> list[str]:
     return sorted(child.name for child in root.iterdir() if _sequences(child))
 
@@ -97,9 +104,9 @@ def _numbered(folder: Path, name: str) -> dict[int, str]:
             continue
         number = int(match[1])
         if number in tokens:
+            other = _photo(rgb, tokens[number]).path.name
             raise InputError(
-                f"{path}: frame {number} is there twice, also as "
-                f"rgb_{tokens[number]}.png; remove one"
+                f"{path}: frame {number} is there twice, also as {other}; remove one"
             )
         tokens[number] = match[1]
     if not tokens:
@@ -159,9 +166,7 @@ def _read_sequence(folder: Path, name: str, colours: Colours) -> list[FrameRecor
     records = [
         FrameRecord(
             name=f"{name}/{number}",
-            rgb=EncodedFile(
-                sequence / "rgb" / f"rgb_{tokens[number]}.png", image_io.RGB
-            ),
+            rgb=_photo(sequence / "rgb", tokens[number]),
             world_from_cam=pose,
             depth=image("depth", image_io.DEPTH, number),
             label=labels(number),
@@ -178,6 +183,12 @@ def _read_sequence(folder: Path, name: str, colours: Colours) -> list[FrameRecor
             check_headers(records)
         errors.raise_any()
     return [record for record in records if np.isfinite(record.world_from_cam).all()]
+
+
+def _photo(folder: Path, token: str) -> EncodedFile:
+    """The photograph of a number, in a format that it is in."""
+    paths = [folder / f"rgb_{token}{ending}" for ending in (".png", *_ENDINGS)]
+    return image_io.photograph(next((p for p in paths if os.path.lexists(p)), paths[0]))
 
 
 def _counts_differ(sequence: Path, numbers: list[int], poses: int) -> str:
