@@ -14,27 +14,33 @@ from scipy.spatial.transform import Rotation
 
 from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
-from alsem.data import classes
+from alsem.data import depth_images, downscale
 from alsem.data.camera_models import Lens
 from alsem.data.capture import Capture
 from alsem.data.poses import checked_pose, is_lost
 from alsem.data.readers import posed_photos
 from alsem.data.readers.colmap_files import READERS, Camera, Image
-from alsem.data.readers.photos import Photo
+from alsem.data.readers.photos import Photo, image_beside
 
 # Where models are; COLMAP numbers them when it could not connect all photographs.
 _FOLDERS = ("sparse/[0-9]*", "sparse", "colmap/sparse/[0-9]*", "colmap/sparse", ".")
+# Where photographs are; smaller ones last, as some captures have beside images.
+_IMAGES = ("images", "input", "rgb", "color", "photos", ".", "..")
+_IMAGES += ("images_2", "images_4", "images_8")
+_LOOKED_FOR = 50  # photographs
+_DEPTH = (*depth_images.ENDINGS, ".geometric.bin", ".photometric.bin")
 _UNSUPPORTED = ("FOV", "THIN_PRISM_FISHEYE")
 
 
 def read_colmap(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capture:
     """Lists the frames of a capture.
 
-    Photographs are in ``images/`` beside ``sparse/0`` (or ``sparse``); the folders
-    ``depth/`` (16-bit PNG, thousandths of the model's unit), ``semantic/`` (PNG of
-    class ids, 0 void) and ``mask/`` (PNG, 0 hides) may hold a file of the same name,
-    ending in ``.png``, for every photograph. Sequences are ``frames`` (all) and the
-    folders within ``images/`` if there are several.
+    Photographs are in ``images/`` (or ``input``, ``images_4`` and the like) beside
+    ``sparse/0`` (or ``sparse``). ``depth/`` (integers are thousandths of the model's
+    unit) or ``stereo/depth_maps`` (COLMAP's own), ``semantic/`` (class ids, 0 void, or
+    colours) and ``mask/`` or ``masks/`` (0 hides) may hold a file for every photograph,
+    its ending replaced or followed by another: ``x.png``, ``x.jpg.png``. Sequences are
+    ``frames`` (all) and the folders within ``images/`` if there are several.
 
     Args:
         root: Folder of scenes, or the scene itself if ``scene`` is empty.
@@ -61,12 +67,12 @@ def read_colmap(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capt
     read_cameras, _, read_points = READERS[suffix]
     cameras = read_cameras(model / f"cameras{suffix}")
     path = model / f"images{suffix}"
+    images = _image_folder(folder, images_of[model])
     listed, errors = [], ErrorCollector()
     for image in images_of[model]:
         with errors.catch():
-            listed.append(_photo(folder, path, image, cameras))
+            listed.append(_photo(folder, images, path, image, cameras))
     errors.raise_any()
-    found = posed_photos.gather(path, listed)
     others = [
         f"{name.relative_to(folder)} ({len(images)} photographs)"
         for name, images in images_of.items()
@@ -77,22 +83,30 @@ def read_colmap(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capt
         f" ({len(listed)} photographs), the largest; left out: {', '.join(others)}"
     ]
     points = model / f"points3D{suffix}"
-    return Capture(
-        name=Path(scene).name or folder.resolve().name,
-        sequences=tuple(found.records),
-        frames=found.sequence,
-        camera=found.camera_of_size,
-        depth_scale=1000.0,
-        classes=classes.configured_or_listed((folder, root), class_lines),
-        union=posed_photos.ALL,
-        doubts=lambda: [*(doubts if others else ()), *found.doubts],
+    return posed_photos.read_photos(
+        root,
+        scene,
+        class_lines,
+        path,
+        listed,
         points=read_points(points) if points.exists() else None,
+        doubts=doubts if others else (),
     )
 
 
 def has_model(folder: Path) -> bool:
-    """Whether a capture's folder holds photographs and a sparse model."""
-    return (folder / "images").is_dir() and bool(_models(folder))
+    """Whether a capture's folder holds a sparse model."""
+    return bool(_models(folder))
+
+
+def _image_folder(folder: Path, images: Sequence[Image]) -> Path:
+    """Where the photographs of a model are: the folder that has most of the first."""
+    names = [image.name for image in images[:_LOOKED_FOR]]
+
+    def count(place: Path) -> int:
+        return sum((place / name).is_file() for name in names)
+
+    return max((folder / name for name in _IMAGES), key=count)  # the first of equals
 
 
 def _models(folder: Path) -> dict[Path, str]:
@@ -110,25 +124,25 @@ def _models(folder: Path) -> dict[Path, str]:
     return {}
 
 
-def _photo(folder: Path, path: Path, image: Image, cameras: dict[int, Camera]) -> Photo:
+def _photo(
+    folder: Path, images: Path, path: Path, image: Image, cameras: dict[int, Camera]
+) -> Photo:
     where = f"{path}: {image.name!r}"
     if image.camera not in cameras:
         raise InputError(f"{where}: camera {image.camera} is not in the model")
-    file = posed_photos.path_inside(folder / "images", image.name, f"{path}: the name")
+    file = posed_photos.path_inside(images, image.name, f"{path}: the name")
 
-    def file_in(kind: str) -> Path | None:
-        if not (folder / kind).exists():
-            return None
-        return (folder / kind / image.name).with_suffix(".png")
+    def file_in(*kinds: str, endings: Sequence[str] = (".png",)) -> Path | None:
+        return image_beside([folder / kind for kind in kinds], image.name, endings)
 
     return Photo(
         name=Path(image.name).as_posix(),
         path=file,
         world_from_cam=_world_from_cam(image, where),
         lens=lambda width, height: _lens(cameras[image.camera], where, width, height),
-        depth=file_in("depth"),
-        label=file_in("semantic"),
-        mask=file_in("mask"),
+        depth=file_in("depth", "stereo/depth_maps", endings=_DEPTH),
+        label=file_in("semantic", "SegmentationClass"),
+        mask=file_in("mask", "masks"),
     )
 
 
@@ -148,7 +162,9 @@ def _world_from_cam(image: Image, where: str) -> np.ndarray | None:
 
 
 def _lens(camera: Camera, where: str, width: int, height: int) -> Lens:
-    if (camera.width, camera.height) != (width, height):
+    across, down = width / camera.width, height / camera.height
+    # A size halved several times is rounded each time.
+    if abs(across - down) * max(camera.width, camera.height) > 2 or across > 1:
         raise InputError(
             f"{where}: its camera has {camera.width} x {camera.height} pixels while"
             f" the photograph has {width} x {height}; give the photographs of the model"
@@ -163,7 +179,10 @@ def _lens(camera: Camera, where: str, width: int, height: int) -> Lens:
     if min(focal) <= 0:
         raise InputError(f"{where}: its camera's focal length is {min(focal):g}")
     fx, fy = focal
-    pinhole = Intrinsics(width, height, fx, fy, rest[0] - 0.5, rest[1] - 0.5)
+    pinhole = downscale.downscaled(
+        Intrinsics(camera.width, camera.height, fx, fy, rest[0] - 0.5, rest[1] - 0.5),
+        (width, height),
+    )
     distortion, is_fisheye = rest[2:], "FISHEYE" in model
     least = 4 if distortion or is_fisheye else 0  # that OpenCV accepts
     distortion = (*distortion, *[0.0] * (least - len(distortion)))

@@ -1,13 +1,12 @@
-"""Reads captures described by nerfstudio's ``transforms.json``.
+"""Reads captures described by ``transforms.json``, as nerfstudio and instant-ngp do.
 
 Poses are camera-to-world with OpenGL axes (x right, y up, z backward); intrinsics may
-differ from frame to frame and have OpenCV's distortion, with pixel centres at halves.
-The transform and scale that were applied to the world (``applied_transform``,
-``applied_scale``) are undone, so that metres are the capture's own.
+differ from frame to frame. The transform and scale that were applied to the world
+(``applied_transform``, ``applied_scale``) are undone, so that metres are the capture's
+own. NeRF's own captures have ``transforms_train.json``, ``_val`` and ``_test`` instead.
 """
 
 import dataclasses
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,33 +15,50 @@ from typing import Any
 import numpy as np
 
 from alsem.core.errors import ErrorCollector, InputError
-from alsem.core.types import Intrinsics
-from alsem.data import classes
-from alsem.data.camera_models import Lens
+from alsem.data import image_io
 from alsem.data.capture import Capture
 from alsem.data.ply import read_points
 from alsem.data.poses import checked_pose, is_lost
-from alsem.data.readers import posed_photos
+from alsem.data.readers import posed_photos, transforms_lens, unread
 from alsem.data.readers.photos import Photo
-from alsem.data.text_files import number, positive, read_json
+from alsem.data.text_files import positive, read_json
 
 FILE = "transforms.json"
-_MODELS = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "OPENCV_FISHEYE")
-_DISTORTION = ("k1", "k2", "p1", "p2", "k3")
-_AMBIGUOUS = ("k4", "k5", "k6")  # programs disagree on their meaning
-_FISHEYE = ("k1", "k2", "k3", "k4")
-_SPLITS = {"train_filenames": "train", "val_filenames": "val", "test_filenames": "test"}
+SPLIT_FILES = {f"transforms_{name}.json": name for name in ("train", "val", "test")}
+_SPLITS = {f"{name}_filenames": name for name in ("train", "val", "test")}
+# Keys of images, the one that is preferred first.
+_DEPTH = ("depth_file_path", "depth_path", "depth_file", "depth")
+_LABEL = ("semantic_file_path", "semantic_path", "segmentation_path", "label_path")
+_MASK = ("mask_path", "mask_file_path", "mask")
+_UNITS = ("depth_unit_scale_factor", "integer_depth_scale")  # metres of a unit
+_READ = {"file_path", "transform_matrix", *_DEPTH, *_LABEL, *_MASK}
+_READ |= {"frames", "applied_transform", "applied_scale", "ply_file_path", *_SPLITS}
+_READ |= {*_UNITS, "enable_depth_loading", *transforms_lens.KEYS}
+# Keys that say how another program trains or shows, or how the file was made.
+_READ |= {"aabb_scale", "aabb", "scale", "offset", "up", "render_aabb", "sharpness"}
+_READ |= {"n_extra_learnable_dims", "sharpness_discard_threshold", "sharpen", "avglen"}
+_READ |= {"white_transparent", "black_transparent", "fix_premult", "from_mitsuba"}
+_READ |= {"enable_ray_loading", "importance_sampling", "envmap", "rotation", "totp"}
+_READ |= {"orientation_override", "colmap_im_id", "camera_label", "auto_scale_poses"}
+_READ |= {"original_fn", "image_id", "camera_id", "timestamp", "time", "frame_number"}
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The files that list a capture's frames: one, or one for each split."""
+    if (folder / FILE).is_file():
+        return [folder / FILE]
+    return [folder / name for name in SPLIT_FILES if (folder / name).is_file()]
 
 
 def read_nerfstudio(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capture:
     """Lists the frames of a capture.
 
-    Depth (``depth_file_path``, 16-bit PNG, millimetres unless
-    ``depth_unit_scale_factor`` gives the metres of a unit) and labels
-    (``semantic_file_path``, PNG of class ids, 0 void) are each there for all frames of
-    a split or for none; masks (``mask_path``, 0 hides) for any. Sequences are
-    ``frames`` (all), the folders of the photographs if there are several, and
-    ``train``, ``val`` and ``test`` where the file lists such.
+    Depth (``depth_file_path`` or instant-ngp's ``depth_path``; integers in millimetres
+    unless ``depth_unit_scale_factor`` or ``integer_depth_scale`` gives the metres of a
+    unit) and labels (``semantic_file_path``, class ids, 0 void, or colours) are each
+    there for all frames of a split or for none; masks (``mask_path``, 0 hides) for any.
+    Sequences are ``frames`` (all), the folders of the photographs if there are several,
+    and ``train``, ``val`` and ``test`` where files are named so or list such.
 
     Args:
         root: Folder of scenes, or the scene itself if ``scene`` is empty.
@@ -54,32 +70,68 @@ def read_nerfstudio(root: Path, scene: str, class_lines: Sequence[str] = ()) -> 
         InputError: There is no such file, or it is malformed.
     """
     folder = root / scene
-    path = folder / FILE
-    if not path.is_file():
-        raise InputError(f"{path}: missing; give the folder that holds it")
-    info = read_json(path)
+    paths = files_in(folder)
+    if not paths:
+        raise InputError(f"{folder / FILE}: missing; give the folder that holds it")
+    photos: list[Photo] = []
+    earlier: set[str] = set()  # names of the files before
+    named: dict[str, list[str]] = {}
+    units, points, doubts, errors = {}, None, [], ErrorCollector()
+    for path in paths:
+        info = read_json(path)
+        frames = _frames(path, info)
+        world = _world(path, info)
+        has_depth = info.get("enable_depth_loading", True) is not False
+        names = []
+        for i, frame in enumerate(frames):
+            with errors.catch():
+                photo = _photo(path, i, frame, info, world, has_depth=has_depth)
+                names.append(photo.name)
+                if photo.name not in earlier:  # a frame may be in several splits
+                    photos.append(photo)
+        earlier |= set(names)
+        if path.name in SPLIT_FILES:
+            named[SPLIT_FILES[path.name]] = names
+        named |= _splits(path, info)
+        units[_unit(path, info)] = path
+        points = _points(path, info, world) if points is None else points
+        doubts += unread.keys(path, [info, *frames], _READ)
+        if not has_depth and any(key in f for f in frames for key in _DEPTH):
+            doubts.append(f"{path}: depth is not read: enable_depth_loading is false")
+    errors.raise_any()
+    if len(units) > 1:
+        raise InputError(f"{paths[-1]}: its depth unit differs; give all files one")
+    ((unit, float_scale),) = units
+    return posed_photos.read_photos(
+        root,
+        scene,
+        class_lines,
+        paths[0],
+        photos,
+        named=named,
+        depth_scale=1 / unit,
+        float_scale=float_scale,
+        points=points,
+        doubts=doubts,
+    )
+
+
+def _frames(path: Path, info: dict[str, Any]) -> list[dict[str, Any]]:
     frames = info.get("frames")
     if not isinstance(frames, list) or not all(isinstance(f, dict) for f in frames):
         raise InputError(f"{path}: 'frames' is no list of objects; list the frames")
-    world = _world(path, info)
-    listed, errors = [], ErrorCollector()
-    for i, frame in enumerate(frames):
-        with errors.catch():
-            listed.append(_photo(folder, i, frame, info, world))
-    errors.raise_any()
-    found = posed_photos.gather(path, listed, _splits(path, info))
-    unit = positive(info, "depth_unit_scale_factor", path, 0.001)
-    return Capture(
-        name=Path(scene).name or folder.resolve().name,
-        sequences=tuple(found.records),
-        frames=found.sequence,
-        camera=found.camera_of_size,
-        depth_scale=1 / unit,
-        classes=classes.configured_or_listed((folder, root), class_lines),
-        union=posed_photos.ALL,
-        doubts=lambda: found.doubts,
-        points=_points(folder, info, world),
-    )
+    return frames
+
+
+def _unit(path: Path, info: dict[str, Any]) -> tuple[float, float | None]:
+    """Metres of a unit of integer depth; such units in one of floating-point depth.
+
+    Where the file gives a unit, it is that of both.
+    """
+    for key in _UNITS:
+        if key in info:
+            return positive(info, key, path, 0.0), 1.0
+    return 0.001, None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,33 +168,35 @@ def _world(path: Path, info: dict[str, Any]) -> _World:
     return _World(applied[:3, :3], applied[:3, 3], scale)
 
 
-def _photo(folder: Path, index: int, frame: dict, info: dict, world: _World) -> Photo:
-    where = f"{folder / FILE}: frames[{index}]"
+def _photo(
+    path: Path, index: int, frame: dict, info: dict, world: _World, *, has_depth: bool
+) -> Photo:
+    folder, where = path.parent, f"{path}: frames[{index}]"
 
-    def file(key: str) -> Path | None:
-        if frame.get(key) is None:
-            return None
-        return posed_photos.path_inside(folder, frame[key], f"{where}.{key}")
+    def file(keys: Sequence[str]) -> Path | None:
+        for key in keys:
+            if frame.get(key) is not None:
+                return posed_photos.path_inside(folder, frame[key], f"{where}.{key}")
+        return None
 
-    path = posed_photos.path_inside(
+    image = posed_photos.path_inside(
         folder, frame.get("file_path"), f"{where}.file_path"
     )
-    if path.name and not re.search(r"\.(?!\d+$)", path.name):  # instant-ngp's
-        names = [path.name + ending for ending in (".png", ".jpg", ".jpeg")]
-        there = [name for name in names if path.with_name(name).exists()]
+    if image.name and not re.search(r"\.(?!\d+$)", image.name):  # instant-ngp's
+        names = [image.name + ending for ending in (".png", *image_io.PHOTO_KINDS)]
+        there = [name for name in names if image.with_name(name).exists()]
         named = f"{frame['file_path']}{Path((there or names)[0]).suffix}"
-        path = posed_photos.path_inside(folder, named, f"{where}.file_path")
-    settings = info | frame
+        image = posed_photos.path_inside(folder, named, f"{where}.file_path")
     return Photo(
-        name=path.relative_to(folder).as_posix(),
-        path=path,
+        name=image.relative_to(folder).as_posix(),
+        path=image,
         world_from_cam=world.pose(
             frame.get("transform_matrix"), f"{where}.transform_matrix"
         ),
-        lens=lambda width, height: _lens(settings, where, width, height),
-        depth=file("depth_file_path"),
-        label=file("semantic_file_path"),
-        mask=file("mask_path"),
+        lens=lambda *size: transforms_lens.read_lens(info, frame, path, index, size),
+        depth=file(_DEPTH) if has_depth else None,
+        label=file(_LABEL),
+        mask=file(_MASK),
     )
 
 
@@ -159,58 +213,6 @@ def _matrix(value: object, where: str) -> np.ndarray:
     return matrix
 
 
-def _lens(settings: dict[str, Any], where: str, width: int, height: int) -> Lens:
-    """The lens of a frame of ``width`` and ``height`` pixels."""
-    model = settings.get("camera_model", "OPENCV")
-    if model not in _MODELS:
-        raise InputError(
-            f"{where}: camera_model {model!r} is not known; undistort the photographs, "
-            f"or use one of {', '.join(_MODELS)}"
-        )
-    for key, size in (("w", width), ("h", height)):
-        if settings.get(key, size) != size:
-            raise InputError(
-                f"{where}: {key} is {settings[key]!r} while {settings['file_path']} has"
-                f" {size} pixels; give the intrinsics of the photographs"
-            )
-    fx = _focal(settings, where, "fl_x", "camera_angle_x", width)
-    fy = _focal(settings, where, "fl_y", "camera_angle_y", height) or fx
-    fx = fx or fy
-    if not fx or not fy:
-        raise InputError(f"{where}: has no fl_x; give the focal length in pixels")
-    camera = Intrinsics(
-        width=width,
-        height=height,
-        fx=fx,
-        fy=fy,
-        cx=number(settings, "cx", where, width / 2) - 0.5,
-        cy=number(settings, "cy", where, height / 2) - 0.5,
-    )
-    is_fisheye = model == "OPENCV_FISHEYE" or settings.get("is_fisheye") is True
-    names = _FISHEYE if is_fisheye else _DISTORTION
-    values = tuple(number(settings, name, where, 0.0) for name in names)
-    if not is_fisheye:
-        values = values if any(values) else ()
-        for name in _AMBIGUOUS:
-            if number(settings, name, where, 0.0):
-                raise InputError(
-                    f"{where}: {name} is {settings[name]!r}; of distortion only"
-                    f" {', '.join(_DISTORTION)} are known, undistort the photographs"
-                )
-    return Lens(camera, values, is_fisheye)
-
-
-def _focal(settings: dict, where: str, key: str, angle: str, size: int) -> float:
-    if key in settings:
-        return positive(settings, key, where, 0.0)
-    if angle in settings:
-        radians = number(settings, angle, where, 0.0)
-        if not 0 < radians < math.pi:
-            raise InputError(f"{where}: {angle} is {radians:g}; give radians below pi")
-        return size / 2 / math.tan(radians / 2)
-    return 0.0
-
-
 def _splits(path: Path, info: dict) -> dict[str, list[str]]:
     splits = {}
     for key, name in _SPLITS.items():
@@ -222,9 +224,9 @@ def _splits(path: Path, info: dict) -> dict[str, list[str]]:
     return splits
 
 
-def _points(folder: Path, info: dict, world: _World) -> np.ndarray | None:
+def _points(path: Path, info: dict, world: _World) -> np.ndarray | None:
     if info.get("ply_file_path") is None:
         return None
-    where = f"{folder / FILE}: ply_file_path"
-    points = read_points(posed_photos.path_inside(folder, info["ply_file_path"], where))
-    return world.points(points).astype(np.float32)
+    where = f"{path}: ply_file_path"
+    file = posed_photos.path_inside(path.parent, info["ply_file_path"], where)
+    return world.points(read_points(file)).astype(np.float32)

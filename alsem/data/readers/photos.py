@@ -7,13 +7,14 @@ or whose pose was lost are left out, and counted.
 import dataclasses
 import os
 import posixpath
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from alsem.core.errors import InputError
 from alsem.data.camera_models import Lens
+from alsem.data.image_io import ImageFile
 from alsem.data.near_names import NearNames
 
 _MAX_NAMED = 3  # files in a message
@@ -28,9 +29,12 @@ class Photo:
         path: The file.
         world_from_cam: ``[4 4]`` float32, OpenCV axes; None where tracking was lost.
         lens: Makes the camera for an image of a given width and height.
-        depth: 16-bit PNG of any size with the same aspect ratio; None without depth.
-        label: PNG of class ids, likewise.
+        depth: Depth of any size with the same aspect ratio; None without depth.
+        label: PNG of class ids or colours, likewise.
         mask: PNG, 0 where a pixel is to be ignored, likewise.
+        confidence: PNG of the depth's size, 0 where depth is not to be used.
+        depth_lens: The camera of the depth, where it is not that of the photograph.
+        image: The photograph, where it is not the whole file.
     """
 
     name: str
@@ -40,6 +44,40 @@ class Photo:
     depth: Path | None = None
     label: Path | None = None
     mask: Path | None = None
+    confidence: Path | None = None
+    depth_lens: Lens | None = None
+    image: ImageFile | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """All its files."""
+        each = (self.path, self.depth, self.label, self.mask, self.confidence)
+        return [path for path in each if path is not None]
+
+
+def image_beside(
+    folders: Iterable[Path], name: str, endings: Sequence[str] = (".png",)
+) -> Path | None:
+    """The file that belongs to a photograph in the first of some folders that exists.
+
+    Args:
+        folders: Where such files may be.
+        name: The photograph's path below its folder.
+        endings: Endings to look for, in place of the photograph's or after it.
+
+    Returns:
+        The file; one that is not there if none is; None without a folder.
+    """
+    for folder in folders:
+        if os.path.lexists(folder):
+            stem = (folder / name).with_suffix("")
+            each = [
+                place.with_name(place.name + ending)
+                for place in (stem, folder / name)
+                for ending in endings
+            ]
+            return next((path for path in each if os.path.lexists(path)), each[0])
+    return None
 
 
 def usable(where: Path, photos: Sequence[Photo]) -> tuple[list[Photo], list[str]]:
@@ -127,11 +165,7 @@ def some_of(names: Sequence[str]) -> str:
 
 def _unlisted(photos: Sequence[Photo]) -> Iterator[str]:
     """Names of photographs beside the listed ones that are not listed themselves."""
-    used = {
-        path
-        for photo in photos
-        for path in (photo.path, photo.depth, photo.label, photo.mask)
-    }
+    used = {path for photo in photos for path in photo.files}
     endings = {photo.path.suffix for photo in photos}
     for folder in sorted({photo.path.parent for photo in photos}):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():

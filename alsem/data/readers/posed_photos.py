@@ -1,4 +1,4 @@
-"""Frames from posed photographs, for the readers of nerfstudio's and COLMAP's layouts.
+"""Frames from posed photographs, for the readers of most layouts.
 
 Sequences are the folders that contain photographs; all photographs are undistorted to
 one pinhole camera.
@@ -11,17 +11,23 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
-from alsem.data import image_io
+from alsem.data import classes, image_io, label_maps
 from alsem.data.camera_models import (
     FieldOfViewMask,
     Lens,
     UndistortedImage,
     shared_camera,
 )
-from alsem.data.capture import ALL, FrameRecord
-from alsem.data.image_io import EncodedFile, ImageFile, ImageKind, photograph
+from alsem.data.capture import ALL, Capture, FrameRecord
+from alsem.data.depth_images import ConfidentDepth, depth_image
+from alsem.data.image_io import EncodedFile, ImageFile, photograph
+from alsem.data.label_images import Colours, LabelImage
+from alsem.data.masks import AlphaMask, BothMasks
+from alsem.data.readers import unread
 from alsem.data.readers.photos import Photo, usable
 
 
@@ -56,8 +62,68 @@ class PhotoCapture:
         return self.camera
 
 
+def read_photos(
+    root: Path,
+    scene: str,
+    class_lines: Sequence[str],
+    where: Path,
+    photos: Sequence[Photo],
+    *,
+    named: dict[str, list[str]] | None = None,
+    depth_scale: float = 1000.0,
+    float_scale: float | None = None,
+    points: np.ndarray | None = None,
+    doubts: Sequence[str] = (),
+) -> Capture:
+    """Makes a capture of the photographs that a layout lists.
+
+    Args:
+        root: Folder of scenes, or the scene itself if ``scene`` is empty.
+        scene: Name of the scene's folder.
+        class_lines: Classes as `classes.from_lines` reads them; when empty they are
+            those of ``classes.txt``, or of a label map, in the folder.
+        where: The file that lists the photographs, for messages.
+        photos: The photographs.
+        named: Further sequences: the names of their photographs.
+        depth_scale: Units of integer depth per metre.
+        float_scale: Such units in one of floating-point depth; those of a metre if
+            None.
+        points: As `Capture.points`.
+        doubts: What the layout left out or assumed, a line each.
+
+    Raises:
+        InputError: The photographs cannot be used, or there are no classes.
+    """
+    folder = root / scene
+    names_and_ids = classes.configured_or_listed((folder, root), class_lines)
+    found = gather(
+        where,
+        photos,
+        named,
+        colours=label_maps.colours((folder, root), names_and_ids),
+        float_scale=depth_scale if float_scale is None else float_scale,
+    )
+    files = [path for photo in photos for path in photo.files]
+    return Capture(
+        name=Path(scene).name or folder.resolve().name,
+        sequences=tuple(found.records),
+        frames=found.sequence,
+        camera=found.camera_of_size,
+        depth_scale=depth_scale,
+        classes=names_and_ids,
+        union=ALL,
+        points=points,
+        doubts=lambda: [*doubts, *found.doubts, *unread.folders(folder, files)],
+    )
+
+
 def gather(
-    where: Path, photos: Sequence[Photo], named: dict[str, list[str]] | None = None
+    where: Path,
+    photos: Sequence[Photo],
+    named: dict[str, list[str]] | None = None,
+    *,
+    colours: Colours,
+    float_scale: float,
 ) -> PhotoCapture:
     """Makes frames of photographs, in the order of the numbers in their names.
 
@@ -65,6 +131,8 @@ def gather(
         where: The file that lists them, for messages.
         photos: At least one.
         named: Further sequences: the names of their photographs.
+        colours: Of the classes, in label images.
+        float_scale: Depth units in one unit of floating-point depth.
 
     Raises:
         InputError: Two photographs have one name, or a header cannot be read.
@@ -78,14 +146,16 @@ def gather(
     images, lenses, errors = [], [], ErrorCollector()
     for photo in photos:
         with errors.catch():
-            image = photograph(photo.path)
+            image = photo.image or photograph(photo.path)
             lenses.append(photo.lens(*image.size()))
             images.append(image)
     errors.raise_any()
     camera = shared_camera(lenses)
     resample = any(not lens.is_pinhole or lens.camera != camera for lens in lenses)
     rows = zip(photos, images, lenses, strict=True)
-    records = [_record(*row, camera, resample=resample) for row in rows]
+    records = [
+        _record(*row, camera, colours, float_scale, resample=resample) for row in rows
+    ]
     sequences = {ALL: records}
     folders = [posixpath.dirname(photo.name) for photo in photos]
     if len(set(folders)) > 1:
@@ -106,14 +176,34 @@ def gather(
 
 
 def _record(
-    photo: Photo, rgb: ImageFile, lens: Lens, camera: Intrinsics, *, resample: bool
+    photo: Photo,
+    rgb: ImageFile,
+    lens: Lens,
+    camera: Intrinsics,
+    colours: Colours,
+    float_scale: float,
+    *,
+    resample: bool,
 ) -> FrameRecord:
-    def undistorted(path: Path | None, kind: ImageKind) -> ImageFile | None:
-        if path is None:
-            return None
-        return UndistortedImage(EncodedFile(path, kind), lens, camera, is_colour=False)
+    def undistorted(image: ImageFile, of: Lens = lens) -> ImageFile:
+        return UndistortedImage(image, of, camera, is_colour=False)
 
-    mask = undistorted(photo.mask, image_io.MASK)
+    depth = label = mask = None
+    if photo.depth is not None:
+        depth = depth_image(photo.depth, float_scale)
+        if photo.confidence is not None:
+            confidence = EncodedFile(photo.confidence, image_io.MASK)
+            depth = ConfidentDepth(depth, confidence)
+        depth = undistorted(depth, photo.depth_lens or lens)
+    if photo.label is not None:
+        ids = EncodedFile(photo.label, image_io.LABEL)
+        label = undistorted(LabelImage(ids, colours))
+    if photo.mask is not None:
+        mask = undistorted(EncodedFile(photo.mask, image_io.MASK))
+    alpha = rgb.alpha() if isinstance(rgb, EncodedFile) else None
+    if alpha is not None:
+        opaque = undistorted(AlphaMask(alpha))
+        mask = opaque if mask is None else BothMasks(mask, opaque)
     if resample:
         rgb = UndistortedImage(rgb, lens, camera, is_colour=True)
         mask = FieldOfViewMask(lens, camera, mask)
@@ -122,8 +212,8 @@ def _record(
         name=photo.name,
         rgb=rgb,
         world_from_cam=photo.world_from_cam,
-        depth=undistorted(photo.depth, image_io.DEPTH),
-        label=undistorted(photo.label, image_io.IDS),
+        depth=depth,
+        label=label,
         mask=mask,
     )
 

@@ -7,6 +7,7 @@ import captures
 import numpy as np
 import pytest
 from captures import TRAIN
+from PIL import Image
 
 open_room, error_of = captures.openers(source="colmap")
 
@@ -139,3 +140,67 @@ def test_photographs_of_another_size(copy_of):
     path = room / "sparse" / "0" / "cameras.txt"
     path.write_text(path.read_text().replace("OPENCV 8", "OPENCV 16"))
     assert "its camera has 16 x 6 pixels" in error_of(room)
+
+
+def test_photographs_in_other_folders(copy_of):
+    room = copy_of("txt")
+    expected = open_room(room)
+    for name in ("input", "images_4", ".", "rgb"):
+        other = copy_of("txt", name.replace(".", "here"))
+        shutil.move(other / "images", other / "moved")
+        if name == ".":
+            for path in list((other / "moved").iterdir()):
+                shutil.move(path, other)
+        else:
+            shutil.move(other / "moved", other / name)
+        captures.assert_same(open_room(other, source="auto"), expected)
+    shutil.rmtree(room / "images")
+    error = error_of(room, source="auto")
+    assert "images.txt: none of its 15 photographs is there; put the first" in error
+    assert str(room / "images" / TRAIN / "0.png") in error
+
+
+def test_smaller_photographs_scale_their_camera(copy_of):
+    room = copy_of("txt")
+    shutil.rmtree(room / "depth")
+    path = room / "sparse" / "0" / "cameras.txt"
+    path.write_text(
+        path.read_text().replace("8 6 4.0 4.0 4.0 3.0", "33 24 16 16 16 12")
+    )
+    shutil.move(room / "images", room / "images_4")
+    camera = open_room(room)[0].intrinsics
+    assert (camera.width, camera.height) == (8, 6)
+    assert camera.fx == pytest.approx(16 * 8 / 33)
+    assert camera.cy == pytest.approx(12 / 4 - 0.5)
+
+
+def test_masks_and_depth_of_colmap_itself(copy_of):
+    room = copy_of("txt")
+    expected = open_room(room)[0]
+    hidden = np.zeros((6, 8), bool)
+    hidden[4:] = True
+    maps = room / "stereo" / "depth_maps"
+    for path in sorted((room / "depth").rglob("*.png")):
+        name = f"{path.relative_to(room / 'depth')}"
+        mask = np.where(hidden, 0, 255).astype(np.uint8)
+        captures.save_png(room / "masks" / f"{name}.png", mask)
+        with Image.open(path) as image:
+            depth = np.array(image) / 1000
+        for kind, factor in (("geometric", 1), ("photometric", 7)):
+            place = maps / f"{name}.{kind}.bin"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(b"8&6&1&" + (factor * depth).astype("<f4").tobytes())
+    shutil.rmtree(room / "depth")
+    scene = open_room(room)[0]
+    assert (scene.train.valid_mask == ~hidden).all()
+    wanted = np.where(hidden, 0, expected.train.depth_z)
+    np.testing.assert_allclose(scene.train.depth_z, wanted, rtol=1e-6)
+    assert not scene.doubts
+
+
+def test_fisheye_with_one_coefficient(copy_of):
+    room = copy_of("txt")
+    path = room / "sparse" / "0" / "cameras.txt"
+    line = "7 SIMPLE_RADIAL_FISHEYE 8 6 4.0 4.0 3.0 0.1\n"
+    path.write_text(line)
+    assert open_room(room)[0].train.valid_mask is not None

@@ -1,8 +1,10 @@
 """nerfstudio's transforms.json is read, or refused with one line."""
 
+import json
 import os
 import re
 import shutil
+from pathlib import Path
 
 import captures
 import layouts
@@ -13,6 +15,7 @@ from PIL import Image
 
 from alsem.data import scene_box
 from alsem.data.ply import write_points
+from alsem.data.readers import transforms_lens
 from alsem.data.readers.nerfstudio import read_nerfstudio
 
 POSE = np.eye(4).tolist()
@@ -267,3 +270,140 @@ def test_links_and_missing_files(room):
     assert "frames[3].file_path" in error_of(room) or "3.png" in error_of(room)
     (room / "transforms.json").unlink()
     assert error_of(room).startswith(f"{room / 'transforms.json'}: missing")
+
+
+def depth_as(room, key, save=None, ending=".png"):
+    """Moves depth to another key, and perhaps to files of another format."""
+
+    def change(info):
+        for frame in info["frames"]:
+            path = frame.pop("depth_file_path")
+            if save is not None:
+                with Image.open(room / path) as image:
+                    save((room / path).with_suffix(ending), np.array(image))
+            frame[key] = str(Path(path).with_suffix(ending))
+
+    edit(room, change)
+
+
+@pytest.mark.parametrize(
+    ("keys", "save", "ending", "factor"),
+    [
+        ({}, None, ".png", 1.0),
+        ({"integer_depth_scale": 0.002}, None, ".png", 2.0),
+        ({}, lambda path, mm: np.save(path, mm), ".npy", 1.0),
+        ({}, lambda path, mm: np.save(path, mm / 1000), ".npy", 1.0),
+        (
+            {"depth_unit_scale_factor": 0.001},
+            lambda path, mm: np.save(path, mm.astype(np.float64)),
+            *(".npy", 1.0),
+        ),
+        (
+            {},
+            lambda path, mm: Image.fromarray((mm / 1e3).astype(np.float32)).save(path),
+            *(".tiff", 1.0),
+        ),
+    ],
+)
+def test_depth_of_other_keys_and_formats(room, keys, save, ending, factor):
+    before = open_room(room)[1].test_depth_z
+    depth_as(room, "depth_path", save, ending)
+    edit(room, top(enable_depth_loading=True, aabb_scale=16, **keys))
+    edit(room, every(sharpness=31.5))
+    scene, truth = open_room(room)
+    np.testing.assert_allclose(truth.test_depth_z, factor * before, rtol=1e-6)
+    assert not scene.doubts
+    edit(room, top(enable_depth_loading=False))
+    scene, truth = open_room(room)
+    assert truth.test_depth_z is None
+    assert "enable_depth_loading is false" in scene.doubts[0]
+
+
+def test_what_is_not_read_is_named_once(room):
+    edit(room, every(depth_file_pth="d.png", normal_path="n.png"))
+    edit(room, top(rolling_shutter=[0, 0, 0, 0]))
+    for name in ("mono_depth", "normals", "panoptic_masks", "images_2"):
+        (room / name).mkdir()
+        (room / name / "0.png").touch()
+    keys, folders = open_room(room)[0].doubts
+    assert "'depth_file_pth' (15 times), is it 'depth_file_path'?" in keys
+    assert "'normal_path' (15 times)" in keys and "'rolling_shutter'" in keys
+    assert folders.startswith(f"{room}: mono_depth/, normals/, panoptic_masks/ not")
+
+
+def test_files_of_splits(room):
+    whole = open_room(room, train_split="frames[:12]", test_split="frames[12:]")
+    info = json.loads((room / "transforms.json").read_text())
+    (room / "transforms.json").unlink()
+    frames = info["frames"]
+    for name, part in (
+        ("train", frames[:12]),
+        ("val", frames[12:]),
+        ("test", frames[12:]),
+    ):
+        text = json.dumps(info | {"frames": part})
+        (room / f"transforms_{name}.json").write_text(text)
+    for source in ("nerfstudio", "auto"):
+        options = {"source": source, "train_split": "train[:]"}
+        for test in ("test[:]", "val[:]", "frames[12:]"):
+            found = open_room(room, **options, test_split=test)
+            captures.assert_same(found, whole)
+    captures.edit_json(room / "transforms_val.json", top(integer_depth_scale=0.5))
+    assert "its depth unit differs" in error_of(room)
+
+
+def test_transparent_pixels_and_masks_hide(room):
+    alpha = np.full((6, 8), 255, np.uint8)
+    alpha[:2], alpha[2] = 0, 127
+    mask = np.full((6, 8), 255, np.uint8)
+    mask[:, 0] = 0
+    captures.save_png(room / "m.png", mask)
+
+    def change(info):
+        for frame in info["frames"]:
+            path = room / frame["file_path"]
+            with Image.open(path) as image:
+                rgba = np.dstack([np.array(image), alpha])
+            path.unlink()
+            Image.fromarray(rgba).save(path.with_suffix(".webp"), lossless=True)
+            frame["file_path"] = frame["file_path"].replace(".png", ".webp")
+
+    edit(room, change)
+    hidden = np.zeros((6, 8), bool)
+    hidden[:3] = True
+    assert (~open_room(room)[0].train.valid_mask == hidden).all()
+    edit(room, every(mask_path="m.png"))
+    hidden[:, 0] = True
+    assert (~open_room(room)[0].train.valid_mask == hidden).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "focal", "distortion"),
+    [
+        (top(camera_model="SIMPLE_RADIAL", k1=0.1), (4, 4), (0.1, 0, 0, 0, 0)),
+        (top(camera_model="RADIAL", k1=0.1, k2=0.2), (4, 4), (0.1, 0.2, 0, 0, 0)),
+        (top(camera_model="FULL_OPENCV", k4=0.3), (4, 4), (0, 0, 0, 0, 0, 0.3, 0, 0)),
+        (top(fl_x=None, fl_y=None, x_fov=90), (4, 4), ()),
+        (top(fl_x=None, fl_y=None, camera_angle_x=np.pi / 2), (4, 4), ()),
+        (every(camera_angle_x=np.pi / 2, camera_angle_y=np.pi / 2), (4, 3), ()),
+    ],
+)
+def test_cameras(room, change, focal, distortion):
+    edit(room, change)
+    info = json.loads((room / "transforms.json").read_text())
+    path, frame = room / "transforms.json", info["frames"][0]
+    lens = transforms_lens.read_lens(info, frame, path, 0, (8, 6))
+    assert (lens.camera.fx, lens.camera.fy) == pytest.approx(focal)
+    assert lens.distortion == distortion
+    assert (lens.camera.cx, lens.camera.cy) == (3.5, 2.5)
+    open_room(room)
+
+
+def test_fisheye_of_colmap(room):
+    for model in ("SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE"):
+        edit(room, top(camera_model=model, k1=0.1))
+        info = json.loads((room / "transforms.json").read_text())
+        lens = transforms_lens.read_lens(info, info["frames"][0], room, 0, (8, 6))
+        assert lens.is_fisheye and lens.distortion == (0.1, 0, 0, 0)
+    edit(room, top(camera_model="EQUIRECTANGULAR"))
+    assert "cut it into perspective views" in error_of(room)
