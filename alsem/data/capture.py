@@ -69,6 +69,19 @@ class FrameRecord:
 
 
 @dataclasses.dataclass(frozen=True)
+class PoseFormat:
+    """How the files of a layout write poses; readers have undone it.
+
+    Attributes:
+        opengl: Whether camera axes are OpenGL's (y up, z backward), not OpenCV's.
+        inverse: Whether matrices are world-to-camera.
+    """
+
+    opengl: bool = False
+    inverse: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class Capture:
     """What a reader found on disk.
 
@@ -85,6 +98,7 @@ class Capture:
         points: float32 ``[p 3]``, points on surfaces, metres, found together with the
             poses; None if there are none.
         doubts: What was left out or assumed, a line each; raises `InputError`.
+        pose_format: How its files write poses, for messages about them.
     """
 
     name: str
@@ -97,6 +111,7 @@ class Capture:
     union: str | None = None
     points: np.ndarray | None = None
     doubts: Callable[[], Sequence[str]] = tuple
+    pose_format: PoseFormat = PoseFormat()
 
     @property
     def label_table(self) -> np.ndarray:

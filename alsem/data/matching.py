@@ -62,13 +62,16 @@ def match(a: np.ndarray, b: np.ndarray, *, ratio: float = RATIO) -> np.ndarray:
 
 
 def essential_matrix(b_from_a: np.ndarray) -> np.ndarray:
-    """Essential matrix ``[3 3]`` of a relative pose ``[4 4]``, of any norm.
+    """Essential matrices ``[*b 3 3]`` of relative poses ``[*b 4 4]``, of any norm.
 
     Rays ``x_a`` and ``x_b`` through one point satisfy ``x_b^T E x_a = 0`` (Hartley and
     Zisserman, Multiple View Geometry, eq. 9.12).
     """
-    x, y, z = b_from_a[:3, 3]
-    return np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]]) @ b_from_a[:3, :3]
+    x, y, z = np.moveaxis(b_from_a[..., :3, 3], -1, 0)
+    nothing = np.zeros_like(x)
+    rows = [[nothing, -z, y], [z, nothing, -x], [-y, x, nothing]]
+    cross = np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+    return cross @ b_from_a[..., :3, :3]
 
 
 def epipolar_error(
@@ -81,13 +84,21 @@ def epipolar_error(
     """Distances of matches from agreeing with a relative pose, ``[m]``, pixels.
 
     Sampson's first-order geometric error (Hartley and Zisserman, eq. 11.9): about the
-    distance by which the two pixels ``[m 2]`` must move together so that their rays
-    meet. NaN where the two cameras stand in one place, for which all pixels agree.
+    distance by which the two pixels must move together so that their rays meet. NaN
+    where the two cameras stand in one place, for which all pixels agree.
+
+    Args:
+        xy_a: Pixels of one photograph, ``[m 2]``.
+        xy_b: The matching pixels of the other, ``[m 2]``.
+        camera_a: Its camera, ``[3 3]``, or one a match, ``[m 3 3]``.
+        camera_b: The other's, likewise.
+        b_from_a: Relative pose, ``[4 4]``, or one a match, ``[m 4 4]``.
     """
-    middle = essential_matrix(b_from_a)
-    fundamental = np.linalg.inv(camera_b).T @ middle @ np.linalg.inv(camera_a)
-    a, b = (np.c_[xy, np.ones(len(xy))] for xy in (xy_a, xy_b))
-    line_b, line_a = a @ fundamental.T, b @ fundamental
+    a, b = _homogeneous(xy_a), _homogeneous(xy_b)
+    inverse_b = np.swapaxes(np.linalg.inv(camera_b), -1, -2)
+    fundamental = inverse_b @ essential_matrix(b_from_a) @ np.linalg.inv(camera_a)
+    line_b = (fundamental @ a[..., None])[..., 0]
+    line_a = (np.swapaxes(fundamental, -1, -2) @ b[..., None])[..., 0]
     slopes = np.hypot(np.hypot(*line_a[:, :2].T), np.hypot(*line_b[:, :2].T))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.abs((b * line_b).sum(axis=1)) / slopes
@@ -103,21 +114,22 @@ def triangulate(
     """Points midway between the rays of matches where these pass most closely.
 
     Args:
-        xy_a: Pixels of one photograph, ``[m 2]``.
-        xy_b: The matching pixels of the other, ``[m 2]``.
-        camera_a: Its camera, ``[3 3]``.
-        camera_b: The other's.
-        b_from_a: Relative pose, ``[4 4]``.
+        xy_a: As of `epipolar_error`.
+        xy_b: Likewise.
+        camera_a: Likewise.
+        camera_b: Likewise.
+        b_from_a: Likewise.
 
     Returns:
         Points in a's axes, ``[m 3]``; behind a camera where the rays part. Infinite or
         NaN for parallel rays.
     """
-    rotation, origin = b_from_a[:3, :3], -b_from_a[:3, :3].T @ b_from_a[:3, 3]
-    a = _rays(xy_a, camera_a)
-    b = _rays(xy_b, camera_b) @ rotation  # into a's axes
+    rotation = b_from_a[..., :3, :3]
+    origin = -(np.swapaxes(rotation, -1, -2) @ b_from_a[..., :3, 3:])[..., 0]
+    a, b = rays(xy_a, camera_a), rays(xy_b, camera_b)
+    b = (b[:, None] @ rotation)[:, 0]  # into a's axes
     cosine = (a * b).sum(axis=1)
-    along_a, along_b = a @ origin, b @ origin
+    along_a, along_b = (a * origin).sum(axis=-1), (b * origin).sum(axis=-1)
     sine2 = 1 - cosine**2
     with np.errstate(invalid="ignore", divide="ignore"):
         sine2 = np.where(sine2 > _PARALLEL, sine2, 0.0)
@@ -126,9 +138,13 @@ def triangulate(
         return (a * reach_a[:, None] + b * reach_b[:, None] + origin) / 2
 
 
-def _rays(xy: np.ndarray, camera: np.ndarray) -> np.ndarray:
+def _homogeneous(xy: np.ndarray) -> np.ndarray:
+    return np.c_[xy, np.ones(len(xy))]
+
+
+def rays(xy: np.ndarray, camera: np.ndarray) -> np.ndarray:
     """Unit directions ``[m 3]`` of pixels, camera axes."""
-    rays = np.c_[xy, np.ones(len(xy))] @ np.linalg.inv(camera).T
+    rays = (np.linalg.inv(camera) @ _homogeneous(xy)[..., None])[..., 0]
     return rays / np.linalg.norm(rays, axis=1, keepdims=True)
 
 

@@ -2,15 +2,21 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
 from alsem.data.capture import Capture, FrameRecord, check_headers
 from alsem.data.checks.doubts import find_doubts
 from alsem.data.checks.frame_statistics import FrameStatistics, read_statistics
+from alsem.data.checks.picture_matches import find_matches
 from alsem.data.checks.pose_depth_agreement import ENOUGH, Agreement, agreement
+from alsem.data.checks.pose_picture_agreement import ENOUGH as ENOUGH_OF_PICTURES
+from alsem.data.checks.pose_picture_agreement import PictureAgreement, picture_agreement
 from alsem.data.readers.registry import READERS, detect
 
 _ANY_CLASS = ("1 wall",)  # stands in for a class list that cannot be read
@@ -31,6 +37,7 @@ class CaptureReport:
         statistics: Of every frame that could be read, by sequence.
         camera: Intrinsics of its images; None if they could not be determined.
         agreement: Between poses and depth; None if it could not be computed.
+        picture_agreement: Between poses and photographs, likewise.
     """
 
     folder: Path
@@ -44,6 +51,7 @@ class CaptureReport:
     )
     camera: Intrinsics | None = None
     agreement: Agreement | None = None
+    picture_agreement: PictureAgreement | None = None
 
     @property
     def all_statistics(self) -> list[FrameStatistics]:
@@ -138,6 +146,36 @@ def _check_frames(report: CaptureReport, capture: Capture, progress: Progress) -
             report.doubtful.append(text + "check poses, camera and depth scale")
         else:
             report.fatal.append(text + report.agreement.remedy)
+    if not report.fatal:
+        _check_pictures(report, capture, every, progress)
     report.doubtful += find_doubts(
         report.folder, capture, report.sequences, report.statistics
     )
+
+
+def _check_pictures(
+    report: CaptureReport,
+    capture: Capture,
+    every: list[FrameRecord],
+    progress: Progress,
+) -> None:
+    """Compares poses and intrinsics with the photographs."""
+    assert report.camera is not None
+    judged = report.picture_agreement = picture_agreement(
+        find_matches(capture, list(report.sequences.values()), progress),
+        np.stack([record.world_from_cam for record in every]),
+        [[record.name for record in each] for each in report.sequences.values()],
+        report.camera.width,
+        capture.pose_format,
+    )
+    if judged.fraction >= ENOUGH_OF_PICTURES or math.isnan(judged.fraction):
+        return
+    text = (
+        f"{report.folder}: poses, intrinsics and photographs agree at"
+        f" {judged.fraction:.0%} of {judged.matches} matches in {judged.pairs} pairs of"
+        f" photographs (median error {judged.error:.1f} pixels); "
+    )
+    if judged.remedy is None:
+        report.doubtful.append(text + "check poses and intrinsics, or refine them")
+    else:
+        report.fatal.append(text + judged.remedy)

@@ -31,6 +31,7 @@ def find_doubts(
     every = [each for frames in statistics.values() for each in frames]
     yield from _missing_images(sequences)
     yield from _missing_depth(folder, every)
+    yield from _off_axis(folder, capture, sequences)
     first: dict[bytes, str] = {}  # hash of a photograph -> the first frame that has it
     for name, records in sequences.items():
         yield from _duplicates(records, statistics[name], first)
@@ -51,6 +52,30 @@ def _missing_depth(folder: Path, every: list[FrameStatistics]) -> Iterator[str]:
     missing = [each.depth_missing for each in every]
     if np.isfinite(missing).any() and np.nanmean(missing) > 0.5:
         yield f"{folder}: {np.nanmean(missing):.0%} of the depth is missing"
+
+
+def _off_axis(
+    folder: Path, capture: Capture, sequences: dict[str, list[FrameRecord]]
+) -> Iterator[str]:
+    size = next(records[0].rgb.size() for records in sequences.values() if records)
+    camera = capture.camera(*size)
+    across, down = (
+        (axis + 0.5) / side * 2
+        for axis, side in zip((camera.cx, camera.cy), size, strict=True)
+    )
+    if 0.5 < across < 1.5 and 0.5 < down < 1.5:
+        return
+    text = (
+        f"{folder}: the optical axis is at cx {camera.cx:.1f}, cy {camera.cy:.1f} of"
+        f" {size[0]} x {size[1]} pixels, far from the middle; "
+    )
+    if across > 0 and abs(down / across - 1) < 0.05:
+        yield text + (
+            "the intrinsics seem to be of photographs of another size: multiply fx, fy,"
+            f" cx and cy by {1 / across:.4g}"
+        )
+    else:
+        yield text + "check the intrinsics"
 
 
 def _duplicates(

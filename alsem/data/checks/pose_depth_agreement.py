@@ -14,6 +14,7 @@ import numpy as np
 
 from alsem.data.camera_models import pixel_directions
 from alsem.data.capture import Capture, FrameRecord
+from alsem.data.checks.pose_conventions import of_matrices
 
 MAX_PAIRS = 24  # of neighbouring frames to compare
 MAX_POINTS = 2000  # of one frame
@@ -22,8 +23,6 @@ ENOUGH = 0.5  # fraction of agreeing points that is accepted without comment
 IMPROVEMENT = 0.2  # by which another convention must raise that fraction to be named
 _MIN_BASELINE = 0.02  # ratio of baseline to depth below which scale is not observable
 _MIN_MOTION = 0.05  # metres or radians between frames of a pair
-
-_FLIP = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,23 +43,9 @@ class Convention:
 
 
 DOCUMENTED = Convention("")
-CONVENTIONS = (
-    Convention(
-        "camera axes are OpenGL's (y up, z backward): negate the second and third"
-        " column of every rotation",
-        lambda pose: pose @ _FLIP,
-    ),
-    Convention("poses are world-to-camera: invert every matrix", np.linalg.inv),
-    Convention(
-        "poses are world-to-camera with OpenGL's axes: invert every matrix, then negate"
-        " its second and third column",
-        lambda pose: np.linalg.inv(pose) @ _FLIP,
-    ),
-    Convention(
-        "depth is measured along the rays: divide it by their length for a depth of"
-        " one",
-        along_rays=True,
-    ),
+ALONG_RAYS = Convention(
+    "depth is measured along the rays: divide it by their length for a depth of one",
+    along_rays=True,
 )
 SCALES = tuple(
     Convention(
@@ -107,7 +92,10 @@ def agreement(
     fraction = _fraction(capture, pairs, DOCUMENTED)
     if math.isnan(fraction) or fraction >= ENOUGH:
         return Agreement(fraction, 0 if math.isnan(fraction) else len(pairs), None)
-    conventions = CONVENTIONS
+    conventions = [
+        Convention(other.remedy, lambda pose, other=other: other.poses(pose[None])[0])
+        for other in of_matrices(capture.pose_format)
+    ] + [ALONG_RAYS]
     if _relative_baseline(capture, pairs) > _MIN_BASELINE:
         conventions += SCALES
     each = [_fraction(capture, pairs, convention) for convention in conventions]

@@ -9,6 +9,7 @@ from alsem.data.capture import Capture, FrameRecord
 from alsem.data.checks.capture_report import CaptureReport
 from alsem.data.checks.frame_statistics import FrameStatistics
 from alsem.data.checks.pose_depth_agreement import Agreement
+from alsem.data.checks.pose_picture_agreement import PictureAgreement
 
 MAX_LISTED = 100  # errors of each kind
 
@@ -20,6 +21,7 @@ def summary_lines(report: CaptureReport) -> Iterator[str]:
         yield from _frames(report.sequences, report.camera)
         every = report.all_statistics
         yield from _depth(every, report.agreement)
+        yield from _pictures(report.picture_agreement)
         masked = np.mean([each.masked for each in every]) if every else 0.0
         if masked:
             yield f"  masks         hide {masked:.1%} of the pixels"
@@ -74,6 +76,23 @@ def _depth(
             f"  agreement     {agreement.fraction:.0%} of points agree in depth with a"
             f" neighbouring frame ({agreement.pairs} pairs)"
         )
+
+
+def _pictures(judged: PictureAgreement | None) -> Iterator[str]:
+    if judged is None:
+        return
+    if np.isnan(judged.fraction):
+        yield (
+            f"  pictures      only {judged.matches} matches in {judged.pairs} pairs of"
+            " photographs (too little texture or overlap): poses are not checked"
+            " against them"
+        )
+        return
+    yield (
+        f"  pictures      {judged.fraction:.0%} of {judged.matches} matches in"
+        f" {judged.pairs} pairs lie on their epipolar lines (median error"
+        f" {judged.error:.1f} pixels)"
+    )
 
 
 def _classes(capture: Capture, every: Sequence[FrameStatistics]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
 from alsem.data import depth_images, downscale
 from alsem.data.camera_models import Lens
-from alsem.data.capture import Capture
+from alsem.data.capture import Capture, PoseFormat
 from alsem.data.poses import checked_pose, is_lost
 from alsem.data.readers import posed_photos
 from alsem.data.readers.colmap_files import READERS, Camera, Image
@@ -91,6 +91,7 @@ def read_colmap(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Capt
         listed,
         points=read_points(points) if points.exists() else None,
         doubts=doubts if others else (),
+        pose_format=PoseFormat(inverse=True),
     )
 
 

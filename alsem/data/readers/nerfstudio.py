@@ -16,7 +16,7 @@ import numpy as np
 
 from alsem.core.errors import ErrorCollector, InputError
 from alsem.data import image_io
-from alsem.data.capture import Capture
+from alsem.data.capture import Capture, PoseFormat
 from alsem.data.ply import read_points
 from alsem.data.poses import checked_pose, is_lost
 from alsem.data.readers import posed_photos, transforms_lens, unread
@@ -113,6 +113,7 @@ def read_nerfstudio(root: Path, scene: str, class_lines: Sequence[str] = ()) -> 
         float_scale=float_scale,
         points=points,
         doubts=doubts,
+        pose_format=PoseFormat(opengl=True),
     )
 
 

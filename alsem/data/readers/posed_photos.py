@@ -22,7 +22,7 @@ from alsem.data.camera_models import (
     UndistortedImage,
     shared_camera,
 )
-from alsem.data.capture import ALL, Capture, FrameRecord
+from alsem.data.capture import ALL, Capture, FrameRecord, PoseFormat
 from alsem.data.depth_images import ConfidentDepth, depth_image
 from alsem.data.image_io import EncodedFile, ImageFile, photograph
 from alsem.data.label_images import Colours, LabelImage
@@ -74,6 +74,7 @@ def read_photos(
     float_scale: float | None = None,
     points: np.ndarray | None = None,
     doubts: Sequence[str] = (),
+    pose_format: PoseFormat | None = None,
 ) -> Capture:
     """Makes a capture of the photographs that a layout lists.
 
@@ -90,6 +91,7 @@ def read_photos(
             None.
         points: As `Capture.points`.
         doubts: What the layout left out or assumed, a line each.
+        pose_format: How the layout writes poses; None as alsem has them.
 
     Raises:
         InputError: The photographs cannot be used, or there are no classes.
@@ -113,6 +115,7 @@ def read_photos(
         classes=names_and_ids,
         union=ALL,
         points=points,
+        pose_format=pose_format or PoseFormat(),
         doubts=lambda: [*doubts, *found.doubts, *unread.folders(folder, files)],
     )
 

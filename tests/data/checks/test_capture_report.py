@@ -101,12 +101,16 @@ def multiply_by_ray_length(depth):
 @pytest.mark.parametrize(
     ("apply", "change", "remedy"),
     [
-        (change_poses, lambda p: p @ layouts.FLIP, "axes are OpenGL's"),
-        (change_poses, np.linalg.inv, "are world-to-camera: invert"),
+        (change_poses, lambda p: p @ layouts.FLIP, "have OpenGL's axes"),
+        (
+            change_poses,
+            np.linalg.inv,
+            "are world-to-camera where its layout wants camera-to-world: invert",
+        ),
         (
             change_poses,
             lambda p: np.linalg.inv(p @ layouts.FLIP),
-            "with OpenGL's axes: invert",
+            "and have OpenGL's axes",
         ),
         (change_depth, lambda d: 5.0 * d, "too large by 5 times"),
         (change_depth, lambda d: 0.1 * d, "too small by 10 times"),
