@@ -1,7 +1,9 @@
 """Writes tiny captures in the Replica layout, for tests."""
 
 import dataclasses
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -124,6 +126,11 @@ def edit_json(path: Path, change: Callable[[dict], object]) -> None:
 def cut(path: Path) -> None:
     """Cuts the end off a file, as a full disk does."""
     path.write_bytes(path.read_bytes()[:-20])
+
+
+def full_disk(*args, **kwargs):
+    """Stands for what writes, on a full disk."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def write_poses(path: Path, poses: np.ndarray) -> None:

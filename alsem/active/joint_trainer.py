@@ -1,7 +1,6 @@
 """Joint training: field and heads learn in every round, as published."""
 
 import dataclasses
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from alsem.active.labelled_rays import LabelledRays, pixel_labels
 from alsem.active.pixel_data import pixel_data
 from alsem.active.semantic_stage import head_initializer
 from alsem.core import rng
+from alsem.core.files import remove
 from alsem.data import Scene
 from alsem.nerf import Nerf, SemanticMembers
 from alsem.surface import SurfaceCache
@@ -120,5 +120,5 @@ class JointTrainer:
         )
         for old in self._folder.iterdir():
             if old != folder:
-                shutil.rmtree(old)
+                remove(old)
         return state.params["heads"][-1], train_cache, test_cache

@@ -1,18 +1,23 @@
 """The report of a run, from its last model and its files."""
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from alsem import surface
+from alsem.acquisition.units.units import Units
 from alsem.active.model import Model
 from alsem.active.predict import Predictor
 from alsem.annotation import Annotations, Queries
+from alsem.core.files import remove, replace_file
+from alsem.core.types import Intrinsics
 from alsem.data import GroundTruth, Scene
-from alsem.reporting import html_report, top_view
+from alsem.reporting import html_report, query_folder, top_view
 from alsem.reporting.html_report import FrameView, QueryView, ReportData
+from alsem.reporting.query_pictures import OpenQuery
 
 TOP_VIEW_POINTS = 300_000
 
@@ -44,27 +49,75 @@ def write(
     html_report.write_report(workdir, data)
 
 
-def write_open_queries(path: Path, scene: Scene, queries: Queries) -> None:
-    """Writes ``queries.csv``, what waits for an answer, if anything does.
+def write_open_queries(
+    workdir: Path, scene: Scene, queries: Queries, units: Units, answers: str
+) -> None:
+    """Writes ``queries.csv`` and ``queries/``, what waits for an answer, if any does.
 
     The first three cells of a row and a label are a row for a file of answers; rows and
     columns count the pixels of the images as they were read, after any downscaling.
 
     Args:
-        path: The file; removed where nothing waits.
-        scene: Names of the photographs.
+        workdir: The run directory; both are removed from it where nothing waits.
+        scene: The photographs.
         queries: The open queries.
+        units: What they cover.
+        answers: The file that answers are read from.
+
+    Raises:
+        InputError: The disk refuses, or a photograph cannot be read any more.
     """
-    if not len(queries.query_id):
-        path.unlink(missing_ok=True)
+    frames, camera = scene.train, scene.intrinsics
+    listed = [
+        OpenQuery(
+            frame=frame,
+            row=row,
+            col=col,
+            name=frames.names[frame],
+            place=(col + 0.5 + scene.pixel_offset[1], row + 0.5 + scene.pixel_offset[0])
+            if row >= 0
+            else None,
+            unit=None
+            if units.granularity == "point"
+            else _in_frame(units.unit_pixels(unit), frame, camera),
+        )
+        for frame, row, col, unit in zip(
+            *(c.tolist() for c in (queries.frame, queries.row, queries.col)),
+            queries.unit.tolist(),
+            strict=True,
+        )
+    ]
+
+    def photograph(frame: int) -> np.ndarray:
+        if frames.photographs:
+            return frames.photographs[frame].read()
+        return frames.rgb[frame]
+
+    # The pictures first: where the table is, they are.
+    query_folder.write_queries(
+        workdir / "queries",
+        listed,
+        photograph,
+        (camera.width, camera.height),
+        scene.class_names,
+        answers,
+    )
+    if not listed:
+        remove(workdir / "queries.csv")
         return
-    names = scene.train.names
-    columns = (queries.frame.tolist(), queries.row.tolist(), queries.col.tolist())
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["frame", "row", "col", "photograph"])
-        for frame, row, col in zip(*columns, strict=True):
-            writer.writerow([frame, row, col, names[frame]])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["frame", "row", "col", "photograph"])
+    writer.writerows([q.frame, q.row, q.col, q.name] for q in listed)
+    replace_file(workdir / "queries.csv", text.getvalue().encode("utf-8", "replace"))
+
+
+def _in_frame(pixels: np.ndarray, frame: int, camera: Intrinsics) -> np.ndarray:
+    """Mask ``[h w]`` of the pool's pixels that lie in a frame."""
+    count = camera.height * camera.width
+    mask, start = np.zeros(count, bool), frame * count
+    mask[pixels[(pixels >= start) & (pixels < start + count)] - start] = True
+    return mask.reshape(camera.height, camera.width)
 
 
 def _frames(

@@ -143,4 +143,6 @@ def _decode(
         errors.raise_any()
     poses = np.stack([record.world_from_cam for record in records])
     names = tuple(record.name for record in records)
-    return Frames(names, rgb, poses, depth_z, regions, valid_mask), labels
+    photographs = tuple(record.rgb for record in records)
+    frames = Frames(names, rgb, poses, depth_z, regions, valid_mask, photographs)
+    return frames, labels

@@ -10,6 +10,7 @@ import hashlib
 import numpy as np
 
 from alsem.core.types import Intrinsics
+from alsem.data.image_io import ImageFile
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,6 +28,8 @@ class Frames:
             one image, 0 = in no region; None unless requested.
         valid_mask: ``[n h w]`` bool, False for pixels that are neither trained on nor
             queried nor scored; None if all are valid.
+        photographs: The ``n`` photographs as this camera sees them, at their full size
+            and not decoded; empty if there are none.
     """
 
     names: tuple[str, ...]
@@ -35,6 +38,7 @@ class Frames:
     depth_z: np.ndarray | None
     regions: np.ndarray | None = None
     valid_mask: np.ndarray | None = None
+    photographs: tuple[ImageFile, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks shapes and dtypes."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from alsem.core.errors import InputError
-from alsem.core.files import replace_arrays
+from alsem.core.files import remove, replace_arrays
 from alsem.policy.query_log import QueryLog, QuerySnapshot
 from alsem.policy.targets import PolicyTargets, credit, mistakes, no_targets, relative
 
@@ -139,7 +139,7 @@ class TargetLog:
         if now is not None or len(corrected):
             replace_arrays(self._path(round_index), dataclasses.asdict(decided))
         else:  # left by an earlier attempt at this round, if at all
-            self._path(round_index).unlink(missing_ok=True)
+            remove(self._path(round_index))
         return _applied(before, decided).targets
 
     def _replayed(self, round_index: int) -> _State:

@@ -1,5 +1,6 @@
 """From photographs or a video to a capture: all stages of structure from motion."""
 
+import collections
 import dataclasses
 import shutil
 from collections.abc import Iterator
@@ -129,17 +130,24 @@ def _model(
 
 def _cameras(copies: list[Copy]) -> str:
     sizes = sorted({(copy.width, copy.height) for copy in copies})
-    text = ", ".join(f"{width} x {height}" for width, height in sizes)
+    text = f"{sizes[0][0]} x {sizes[0][1]}"
+    if len(sizes) > 1:
+        text += f" to {sizes[-1][0]} x {sizes[-1][1]}"
     known = sum(copy.focal > 0 for copy in copies)
     return f"worked on at {text} pixels; focal length in the EXIF of {known}"
 
 
 def _placed(model: pycolmap.Reconstruction, count: int) -> str:
-    cameras = [model.camera(key) for key in model.cameras]
-    sizes = sorted({f"{camera.width} x {camera.height}" for camera in cameras})
+    used = collections.Counter(
+        (camera.width, camera.height)
+        for key in model.reg_image_ids()
+        for camera in [model.camera(model.image(key).camera_id)]
+    )
+    (width, height), _ = used.most_common(1)[0]
+    others = f" and {len(used) - 1} other sizes" if len(used) > 1 else ""
     return (
-        f"{model.num_reg_images()} of {count} photographs placed, {', '.join(sizes)}"
-        f" pixels; {model.num_points3D()} points, each seen in"
+        f"{model.num_reg_images()} of {count} photographs placed, {width} x {height}"
+        f"{others} pixels; {model.num_points3D()} points, each seen in"
         f" {model.compute_mean_track_length():.1f}; mean reprojection error"
         f" {model.compute_mean_reprojection_error():.2f} pixels"
     )

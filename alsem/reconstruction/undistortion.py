@@ -22,31 +22,31 @@ def pinhole_cameras(
 ) -> dict[int, pycolmap.Camera]:
     """Chooses the pinhole cameras that photographs are undistorted to.
 
-    Each shows only what its lens shows, with square pixels and even sides. That of most
-    photographs is ``width`` pixels wide, or as wide as can be without enlarging; the
-    others have its focal length, so that pixels are alike in all of them.
+    Each shows only what its lens shows, with even sides. That of most photographs is
+    ``width`` pixels wide; the others have its focal length, so that pixels are alike.
+    Nothing is enlarged.
     """
     images = [model.image(image_id) for image_id in model.reg_image_ids()]
     uses = collections.Counter(image.camera_id for image in images)
     options = pycolmap.UndistortCameraOptions()
     whole = {key: pycolmap.undistort_camera(options, model.camera(key)) for key in uses}
     main = whole[uses.most_common(1)[0][0]]
-    focal = main.focal_length_x * min(width / main.width, 1.0)
+    focal = main.focal_length_x * width / main.width
     return {key: _scaled(camera, focal) for key, camera in whole.items()}
 
 
 def _scaled(camera: pycolmap.Camera, focal: float) -> pycolmap.Camera:
     """The pinhole camera with another focal length, cut evenly to even sides."""
-    scale = focal / camera.focal_length_x
+    scale = min(focal / camera.focal_length_x, 1.0)
     full = np.array([camera.width, camera.height]) * scale
     size = (np.floor(full / 2 + 1e-6) * 2).astype(int)
     centre = np.array([camera.principal_point_x, camera.principal_point_y]) * scale
-    fy = camera.focal_length_y * scale
+    fx, fy = camera.focal_length_x * scale, camera.focal_length_y * scale
     return pycolmap.Camera(
         model="PINHOLE",
         width=int(size[0]),
         height=int(size[1]),
-        params=np.array([focal, fy, *(centre - (full - size) / 2)]),
+        params=np.array([fx, fy, *(centre - (full - size) / 2)]),
         camera_id=camera.camera_id,
     )
 

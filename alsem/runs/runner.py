@@ -111,14 +111,16 @@ def start_run(
             )
             print(f"report: {workdir / 'report' / 'index.html'}", flush=True)
         waiting, path = run.store.queries(status="open"), workdir / "queries.csv"
-        report_data.write_open_queries(path, scene, waiting)
+        report_data.write_open_queries(
+            workdir, scene, waiting, run.pool.units, config.active.answers
+        )
         is_waiting = len(waiting.query_id) > 0
         if is_waiting:
             asked = run.store.queries(int(waiting.round[0]))
             print(
                 f"waiting for {len(waiting.query_id)} of {len(asked.query_id)} answers"
-                f" to {path}: write them to {config.active.answers} and run the same"
-                " command again",
+                f" to {path}, drawn in {workdir / 'queries' / 'index.html'}: write them"
+                f" to {config.active.answers} and run the same command again",
                 flush=True,
             )
         return not is_waiting
@@ -207,7 +209,8 @@ def _lock(workdir: Path) -> Iterator[None]:
     """Makes and holds a run directory for one process; a kill releases it."""
     with write_errors(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
-    with run_dir.lock_path(workdir).open("w") as handle:
+        handle = run_dir.lock_path(workdir).open("w")
+    with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

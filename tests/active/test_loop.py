@@ -196,14 +196,19 @@ def test_a_capture_without_labels_waits_for_a_file_and_is_labelled(
     queries = list(csv.DictReader((workdir / "queries.csv").read_text().splitlines()))
     assert len(queries) == CLICKS[0] and queries[0]["photograph"].startswith("Seq")
     assert f"waiting for 8 of 8 answers to {workdir}" in capsys.readouterr().out
+    assert len(list((workdir / "queries").iterdir())) == 8 + 1
     lines = ["frame,row,col,label"]
     lines += [f"{q['frame']},{q['row']},{q['col']},floor" for q in queries]
     answers.write_text("\n".join(lines[:-1]) + "\n")
     assert not runner.start_run(config, workdir)
     assert f"waiting for 1 of 8 answers to {workdir}" in capsys.readouterr().out
+    last = queries[-1]
+    page = (workdir / "queries" / "index.html").read_text()
+    assert page.count("data:image/jpeg") == 1
+    assert f"<code>{last['frame']},{last['row']},{last['col']},</code>" in page
     answers.write_text("\n".join(lines) + "\n")
     assert runner.start_run(config, workdir)
-    assert not (workdir / "queries.csv").exists()
+    assert not [*workdir.glob("queries*"), *workdir.glob(".queries*")]
     (row,) = read_jsonl(workdir / "rounds.jsonl")
     assert row["miou"] is None and row["psnr"] > 5
     page = (workdir / "report" / "index.html").read_text()

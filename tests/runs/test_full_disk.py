@@ -1,19 +1,15 @@
 """A full disk: the file is named, and the run goes on once there is space."""
 
-import errno
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 import tiny
+from captures import full_disk
 
 from alsem.core.errors import InputError
 from alsem.runs import runner
-
-
-def full_disk(*args, **kwargs):
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_full_disk_is_named_and_the_run_can_go_on(tmp_path, monkeypatch):

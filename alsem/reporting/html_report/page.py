@@ -37,7 +37,7 @@ def write_report(workdir: str | os.PathLike[str], data: ReportData) -> Path:
 def render(data: ReportData) -> str:
     """Renders the page as HTML; all texts of the user are escaped."""
     colours = palette.class_colours(len(data.class_names))
-    template = _environment().get_template("page.html")
+    template = environment().get_template("page.html")
     return template.render(
         data=data,
         dash=DASH,
@@ -55,7 +55,8 @@ def render(data: ReportData) -> str:
     )
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Templates of pages, with filters for numbers, colours and images."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("alsem.reporting.html_report", "templates"),
         autoescape=True,
