@@ -8,8 +8,8 @@ Variants: configs/capture.py:smoke  (a few frames, about a minute with compilati
 Cost:     7 minutes on 2 CPU cores per million rays (50 frames of 160x120) with depth.
 Expected: mIoU 0.89 at 2006 clicks on a kitchen with depth, 0.58 from colour only.
 
-Each round writes queries.csv into the run directory and ends; put the answers into
-answers.csv and give the command again.
+Each round writes queries.csv and pictures, queries/index.html, into the run directory
+and ends; put the answers into answers.csv and give the command again.
 """
 
 from typing import Any

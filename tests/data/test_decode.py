@@ -27,6 +27,8 @@ def test_scene_holds_what_the_files_hold(written):
     assert scene.test.names == tuple(f"{TEST}/{i}" for i in range(3))
     np.testing.assert_array_equal(scene.train.rgb, train["rgb"][::3])
     np.testing.assert_array_equal(scene.test.rgb, test["rgb"])
+    undecoded = [photograph.read() for photograph in scene.train.photographs]
+    np.testing.assert_array_equal(undecoded, train["rgb"][::3])
     depth_z = train["depth"][::3] / 1000
     np.testing.assert_allclose(scene.train.depth_z, depth_z, rtol=1e-6)
     np.testing.assert_allclose(truth.test_depth_z, test["depth"] / 1000, rtol=1e-6)
