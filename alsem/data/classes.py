@@ -9,6 +9,7 @@ from typing import Any
 
 from alsem.core.errors import InputError
 from alsem.data import label_maps
+from alsem.data.label_maps import VOID_NAMES
 from alsem.data.text_files import read_json, read_text
 
 Classes = tuple[tuple[str, ...], tuple[int, ...]]
@@ -99,7 +100,11 @@ def from_text(path: Path) -> Classes:
 
 
 def from_lines(where: Path | str, lines: Sequence[str]) -> Classes:
-    """Reads classes from lines ``id name``, or just ``name`` for ids from 1.
+    """Reads classes from lines ``id name``, or just ``name`` for ids in order.
+
+    Names count from 1, unless the first of them means void (background, unlabelled,
+    __ignore__ ...): that has id 0, as annotation tools number their lists; before
+    another such name, -1.
 
     Args:
         where: File or config key of the lines, for messages.
@@ -116,7 +121,7 @@ def from_lines(where: Path | str, lines: Sequence[str]) -> Classes:
     numbered = [_split_id(line) for line in lines]
     with_id = [pair for pair in numbered if pair is not None]
     if not with_id:
-        return _ordered(where, enumerate(lines, start=1))
+        return _ordered(where, enumerate(lines, start=first_id(lines)))
     if len(with_id) != len(lines):
         without_id = lines[numbered.index(None)]
         raise InputError(
@@ -124,6 +129,40 @@ def from_lines(where: Path | str, lines: Sequence[str]) -> Classes:
             " in every line, or names only"
         )
     return _ordered(where, with_id)
+
+
+def first_id(names: Sequence[str]) -> int:
+    """The id of the first of names that have no ids: 1, or that of void."""
+    void = [name.strip().casefold() in VOID_NAMES for name in names[:2]]
+    if len(void) == 2 and all(void):
+        return -1  # labelme's __ignore__ before its _background_
+    return 0 if void and void[0] else 1
+
+
+def numbering(folders: Sequence[Path], lines: Sequence[str], read: Classes) -> str:
+    """How the ids of a class list of names are counted.
+
+    Args:
+        folders: As of `configured_or_listed`.
+        lines: Likewise.
+        read: The classes of the capture.
+
+    Returns:
+        A few words; empty if the list gives ids itself, or the classes are not its own.
+    """
+    for folder in folders:
+        if not lines and (folder / "classes.txt").exists():
+            lines = read_text(folder / "classes.txt", "").splitlines()
+    lines = [line.strip() for line in lines]
+    names = [line for line in lines if line and not line.startswith("#")]
+    if not names or _split_id(names[0]) is not None:
+        return ""
+    if from_lines("", names) != read:
+        return ""
+    first = first_id(names)
+    if first > 0:
+        return "names counted from 1; 0 is void"
+    return f"names counted from {first}, for {names[0]!r} is void"
 
 
 def _split_id(line: str) -> tuple[int, str] | None:

@@ -9,6 +9,7 @@ import numpy as np
 from alsem.core.errors import ErrorCollector, InputError
 from alsem.data import downscale
 from alsem.data.capture import Capture, FrameRecord, check_headers, check_same_images
+from alsem.data.depth_images import without_nothing
 from alsem.data.label_images import VOID, read_labels
 from alsem.data.scene import Frames, GroundTruth, Scene
 from alsem.data.splits import Split
@@ -122,8 +123,8 @@ def _decode(
         record = records[i]
         rgb[i] = downscale.area_average(record.rgb.read(), size)
         if depth_z is not None and record.depth is not None:
-            raw = downscale.point_sample(record.depth.read(), size)
-            depth_z[i] = raw / capture.depth_scale
+            raw = without_nothing(record.depth.read())
+            depth_z[i] = downscale.point_sample(raw, size) / capture.depth_scale
         if labels is not None and record.label is not None:
             labels[i] = downscale.point_sample(read_labels(record.label, table), size)
         if regions is not None and record.regions is not None:

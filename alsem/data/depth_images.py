@@ -22,7 +22,27 @@ _UNREADABLE = (
     *(OSError, ValueError, EOFError, KeyError, SyntaxError),
     *(zipfile.BadZipFile, RuntimeError),  # RuntimeError is OpenEXR's
 )
+_REPEATED = 8  # pixels of one value that no surface gives by chance
 _COLMAP = re.compile(rb"(\d{1,6})&(\d{1,6})&1&")
+
+
+def without_nothing(depth: np.ndarray) -> np.ndarray:
+    """Depth with holes (0) where a sensor or renderer wrote its "nothing".
+
+    That is 65535 of 16 bits (7-Scenes, Kinect, RealSense), what is not finite, and a
+    value that repeats at an image's maximum, twice as far as all else or farther.
+
+    Args:
+        depth: ``[h w]`` in any unit, of which 0 is a hole already.
+    """
+    saturated = np.iinfo(np.uint16).max if depth.dtype == np.uint16 else np.inf
+    known = np.where(np.isfinite(depth) & (depth < saturated), depth, 0)
+    farthest = known.max(initial=0)
+    at_most = known == farthest
+    rest = np.where(at_most, 0, known).max(initial=0)
+    if 0 < 2 * float(rest) <= float(farthest) and at_most.sum() >= _REPEATED:
+        known = np.where(at_most, 0, known)
+    return known.astype(depth.dtype)
 
 
 @dataclasses.dataclass(frozen=True)

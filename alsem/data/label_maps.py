@@ -15,7 +15,10 @@ from alsem.data.text_files import read_json, read_text
 
 _LINE = re.compile(r"\s*(?P<name>[^:]+?)\s*:\s*(?P<rgb>[0-9 ,]*?)\s*(?::.*)?")
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
-_VOID = {"background", "void", "unlabeled", "unlabelled", "__ignore__", "_background_"}
+VOID_NAMES = frozenset(
+    "background _background_ void unlabelled unlabeled unannotated unassigned undefined"
+    " ignore __ignore__ _ignore_ ignored none nothing unknown".split()
+)
 Row = tuple[str, Colour | None, int]  # name, colour, id; void has id 0
 
 
@@ -39,7 +42,7 @@ def read(path: Path) -> list[Row]:
     named = _supervisely(path) if path.suffix == ".json" else _cvat(path)
     if not named:
         raise InputError(f"{path}: lists no class; write 'name:r,g,b::' a line")
-    is_void = [name.lower() in _VOID for name, _ in named]
+    is_void = [name.casefold() in VOID_NAMES for name, _ in named]
     first = 0 if is_void[0] else 1  # a map without background counts from 1
     return [
         (name, colour, 0 if void else i)

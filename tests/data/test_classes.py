@@ -45,6 +45,10 @@ def read(path):
         ("info_semantic.json", SEMANTIC, ("wall", "class 4", "lamp"), (1, 4, 9)),
         ("classes.txt", TEXT, ("wall", "office chair", "lamp"), (1, 4, 9)),
         ("classes.txt", "a\nb\nc", ("a", "b", "c"), (1, 2, 3)),
+        ("classes.txt", "Background\na\nb", ("a", "b"), (1, 2)),
+        ("classes.txt", "# x\nunlabelled\na\nvoid", ("a", "void"), (1, 2)),
+        ("classes.txt", "__ignore__\n_background_\na", ("a",), (1,)),
+        ("classes.txt", "0 background\n3 a", ("a",), (3,)),
     ],
 )
 def test_class_list(tmp_path, name, contents, names, ids):
@@ -95,3 +99,18 @@ def test_list_of_a_config_comes_first(tmp_path):
     path.unlink()
     error = captures.input_error(classes.configured_or_listed, (tmp_path,), ())
     assert error.startswith(f"{path}: missing")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a\nb", "names counted from 1; 0 is void"),
+        ("void\na", "names counted from 0, for 'void' is void"),
+        ("1 a\n2 b", ""),
+    ],
+)
+def test_numbering_is_told(tmp_path, text, words):
+    read = classes.from_text(written(tmp_path, "classes.txt", text))
+    assert classes.numbering([tmp_path], (), read) == words
+    assert classes.numbering([tmp_path], ["7 other"], read) == ""
+    assert classes.numbering([tmp_path], (), (("other",), (9,))) == ""

@@ -116,3 +116,33 @@ def test_pixels_of_no_confidence_are_holes(tmp_path):
     np.testing.assert_array_equal(image.read(), np.where(confidence > 0, UNITS, 0))
     captures.save_png(tmp_path / "c.png", confidence[:1])
     assert "while its depth has 3 x 2" in captures.input_error(image.size)
+
+
+def filled(*values, dtype=np.uint16):
+    """An image of 200 values from 1000 to 1995, of which the last are replaced."""
+    depth = np.arange(1000, 2000, 5).astype(dtype)
+    depth[len(depth) - len(values) :] = values
+    return depth.reshape(10, 20)
+
+
+@pytest.mark.parametrize(
+    ("depth", "holes"),
+    [
+        (filled(65535), 1),
+        (filled(*[65535] * 50), 50),
+        (filled(*[8000] * 50), 50),  # a sensor's other "nothing"
+        (filled(*[8000] * 50, 0, 65535), 52),
+        (filled(*[8000] * 4), 0),  # may be seen through a door
+        (filled(*[2500] * 50), 0),  # may be a far wall
+        (filled(np.inf, np.nan, *[1e9] * 9, dtype=np.float32), 11),
+        (filled(65535.0, dtype=np.float32), 0),
+        (np.zeros((10, 20), np.uint16), 200),
+        (np.full((10, 20), 1500, np.uint16), 0),
+        (np.full((10, 20), 65535, np.uint16), 200),
+    ],
+)
+def test_values_that_stand_for_nothing_are_holes(depth, holes):
+    found = depth_images.without_nothing(depth)
+    assert found.dtype == depth.dtype
+    assert (found == 0).sum() == holes
+    np.testing.assert_array_equal(found[found > 0], depth[found > 0])

@@ -17,9 +17,10 @@ from alsem.data.checks.picture_matches import find_matches
 from alsem.data.checks.pose_depth_agreement import ENOUGH, Agreement, agreement
 from alsem.data.checks.pose_picture_agreement import ENOUGH as ENOUGH_OF_PICTURES
 from alsem.data.checks.pose_picture_agreement import PictureAgreement, picture_agreement
+from alsem.data.classes import numbering
 from alsem.data.readers.registry import READERS, detect
 
-_ANY_CLASS = ("1 wall",)  # stands in for a class list that cannot be read
+_ANY_CLASS = ("1 any",)  # stands in for a class list that cannot be read
 Progress = Callable[[Sequence, Iterable], Iterable]
 
 
@@ -38,6 +39,8 @@ class CaptureReport:
         camera: Intrinsics of its images; None if they could not be determined.
         agreement: Between poses and depth; None if it could not be computed.
         picture_agreement: Between poses and photographs, likewise.
+        has_classes: Whether the class list could be read.
+        numbering: How the ids of the class list are counted, if it has only names.
     """
 
     folder: Path
@@ -52,6 +55,8 @@ class CaptureReport:
     camera: Intrinsics | None = None
     agreement: Agreement | None = None
     picture_agreement: PictureAgreement | None = None
+    has_classes: bool = False
+    numbering: str = ""
 
     @property
     def all_statistics(self) -> list[FrameStatistics]:
@@ -104,7 +109,10 @@ def _open(
     if label_space:
         reader = functools.partial(reader, label_space=label_space)
     try:
-        return reader(report.folder, "", classes)
+        capture = reader(report.folder, "", classes)
+        report.has_classes = True
+        report.numbering = numbering([report.folder], classes, capture.classes)
+        return capture
     except InputError as error:
         report.fatal += [str(error), *error.also]
     try:
@@ -149,7 +157,8 @@ def _check_frames(report: CaptureReport, capture: Capture, progress: Progress) -
     if not report.fatal:
         _check_pictures(report, capture, every, progress)
     report.doubtful += find_doubts(
-        report.folder, capture, report.sequences, report.statistics
+        *(report.folder, capture, report.sequences, report.statistics),
+        numbering=report.numbering,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from alsem.core.errors import InputError
 from alsem.data.capture import Capture, FrameRecord, check_same_images
 from alsem.data.checks.frame_statistics import FrameStatistics
+from alsem.data.scene_box import inliers
 
 _BRIGHTNESS_JUMP = 1.6  # ratio of a frame's brightness to both of its neighbours'
 _BLUR = 0.15  # ratio of a frame's sharpness to the median of the frames around it
@@ -19,6 +20,8 @@ def find_doubts(
     capture: Capture,
     sequences: dict[str, list[FrameRecord]],
     statistics: dict[str, list[FrameStatistics]],
+    *,
+    numbering: str = "",
 ) -> Iterator[str]:
     """Yields a line for each problem.
 
@@ -27,6 +30,7 @@ def find_doubts(
         capture: The capture.
         sequences: The frames of every sequence.
         statistics: Of the same frames.
+        numbering: How the ids of a class list of names are counted.
     """
     every = [each for frames in statistics.values() for each in frames]
     yield from _missing_images(sequences)
@@ -37,7 +41,7 @@ def find_doubts(
         yield from _duplicates(records, statistics[name], first)
         yield from _blurred(records, statistics[name])
         yield from _brightness_jumps(records, statistics[name])
-    yield from _labels(folder, capture, every)
+    yield from _labels(folder, capture, every, numbering)
 
 
 def _missing_images(sequences: dict[str, list[FrameRecord]]) -> Iterator[str]:
@@ -52,6 +56,25 @@ def _missing_depth(folder: Path, every: list[FrameStatistics]) -> Iterator[str]:
     missing = [each.depth_missing for each in every]
     if np.isfinite(missing).any() and np.nanmean(missing) > 0.5:
         yield f"{folder}: {np.nanmean(missing):.0%} of the depth is missing"
+    nothing = [each.depth_nothing for each in every if each.depth_nothing > 0]
+    if nothing:
+        yield (
+            f"{folder}: depth of {len(nothing)} of {len(every)} frames has a value that"
+            f" stands for none (65535, or one far beyond all else), up to"
+            f" {max(nothing):.2%} of its pixels; read as holes, write 0 if so"
+        )
+    clouds = [each.points for each in every if len(each.points)]
+    if not clouds:
+        return
+    points = np.concatenate(clouds)
+    low, high = inliers(points)
+    far = ((points < low) | (points > high)).any(axis=1).mean()
+    if far > 0:
+        yield (
+            f"{folder}: {far:.2%} of the depth lies far outside of all else, beyond a"
+            f" box of {' x '.join(f'{side:.1f}' for side in high - low)} m; the field's"
+            " box leaves it out, check the depth"
+        )
 
 
 def _off_axis(
@@ -121,7 +144,7 @@ def _brightness_jumps(
 
 
 def _labels(
-    folder: Path, capture: Capture, every: list[FrameStatistics]
+    folder: Path, capture: Capture, every: list[FrameStatistics], numbering: str
 ) -> Iterator[str]:
     counts = [each.label_counts for each in every if each.label_counts is not None]
     if not counts:
@@ -131,6 +154,12 @@ def _labels(
         fraction = total[0] / total.sum()
         yield f"{folder}: {fraction:.0%} of the label pixels are void"
     absent = [n for n, c in zip(capture.classes[0], total[1:], strict=True) if not c]
+    if absent[-1:] == [*capture.classes[0][-1:]] and total[0] and "from 1" in numbering:
+        yield (
+            f"{folder}: label images hold the id 0 and not that of the last class,"
+            f" {absent[-1]}, as if the list counted from 0; if so, write its lines as"
+            " 'id name', each id plus 1 in the images too, for 0 is void"
+        )
     if absent:
         yield (
             f"{folder}: no label image contains {', '.join(absent)}; remove them from"

@@ -12,6 +12,7 @@ import numpy as np
 from alsem.core.errors import ErrorCollector, InputError
 from alsem.data.camera_models import pixel_directions
 from alsem.data.capture import Capture, FrameRecord
+from alsem.data.depth_images import without_nothing
 from alsem.data.label_images import read_labels
 from alsem.data.sharpness import sharpness
 
@@ -31,6 +32,7 @@ class FrameStatistics:
         sharpness: Variance of the Laplacian of the grey photograph.
         masked: Fraction of pixels that a mask hides.
         depth_missing: Fraction of the other pixels without depth; NaN without an image.
+        depth_nothing: Fraction of all pixels with a value that stands for no depth.
         depth_range: Least and greatest depth, metres; NaN without any.
         label_counts: int64 ``[c + 1]``, pixels of void and of each class; None without
             labels.
@@ -44,6 +46,7 @@ class FrameStatistics:
     sharpness: float
     masked: float
     depth_missing: float
+    depth_nothing: float
     depth_range: tuple[float, float]
     label_counts: np.ndarray | None
     thumbnail: np.ndarray | None
@@ -90,9 +93,13 @@ def _statistics(
     if record.mask is not None:
         valid_mask = record.mask.read() > 0
     nan = float("nan")
-    depth_z, depth_missing, depth_range = None, nan, (nan, nan)
+    depth_z, depth_missing, depth_range, depth_nothing = None, nan, (nan, nan), 0.0
     if record.depth is not None:
-        depth_z = record.depth.read() / capture.depth_scale
+        raw = record.depth.read()
+        depth_z = without_nothing(raw)
+        nothing = valid_mask & (depth_z == 0) & (raw != 0)
+        depth_nothing = float(nothing.mean())
+        depth_z = depth_z / capture.depth_scale
         known = valid_mask & (depth_z > 0)
         depth_missing = 1 - known.sum() / max(valid_mask.sum(), 1)
         if known.any():
@@ -109,6 +116,7 @@ def _statistics(
         sharpness=sharpness(rgb),
         masked=float(1 - valid_mask.mean()),
         depth_missing=float(depth_missing),
+        depth_nothing=depth_nothing,
         depth_range=depth_range,
         label_counts=counts,
         thumbnail=_thumbnail(rgb) if with_thumbnail else None,

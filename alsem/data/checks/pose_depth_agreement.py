@@ -15,6 +15,7 @@ import numpy as np
 from alsem.data.camera_models import pixel_directions
 from alsem.data.capture import Capture, FrameRecord
 from alsem.data.checks.pose_conventions import of_matrices
+from alsem.data.depth_images import without_nothing
 
 MAX_PAIRS = 24  # of neighbouring frames to compare
 MAX_POINTS = 2000  # of one frame
@@ -138,7 +139,8 @@ def _neighbours(
 
 def _depth(capture: Capture, record: FrameRecord) -> np.ndarray:
     assert record.depth is not None
-    depth_z = (record.depth.read() / capture.depth_scale).astype(np.float32)
+    raw = without_nothing(record.depth.read())
+    depth_z = (raw / capture.depth_scale).astype(np.float32)
     return (
         depth_z if record.mask is None else np.where(record.mask.read() > 0, depth_z, 0)
     )

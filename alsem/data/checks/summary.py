@@ -1,5 +1,6 @@
 """Describes a checked capture in lines of text."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -11,6 +12,8 @@ from alsem.data.checks.frame_statistics import FrameStatistics
 from alsem.data.checks.pose_depth_agreement import Agreement
 from alsem.data.checks.pose_picture_agreement import PictureAgreement
 
+_PLACE = re.compile(r"\S*\d\S*")  # a word that names a file, frame or value
+_FEW, _NAMED = 4, 20  # lines of one cause to be merged; places that are listed
 MAX_LISTED = 100  # errors of each kind
 
 
@@ -25,16 +28,40 @@ def summary_lines(report: CaptureReport) -> Iterator[str]:
         masked = np.mean([each.masked for each in every]) if every else 0.0
         if masked:
             yield f"  masks         hide {masked:.1%} of the pixels"
-        yield from _classes(report.capture, every)
+        yield from _classes(report, report.capture, every)
     for title, lines in (("fatal", report.fatal), ("doubtful", report.doubtful)):
+        lines = merged([" ".join(line.split()) for line in lines])
         for line in lines[:MAX_LISTED]:
-            yield f"{title}: {' '.join(line.split())}"
+            yield f"{title}: {line}"
         if len(lines) > MAX_LISTED:
             yield f"{title}: and {len(lines) - MAX_LISTED} more"
     if report.fatal:
         yield f"It cannot be trained on; fatal errors: {len(report.fatal)}."
     else:
         yield f"It can be trained on; doubts: {len(report.doubtful)}."
+
+
+def merged(lines: Sequence[str]) -> list[str]:
+    """Lines of one cause as one, with their number and the places of the others.
+
+    They are of one cause if they differ only in words that hold a digit, as file names
+    and indices do.
+    """
+    groups: dict[str, list[str]] = {}
+    for line in lines:
+        groups.setdefault(_PLACE.sub("#", line), []).append(line)
+    return [line for alike in groups.values() for line in _merged(alike)]
+
+
+def _merged(alike: list[str]) -> Iterator[str]:
+    words = [_PLACE.findall(line) for line in alike]
+    differ = [i for i, each in enumerate(zip(*words, strict=True)) if len({*each}) > 1]
+    if len(alike) < _FEW or not differ:
+        yield from alike
+        return
+    places = list(dict.fromkeys(each[differ[0]].strip(":;,") for each in words[1:]))
+    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+    yield f"{alike[0]} ({len(alike)} times: also {', '.join(places[:_NAMED])}{more})"
 
 
 def _frames(
@@ -95,14 +122,20 @@ def _pictures(judged: PictureAgreement | None) -> Iterator[str]:
     )
 
 
-def _classes(capture: Capture, every: Sequence[FrameStatistics]) -> Iterator[str]:
+def _classes(
+    report: CaptureReport, capture: Capture, every: Sequence[FrameStatistics]
+) -> Iterator[str]:
     names, ids = capture.classes
+    counting = f" ({report.numbering})" if report.numbering else ""
     counts = [each.label_counts for each in every if each.label_counts is not None]
     if not counts:
-        yield f"  labels        none; {len(names)} classes: {', '.join(names)}"
+        listed = f"{len(names)} classes{counting}: {', '.join(names)}"
+        listed = listed if report.has_classes else "no class list"
+        yield f"  labels        none; {listed}"
         return
     total = np.sum(counts, axis=0)
-    yield f"  labels        {total[0] / total.sum():.1%} void, {len(names)} classes:"
+    void = f"{total[0] / total.sum():.1%} void"
+    yield f"  labels        {void}, {len(names)} classes{counting}:"
     for i in np.argsort(-total[1:], kind="stable"):
         yield f"    {ids[i]:>5} {names[i]:<24} {total[i + 1] / total.sum():8.3%}"
 
