@@ -160,7 +160,8 @@ def _open(path: Path) -> Image.Image:
                 )
             if image.mode not in (*_EIGHT_BIT, "1"):
                 raise InputError(
-                    f"{path}: {image.mode} pixels; write 8 bits a channel, as JPEG"
+                    f"{path}: {image.mode} pixels, as depth has; take it out of the"
+                    " folder, or write 8 bits a channel"
                 )
             return ImageOps.exif_transpose(image)
     except InputError:
