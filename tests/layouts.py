@@ -45,10 +45,15 @@ def write_all(folder: Path, frames: dict) -> dict:
     write_nerfstudio(folder / "nerfstudio", frames)
     write_colmap(folder / "bin", frames, binary=True)
     write_colmap(folder / "txt", frames, binary=False)
-    lines = [f"{i} {name}" for name, i in CLASSES.items()]
     for name in ("nerfstudio", "bin", "txt"):
-        (folder / name / "classes.txt").write_text("\n".join(lines) + "\n")
+        write_classes(folder / name)
     return frames
+
+
+def write_classes(folder: Path) -> None:
+    """Writes ``classes.txt``."""
+    lines = [f"{i} {name}" for name, i in CLASSES.items()]
+    (folder / "classes.txt").write_text("\n".join(lines) + "\n")
 
 
 def write_nerfstudio(folder: Path, frames: dict) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from alsem.core.errors import InputError
 from alsem.core.types import Intrinsics
+from alsem.data.downscale import downscaled
 from alsem.data.image_io import ImageFile
 
 _LONGEST_SIDE = 32767  # that OpenCV resamples
@@ -48,6 +49,24 @@ class Lens:
     def is_pinhole(self) -> bool:
         """Whether it is free of distortion."""
         return not self.is_fisheye and not any(self.distortion)
+
+
+def lens_for(lens: Lens, where: str, width: int, height: int) -> Lens:
+    """A lens for photographs of another size but the same view.
+
+    Raises:
+        InputError: The photographs have another shape.
+    """
+    camera = lens.camera
+    across, down = width / camera.width, height / camera.height
+    # A size halved several times is rounded each time.
+    if abs(across - down) * max(camera.width, camera.height) > 2:
+        raise InputError(
+            f"{where}: its camera has {camera.width} x {camera.height} pixels while"
+            f" the photograph has {width} x {height}; give the photographs of that"
+            " camera"
+        )
+    return dataclasses.replace(lens, camera=downscaled(camera, (width, height)))
 
 
 def shared_camera(lenses: Sequence[Lens]) -> Intrinsics:

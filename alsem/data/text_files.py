@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,39 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{path}: holds no JSON object; write {{...}}")
     return value
+
+
+def read_rows(
+    path: Path, purpose: str, *, comma: bool = False
+) -> Iterator[tuple[str, list[str]]]:
+    """Yields the place and the words of every line that is neither empty nor a comment.
+
+    Args:
+        path: The file; comments start with #.
+        purpose: As in `read_text`.
+        comma: Whether commas separate the words, not blanks.
+
+    Raises:
+        InputError: As `read_text`.
+    """
+    for line_number, line in enumerate(read_text(path, purpose).splitlines(), 1):
+        words = line.split(",") if comma else line.split()
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield f"{path} line {line_number}", [word.strip() for word in words]
+
+
+def numbers(where: str, words: Sequence[str], count: int) -> list[float]:
+    """The numbers that some words are, perhaps not finite.
+
+    Raises:
+        InputError: There are fewer words than ``count``, or one is no number.
+    """
+    try:
+        if len(words) >= count:
+            return [float(word) for word in words[:count]]
+    except ValueError:
+        pass
+    raise InputError(f"{where}: not {count} numbers; export it again")
 
 
 def number(info: dict[str, Any], key: str, where: Path | str, default: float) -> float:

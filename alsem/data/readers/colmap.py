@@ -14,8 +14,8 @@ from scipy.spatial.transform import Rotation
 
 from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
-from alsem.data import depth_images, downscale
-from alsem.data.camera_models import Lens
+from alsem.data import depth_images
+from alsem.data.camera_models import Lens, lens_for
 from alsem.data.capture import Capture, PoseFormat
 from alsem.data.poses import checked_pose, is_lost
 from alsem.data.readers import posed_photos
@@ -163,13 +163,6 @@ def _world_from_cam(image: Image, where: str) -> np.ndarray | None:
 
 
 def _lens(camera: Camera, where: str, width: int, height: int) -> Lens:
-    across, down = width / camera.width, height / camera.height
-    # A size halved several times is rounded each time.
-    if abs(across - down) * max(camera.width, camera.height) > 2 or across > 1:
-        raise InputError(
-            f"{where}: its camera has {camera.width} x {camera.height} pixels while"
-            f" the photograph has {width} x {height}; give the photographs of the model"
-        )
     model, values = camera.model, camera.params
     if model in _UNSUPPORTED:
         raise InputError(f"{where}: camera model {model}; undistort the photographs")
@@ -180,12 +173,11 @@ def _lens(camera: Camera, where: str, width: int, height: int) -> Lens:
     if min(focal) <= 0:
         raise InputError(f"{where}: its camera's focal length is {min(focal):g}")
     fx, fy = focal
-    pinhole = downscale.downscaled(
-        Intrinsics(camera.width, camera.height, fx, fy, rest[0] - 0.5, rest[1] - 0.5),
-        (width, height),
-    )
+    size = (camera.width, camera.height)
+    pinhole = Intrinsics(*size, fx, fy, rest[0] - 0.5, rest[1] - 0.5)
     distortion, is_fisheye = rest[2:], "FISHEYE" in model
     least = 4 if distortion or is_fisheye else 0  # that OpenCV accepts
     distortion = (*distortion, *[0.0] * (least - len(distortion)))
     is_distorted = is_fisheye or any(distortion)
-    return Lens(pinhole, distortion if is_distorted else (), is_fisheye)
+    lens = Lens(pinhole, distortion if is_distorted else (), is_fisheye)
+    return lens_for(lens, where, width, height)

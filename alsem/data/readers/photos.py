@@ -80,6 +80,19 @@ def image_beside(
     return None
 
 
+def with_own_images(folder: Path, photo: Photo) -> Photo:
+    """The photograph with the labels and the mask that a user put into the capture.
+
+    They are in ``semantic/`` and in ``mask/`` or ``masks/``, named like the photograph.
+    """
+    name = Path(photo.name).name
+    return dataclasses.replace(
+        photo,
+        label=image_beside([folder / "semantic"], name),
+        mask=image_beside([folder / "mask", folder / "masks"], name),
+    )
+
+
 def usable(where: Path, photos: Sequence[Photo]) -> tuple[list[Photo], list[str]]:
     """Finds the files of photographs and leaves out those without file or pose.
 

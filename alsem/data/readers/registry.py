@@ -9,7 +9,16 @@ from pathlib import Path
 
 from alsem.core.errors import InputError
 from alsem.data.capture import Capture
-from alsem.data.readers import colmap, near_misses, nerfstudio, replica
+from alsem.data.readers import (
+    arkitscenes,
+    colmap,
+    near_misses,
+    nerfstudio,
+    phone_apps,
+    replica,
+    rgbd_folders,
+    tum,
+)
 from alsem.data.readers.scannet import read_scannet
 
 
@@ -24,6 +33,14 @@ READERS: dict[str, Callable[..., Capture]] = {
     "nerfstudio": nerfstudio.read_nerfstudio,
     "colmap": colmap.read_colmap,
     "scannet": read_scannet,
+    "sensreader": rgbd_folders.read_sensreader,
+    "tum": tum.read_tum,
+    "7scenes": rgbd_folders.read_seven_scenes,
+    "nice_slam": rgbd_folders.read_nice_slam,
+    "polycam": phone_apps.read_polycam,
+    "record3d": phone_apps.read_record3d,
+    "stray": phone_apps.read_stray,
+    "arkitscenes": arkitscenes.read_arkitscenes,
     "tfds": _read_tfds,
 }
 
@@ -38,6 +55,14 @@ FITS: dict[str, Callable[[Path], bool]] = {
     "scannet": lambda folder: (
         (folder / "renders").is_dir() or any(folder.glob("*.sens"))
     ),
+    "sensreader": rgbd_folders.is_sensreader,
+    "tum": tum.is_tum,
+    "7scenes": rgbd_folders.is_seven_scenes,
+    "nice_slam": rgbd_folders.is_nice_slam,
+    "polycam": phone_apps.is_polycam,
+    "record3d": phone_apps.is_record3d,
+    "stray": phone_apps.is_stray,
+    "arkitscenes": arkitscenes.is_arkitscenes,
     "replica": replica.has_sequence,
 }
 

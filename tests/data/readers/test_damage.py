@@ -14,6 +14,7 @@ import captures
 import layouts
 import numpy as np
 import pytest
+import sensor_layouts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -22,7 +23,8 @@ from alsem.core.errors import InputError
 from alsem.data import open_capture
 
 DAMAGES = int(os.environ.get("DAMAGES", "25"))
-TEXTS, IMAGES = {".txt", ".json", ".tsv"}, {".png", ".jpg"}
+SOURCES = {**layouts.SOURCES, **{name: name for name in sensor_layouts.WRITERS}}
+TEXTS, IMAGES = {".txt", ".json", ".tsv", ".csv", ".traj", ".pincam"}, {".png", ".jpg"}
 NUMBER = re.compile(rb"-?\d+\.\d+(e-?\d+)?")
 
 
@@ -30,13 +32,15 @@ NUMBER = re.compile(rb"-?\d+\.\d+(e-?\d+)?")
 def pristine(tmp_path_factory):
     """Five frames in all layouts: most of the time goes into copying them."""
     folder = tmp_path_factory.mktemp("pristine")
-    layouts.write_all(folder, captures.random_frames(3, 2))
+    frames = layouts.write_all(folder, captures.random_frames(3, 2))
+    for name in sensor_layouts.WRITERS:
+        sensor_layouts.write(name, folder / name, frames)
     return folder
 
 
 def opened(folder, name):
     splits = {"train_split": "frames[:3]", "test_split": "frames[3:]"}
-    return open_capture(dir=folder, source=layouts.SOURCES[name], **splits)
+    return open_capture(dir=folder, source=SOURCES[name], **splits)
 
 
 def files_of(folder):
@@ -106,7 +110,7 @@ def damage(draw, path):
         chosen(path)
 
 
-@pytest.mark.parametrize("name", layouts.SOURCES)
+@pytest.mark.parametrize("name", SOURCES)
 def test_damaged_file_is_read_or_refused(pristine, tmp_path, name):
     @settings(max_examples=DAMAGES)
     @given(data=st.data())
@@ -146,7 +150,7 @@ def test_damaged_file_is_read_or_refused(pristine, tmp_path, name):
     ],
     ids=["byte order mark", "CRLF", "spaces at ends", "lines at the end"],
 )
-@pytest.mark.parametrize("name", layouts.SOURCES)
+@pytest.mark.parametrize("name", SOURCES)
 def test_text_of_other_editors_is_read(pristine, tmp_path, name, change):
     room = shutil.copytree(pristine / name, tmp_path / name)
     for path in files_of(room):
