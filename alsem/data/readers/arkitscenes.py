@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
 from alsem.data.camera_models import Lens, lens_for
-from alsem.data.capture import Capture
+from alsem.data.capture import Capture, PoseFormat
 from alsem.data.poses import checked_pose
 from alsem.data.readers import posed_photos
 from alsem.data.readers.photos import Photo, with_own_images
@@ -92,7 +92,11 @@ def read_arkitscenes(
             )
             photos.append(with_own_images(folder, photo))
     errors.raise_any()
-    return posed_photos.read_photos(root, scene, class_lines, place / _PHOTOS, photos)
+    written = PoseFormat(inverse=True)
+    where = place / _PHOTOS
+    return posed_photos.read_photos(
+        root, scene, class_lines, where, photos, pose_format=written
+    )
 
 
 def _time(path: Path) -> float:

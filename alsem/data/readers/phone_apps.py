@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from alsem.core.errors import ErrorCollector, InputError
 from alsem.core.types import Intrinsics
 from alsem.data.camera_models import Lens, lens_for
-from alsem.data.capture import Capture
+from alsem.data.capture import Capture, PoseFormat
 from alsem.data.depth_images import ENDINGS
 from alsem.data.poses import checked_pose, is_lost
 from alsem.data.readers import posed_photos
@@ -22,6 +22,7 @@ from alsem.data.readers.photos import Photo, image_beside, with_own_images
 from alsem.data.text_files import number, numbers, positive, read_json, read_rows
 from alsem.data.video_frames import VideoFrame, frame_count
 
+_ARKIT = PoseFormat(opengl=True)
 _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # ARKit's camera axes, OpenGL's, to OpenCV's
 # Polycam's folders of cameras and photographs; the first are those it optimised.
 _POLYCAM = (("corrected_cameras", "corrected_images"), ("cameras", "images"))
@@ -77,7 +78,9 @@ def read_polycam(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Cap
             )
             photos.append(with_own_images(folder, photo))
     errors.raise_any()
-    return posed_photos.read_photos(root, scene, class_lines, cameras, photos)
+    return posed_photos.read_photos(
+        root, scene, class_lines, cameras, photos, pose_format=_ARKIT
+    )
 
 
 def is_record3d(folder: Path) -> bool:
@@ -137,7 +140,7 @@ def read_record3d(root: Path, scene: str, class_lines: Sequence[str] = ()) -> Ca
             " JPEG sequence to use its depth"
         )
     return posed_photos.read_photos(
-        root, scene, class_lines, path, photos, doubts=doubts
+        *(root, scene, class_lines, path, photos), pose_format=_ARKIT, doubts=doubts
     )
 
 
