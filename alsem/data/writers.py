@@ -25,6 +25,7 @@ from alsem.data.ply import write_points
 from alsem.data.readers.nerfstudio import FILE
 
 _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenCV's camera axes to OpenGL's
+_NO_DEPTH = 65535  # of 16 bits
 _MAX_ID = 255  # of 8-bit label images
 Progress = Callable[[Sequence, Iterable], Iterable]
 
@@ -77,7 +78,10 @@ def convert(
 def image_array(
     kind: str, image: ImageFile, label_of_id: np.ndarray, id_of_label: np.ndarray
 ) -> np.ndarray:
-    """Decodes an image of a frame to what files store: class ids, masks of 0 and 255.
+    """Decodes an image of a frame to what files store.
+
+    That is class ids, masks of 0 and 255, and 16-bit depth in the capture's unit, in
+    which what does not fit is a hole.
 
     Args:
         kind: Its attribute in `FrameRecord`.
@@ -88,6 +92,9 @@ def image_array(
     if kind == "label":
         return id_of_label[read_labels(image, label_of_id)]
     pixels = image.read()
+    if kind == "depth" and pixels.dtype != np.uint16:
+        rounded = np.rint(pixels)
+        return np.where(rounded < _NO_DEPTH, rounded, 0).astype(np.uint16)
     return np.where(pixels > 0, 255, 0).astype(np.uint8) if kind == "mask" else pixels
 
 

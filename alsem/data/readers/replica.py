@@ -28,8 +28,10 @@ from alsem.data.capture import Capture, FrameRecord, check_headers
 from alsem.data.image_io import EncodedFile, ImageKind
 from alsem.data.label_images import Colours, LabelImage
 from alsem.data.poses import read_trajectory
+from alsem.data.readers import unread
 from alsem.data.text_files import number, positive, read_json
 
+_FOLDERS = ("depth", "semantic_class", "semantic_instance", "regions", "mask")
 _ENDINGS = tuple(image_io.PHOTO_KINDS)
 _RGB = re.compile(rf"rgb_(\d+)(?:{'|'.join(map(re.escape, _ENDINGS))})")
 _CAMERA = ("fx", "fy", "cx", "cy")
@@ -143,7 +145,10 @@ def _poses(sequence: Path, numbers: list[int]) -> tuple[np.ndarray, list[str]]:
 
 
 def _doubts(folder: Path, name: str) -> list[str]:
-    return _poses(folder / name, list(_numbered(folder, name)))[1]
+    sequence = folder / name
+    read = [sequence / kind for kind in _FOLDERS]
+    doubts = _poses(sequence, list(_numbered(folder, name)))[1]
+    return [*doubts, *unread.folders(sequence, read)]
 
 
 def _read_sequence(folder: Path, name: str, colours: Colours) -> list[FrameRecord]:

@@ -32,7 +32,8 @@ def folders(folder: Path, read: Iterable[Path]) -> Iterator[str]:
         and any(path.iterdir())
     ]
     if names:
-        yield f"{folder}: {', '.join(names)} not read; rename what should be (README)"
+        text = ", ".join(names)
+        yield f"{folder}: {text} not read; the README says where images belong"
 
 
 def keys(

@@ -45,6 +45,14 @@ def test_what_is_in_the_way(tmp_path, paths, reason):
     assert reason.format(tmp_path) in error
 
 
+def test_folders_of_the_replica_layout_that_are_not_read(copy_of):
+    room = copy_of("replica")
+    (room / captures.TRAIN / "masks").mkdir()
+    (room / captures.TRAIN / "masks" / "0.png").touch()
+    (doubt,) = captures.openers()[0](room)[0].doubts
+    assert doubt.startswith(f"{room / captures.TRAIN}: masks/ not read")
+
+
 def test_replica_layout_of_jpegs(copy_of):
     room = copy_of("replica")
     open_room, error_of = captures.openers(source="auto")

@@ -11,7 +11,9 @@ import pytest
 import sensor_layouts
 from captures import random_frames
 
+from alsem.data import writers
 from alsem.data.checks.capture_report import check_capture
+from alsem.data.readers.phone_apps import read_record3d
 
 SPLITS = {"train_split": "frames[:4]", "test_split": "frames[4:]"}
 open_room, error_of = captures.openers(source="auto", **SPLITS)
@@ -82,6 +84,20 @@ def test_depth_of_another_camera_is_resampled(tmp_path, room):
     near = np.abs(1.5 * np.stack([row, col]) - at).max(axis=0) < 0.4
     expected = 13 * at[0] + at[1]
     np.testing.assert_allclose(depth_z[near], expected[near], atol=0.01)
+
+
+def test_floating_point_depth_is_converted(tmp_path, room):
+    folder = room("record3d")
+    path = folder / "depth" / "0.npy"
+    depth = np.load(path)
+    depth[0, 0] = 70.0  # more than 16 bits of millimetres hold
+    np.save(path, depth)
+    expected = open_room(folder)[0].train.depth_z
+    expected[0, 0, 0] = 0
+    for to in ("replica", "nerfstudio"):
+        writers.convert(read_record3d(folder, ""), tmp_path / to, to=to)
+        found = open_room(tmp_path / to)[0].train.depth_z
+        np.testing.assert_allclose(found, expected, atol=6e-4)
 
 
 def test_low_confidence_is_a_hole(room):
