@@ -38,9 +38,9 @@ def main(argv: list[str]) -> int:
         raise InputError("give --frames of 3 or more and a --width of 16 to 8192")
     if importlib.util.find_spec("pycolmap") is None:
         raise InputError("needs pycolmap; pip install -e '.[reconstruct]'")
-    signals.install()
     from alsem.reconstruction import Source, reconstruct
 
+    signals.install()  # after the import of pycolmap, which handles signals itself
     try:
         source = Source(images, video, masks, _FRAMES.value)
         for line in reconstruct(source, out, width=_WIDTH.value, lens=_LENS.value):

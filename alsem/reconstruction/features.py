@@ -18,6 +18,7 @@ ALL_PAIRS_UP_TO = 60  # photographs, all pairs of which are matched
 PARTNERS = 25  # of each photograph where there are more
 _LARGEST = 256  # features of greatest scale, by which partners are chosen
 _FOCAL_STEP = 1.02  # ratio of focal lengths below which a camera is the same
+_SECOND_TERM_FROM = 8  # photographs of one camera, for a second radial term
 _CHUNK = 4  # photographs, or 16 times as many pairs, between two looks at the clock
 # --lens -> COLMAP's camera model.
 LENSES = {"radial": "RADIAL", "opencv": "OPENCV", "fisheye": "OPENCV_FISHEYE"}
@@ -37,20 +38,20 @@ def extract(copies: Sequence[Copy], folders: Folders, lens: str) -> None:
         groups.setdefault(_camera_key(copy), []).append(copy)
     options = pycolmap.FeatureExtractionOptions(max_image_size=FEATURE_SIDE)
     options.sift.max_num_features = MAX_FEATURES
-    reader = pycolmap.ImageReaderOptions(camera_model=LENSES[lens])
     for group in groups.values():
-        first = group[0]
+        first, name = group[0], LENSES[lens]
+        if lens == "radial" and len(group) < _SECOND_TERM_FROM:
+            name = "SIMPLE_RADIAL"
+        reader = pycolmap.ImageReaderOptions(camera_model=name)
         if first.focal:
             camera = pycolmap.Camera.create_from_model_name(
-                1, LENSES[lens], first.focal, first.width, first.height
+                1, name, first.focal, first.width, first.height
             )
             reader.camera_params = camera.params_to_string()
-        else:
-            reader.camera_params = ""
         files = [copy.file for copy in group]
         single = pycolmap.CameraMode.SINGLE
         pycolmap.import_images(folders.database, folders.images, single, files, reader)
-    reader.camera_params = ""
+    reader = pycolmap.ImageReaderOptions()
     if copies[0].is_masked:
         reader.mask_path = folders.masks
     with progress(len(copies), "finding features") as bar:

@@ -4,7 +4,9 @@ import subprocess
 import sys
 
 import pytest
+import textured_room
 import tiny
+from PIL import Image
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,27 @@ def test_what_to_install_is_said(tmp_path):
     )
     assert done.returncode == 2
     assert "needs pycolmap; pip install -e '.[reconstruct]'" in done.stderr
+
+
+def test_sigterm_ends_it_and_leaves_nothing(tmp_path):
+    pytest.importorskip("pycolmap", reason="needs the extra 'reconstruct'")
+    (tmp_path / "photographs").mkdir()
+    rgb, _ = textured_room.shoot(textured_room.walk(9))
+    for i, each in enumerate(rgb):
+        Image.fromarray(each).save(tmp_path / "photographs" / f"{i}.png")
+    command = subprocess.Popen(
+        [sys.executable, "-m", "alsem.reconstruct", "--images=photographs", "--out=c"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=tiny.environment(),
+    )
+    assert command.stdout is not None
+    assert command.stdout.readline().startswith("9 photographs;")
+    assert (tmp_path / ".c.part").exists()
+    command.terminate()
+    _, errors = command.communicate(timeout=300)
+    assert command.returncode == 143
+    assert errors == "alsem.reconstruct: ended, nothing is written\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["photographs"]
