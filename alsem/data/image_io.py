@@ -209,8 +209,7 @@ def decode(where: str, data: bytes, kind: ImageKind) -> np.ndarray:
     Returns:
         ``[h w 3]`` uint8 of colours, without alpha; else ``[h w]``: uint16 where the
         file has 16 bits, uint8 where it has fewer; of a palette the indices, not the
-        colours. An EXIF orientation is not applied, for poses and intrinsics are of
-        the stored image.
+        colours. An EXIF orientation is not applied: see `turned`.
 
     Raises:
         InputError: As `image_size`; also if the image is cut short or damaged.

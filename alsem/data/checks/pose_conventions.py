@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from alsem.data.capture import PoseFormat
+from alsem.data.turned import turned_axes
 
 FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenCV's camera axes to OpenGL's and back
 _AXES = {
@@ -103,13 +104,6 @@ def of_turned_pictures() -> Iterator[tuple[int, PoseConvention]]:
                 _matrices(False, turned_axes(quarters)),
             ),
         )
-
-
-def turned_axes(quarters: int) -> np.ndarray:
-    """Pose ``[4 4]`` of the camera of a picture turned counterclockwise, in its own."""
-    quarter = np.eye(4)
-    quarter[:2, :2] = [[0, -1], [1, 0]]
-    return np.linalg.matrix_power(quarter, quarters)
 
 
 def of_axes() -> Iterator[PoseConvention]:

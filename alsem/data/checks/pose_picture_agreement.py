@@ -18,6 +18,7 @@ from alsem.data.capture import PoseFormat
 from alsem.data.checks import pose_conventions
 from alsem.data.checks.picture_matches import PictureMatches
 from alsem.data.checks.pose_conventions import PoseConvention
+from alsem.data.turned import turned_matrix
 
 ENOUGH = 0.7  # fraction of agreeing matches that is accepted without comment
 IMPROVEMENT = 0.2  # by which another convention must raise that fraction to be named
@@ -153,19 +154,12 @@ def _turned(
     found: PictureMatches,
 ) -> Iterator[tuple[str, PoseConvention, np.ndarray]]:
     """Turned photographs, with the intrinsics of either picture."""
-    (width, height), camera = found.size, found.camera
+    size, camera = found.size, found.camera
     for quarters, convention in pose_conventions.of_turned_pictures():
-        turned = camera.copy()
-        if quarters == 2:
-            turned[:2, 2] = [width - 1, height - 1] - camera[:2, 2]
-        else:
-            turned[0, 0], turned[1, 1] = camera[1, 1], camera[0, 0]
-            col, row = camera[:2, 2]
-            turned[:2, 2] = (
-                (row, height - 1 - col) if quarters == 1 else (width - 1 - row, col)
-            )
+        original = size if quarters == 2 else (size[1], size[0])
+        turned = turned_matrix(camera, original, quarters)
         middle = camera.copy()  # of an angle of view along the other side
-        middle[0, 0] = middle[1, 1] = camera[0, 0] * height / width
+        middle[0, 0] = middle[1, 1] = camera[0, 0] * size[1] / size[0]
         for matrix in (turned, camera, middle):
             yield convention.remedy, convention, matrix
 

@@ -28,7 +28,9 @@ from alsem.data.image_io import EncodedFile, ImageFile, photograph
 from alsem.data.label_images import Colours, LabelImage
 from alsem.data.masks import AlphaMask, BothMasks
 from alsem.data.readers import unread
+from alsem.data.readers.orientation import Oriented, as_shown, oriented
 from alsem.data.readers.photos import Photo, usable
+from alsem.data.turned import TurnedImage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,19 +148,21 @@ def gather(
     for one, two in itertools.pairwise(photos):
         if one.name == two.name:
             raise InputError(f"{where}: lists {one.name} twice; remove one")
-    images, lenses, errors = [], [], ErrorCollector()
+    found, errors = [], ErrorCollector()
     for photo in photos:
         with errors.catch():
             image = photo.image or photograph(photo.path)
-            lenses.append(photo.lens(*image.size()))
-            images.append(image)
+            found.append(oriented(image, photo.lens))
     errors.raise_any()
+    lenses = [each.lens for each in found]
     camera = shared_camera(lenses)
     resample = any(not lens.is_pinhole or lens.camera != camera for lens in lenses)
-    rows = zip(photos, images, lenses, strict=True)
+    rows = zip(photos, found, strict=True)
     records = [
         _record(*row, camera, colours, float_scale, resample=resample) for row in rows
     ]
+    records, camera, turned = as_shown(where, found, records, camera)
+    doubts += turned
     sequences = {ALL: records}
     folders = [posixpath.dirname(photo.name) for photo in photos]
     if len(set(folders)) > 1:
@@ -180,16 +184,17 @@ def gather(
 
 def _record(
     photo: Photo,
-    rgb: ImageFile,
-    lens: Lens,
+    found: Oriented,
     camera: Intrinsics,
     colours: Colours,
     float_scale: float,
     *,
     resample: bool,
 ) -> FrameRecord:
+    rgb, lens = found.image, found.lens
+
     def undistorted(image: ImageFile, of: Lens = lens) -> ImageFile:
-        return UndistortedImage(image, of, camera, is_colour=False)
+        return UndistortedImage(found.beside(image), of, camera, is_colour=False)
 
     depth = label = mask = None
     if photo.depth is not None:
@@ -203,7 +208,8 @@ def _record(
         label = undistorted(LabelImage(ids, colours))
     if photo.mask is not None:
         mask = undistorted(EncodedFile(photo.mask, image_io.MASK))
-    alpha = rgb.alpha() if isinstance(rgb, EncodedFile) else None
+    stored = rgb.source if isinstance(rgb, TurnedImage) else rgb
+    alpha = stored.alpha() if isinstance(stored, EncodedFile) else None
     if alpha is not None:
         opaque = undistorted(AlphaMask(alpha))
         mask = opaque if mask is None else BothMasks(mask, opaque)
