@@ -22,6 +22,7 @@ _TO = flags.DEFINE_string("to", "replica", "Its layout: replica or nerfstudio.")
 _WIDTH = flags.DEFINE_integer("width", 0, "Of the converted images; 0 as they are.")
 _SPACE = flags.DEFINE_string("label_space", "", "Of ScanNet: nyu40, nyu13, scannet20.")
 _SCALE = flags.DEFINE_float("scale", 1.0, "Metres of the capture's unit.")
+_LENGTH = flags.DEFINE_string("length", "", f"Known length: {checks.LENGTH_FORM}.")
 _CLASSES = flags.DEFINE_list("classes", [], "Classes in place of the capture's list.")
 
 
@@ -45,6 +46,7 @@ def main(argv: list[str]) -> int:
         classes=_CLASSES.value,
         label_space=_SPACE.value,
         scale=_SCALE.value,
+        length=_LENGTH.value,
     )
     if converted:
         checks.print_conversion(reports[0], converted, _TO.value, _WIDTH.value)

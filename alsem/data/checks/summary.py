@@ -9,11 +9,13 @@ from alsem.core.types import Intrinsics
 from alsem.data.capture import Capture, FrameRecord
 from alsem.data.checks.capture_report import CaptureReport
 from alsem.data.checks.frame_statistics import FrameStatistics
+from alsem.data.checks.known_length import FORM as LENGTH_FORM
 from alsem.data.checks.pose_depth_agreement import Agreement
 from alsem.data.checks.pose_picture_agreement import PictureAgreement
 
 _PLACE = re.compile(r"\S*\d\S*")  # a word that names a file, frame or value
 _FEW, _NAMED = 4, 20  # lines of one cause to be merged; places that are listed
+_UNKNOWN_UNIT = ("colmap", "nerfstudio")  # layouts of structure from motion
 MAX_LISTED = 100  # errors of each kind
 
 
@@ -25,6 +27,7 @@ def summary_lines(report: CaptureReport) -> Iterator[str]:
         every = report.all_statistics
         yield from _depth(every, report.agreement)
         yield from _pictures(report.picture_agreement)
+        yield _unit(report, report.capture, has_depth=bool(every and _any_depth(every)))
         masked = np.mean([each.masked for each in every]) if every else 0.0
         if masked:
             yield f"  masks         hide {masked:.1%} of the pixels"
@@ -119,6 +122,30 @@ def _pictures(judged: PictureAgreement | None) -> Iterator[str]:
         f"  pictures      {judged.fraction:.0%} of {judged.matches} matches in"
         f" {judged.pairs} pairs lie on their epipolar lines (median error"
         f" {judged.error:.1f} pixels)"
+    )
+
+
+def _any_depth(every: Sequence[FrameStatistics]) -> bool:
+    return any(len(each.points) for each in every)
+
+
+def _unit(report: CaptureReport, capture: Capture, *, has_depth: bool) -> str:
+    """The unit that lengths are believed to be in, and how to correct it."""
+    if report.source not in _UNKNOWN_UNIT:
+        return "  unit          metres, as this layout has them"
+    if report.source != "colmap" and has_depth:
+        return "  unit          metres, as of its depth"
+    places = np.concatenate([_positions(each) for each in report.sequences.values()])
+    apart = np.linalg.norm(np.diff(places, axis=0), axis=1)
+    text = f"typically {np.median(apart):.3g} from one camera to the next"
+    if capture.points is not None and len(capture.points):
+        middle = np.median(places, axis=0)
+        far = np.median(np.linalg.norm(capture.points - middle, axis=1))
+        text += f", {far:.3g} to a surface"
+    return (
+        "  unit          unknown, taken as metres ("
+        f"{text if len(apart) else 'one camera'}); if it is not, measure a known length"
+        f" (--length='{LENGTH_FORM}') and give data.scale"
     )
 
 
