@@ -12,8 +12,8 @@ import sensor_layouts
 from captures import random_frames
 
 from alsem.data import writers
-from alsem.data.checks.capture_report import check_capture
 from alsem.data.readers.phone_apps import read_record3d
+from alsem.data.readers.registry import detect
 
 SPLITS = {"train_split": "frames[:4]", "test_split": "frames[4:]"}
 open_room, error_of = captures.openers(source="auto", **SPLITS)
@@ -61,8 +61,7 @@ def test_scene_is_that_of_the_replica_layout(tmp_path, room, frames, name):
         np.testing.assert_allclose(one[1].test_depth_z, other[1].test_depth_z, 1e-6)
         np.testing.assert_array_equal(one[1].train_labels, other[1].train_labels)
     assert not found[0].doubts
-    report = check_capture(tmp_path / name)
-    assert report.source == name
+    assert detect(tmp_path / name) == name
 
 
 TWICE = ("nice_slam", "polycam", "record3d", "stray")
