@@ -82,10 +82,10 @@ def write_tum(folder: Path, frames: dict) -> None:
         lists["rgb"] += f"{time:.6f} rgb/{time:.6f}.png\n"
         lists["depth"] += f"{time + 0.01:.6f} depth/{time + 0.01:.6f}.png\n"
         turn = Rotation.from_matrix(pose[:3, :3]).as_quat()
-        for sign in (-1, 1):  # halfway between two poses
-            move = pose[:3, 3] + sign * np.array([0.1, -0.2, 0.3])
+        for later in (-0.002, 0.006):  # seconds: between two poses of a steady motion
+            move = pose[:3, 3] + later * np.array([20.0, -40.0, 60.0])
             values = numbers([*move, *turn])
-            lists["groundtruth"] += f"{time + sign * 0.004:.6f} {values}\n"
+            lists["groundtruth"] += f"{time + later:.6f} {values}\n"
     for name, text in lists.items():
         (folder / f"{name}.txt").write_text(text)
     width, _, *values = camera_of(frames)
