@@ -88,7 +88,9 @@ class Rays:
 
 @pytree
 class SurfacePoints:
-    """View-independent properties of points: the inputs of semantic heads.
+    """Properties of points: the inputs of semantic heads.
+
+    All but ``evidence`` are view-independent.
 
     Attributes:
         x_world: Position, metres.
@@ -96,12 +98,15 @@ class SurfacePoints:
             predicts none.
         diffuse: Colour without its view-dependent part, sRGB in [0, 1].
         feature: Geometry feature of the field.
+        evidence: What the photograph shows around the pixel whose ray ends there,
+            standardised; None without it.
     """
 
     x_world: Float[Array, "*b 3"]
     normal: Float[Array, "*b 3"]
     diffuse: Float[Array, "*b 3"]
     feature: Float[Array, "*b f"]
+    evidence: Float[Array, "*b e"] | None = None
 
 
 @pytree

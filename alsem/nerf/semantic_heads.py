@@ -1,6 +1,7 @@
-"""Semantic heads: from view-independent surface points to class logits.
+"""Semantic heads: from surface points to class logits.
 
-No head has the view direction as input: a class does not depend on it.
+No head has the view direction as input: a class does not depend on it. Where geometry
+is poor, a second branch sees what the photograph shows around the pixel.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +18,10 @@ from alsem.nerf import encodings
 
 
 class SemanticHead(nn.Module):
-    """MLP over chosen properties of a surface point.
+    """MLP over chosen properties of a surface point, and another over image evidence.
+
+    Logits are linear in both embeddings side by side, hence the sum of what either
+    branch says: a product of experts, each of which is heeded where it is sure.
 
     Attributes:
         num_classes: Classes without void.
@@ -28,6 +32,8 @@ class SemanticHead(nn.Module):
             in space.
         wavelength: Longest wavelength of that encoding over 2 pi, metres.
         feature_scale: Multiplies ``feature``.
+        sees_evidence: Whether there is a branch for ``SurfacePoints.evidence``, which
+            the points must then have.
         dtype: Of the products of matrices; embeddings and logits are float32.
     """
 
@@ -38,6 +44,7 @@ class SemanticHead(nn.Module):
     octaves: int = 4
     wavelength: float = 1.0
     feature_scale: float = 1.0
+    sees_evidence: bool = False
     dtype: DTypeLike = jnp.float32
 
     def setup(self):
@@ -45,6 +52,10 @@ class SemanticHead(nn.Module):
         self.hidden = [
             nn.Dense(self.width, dtype=self.dtype) for _ in range(self.depth)
         ]
+        if self.sees_evidence:
+            self.hidden_evidence = [
+                nn.Dense(self.width, dtype=self.dtype) for _ in range(self.depth)
+            ]
         self.logits = nn.Dense(self.num_classes, dtype=self.dtype)
 
     def embed(self, surface: SurfacePoints) -> Float[Array, "*b d"]:
@@ -60,6 +71,12 @@ class SemanticHead(nn.Module):
         h = jnp.concatenate([available[name]() for name in self.inputs], axis=-1)
         for layer in self.hidden:
             h = nn.relu(layer(h))
+        if self.sees_evidence:
+            assert surface.evidence is not None
+            e = surface.evidence
+            for layer in self.hidden_evidence:
+                e = nn.relu(layer(e))
+            h = jnp.concatenate([h, e], axis=-1)
         return h.astype(jnp.float32)
 
     def classify(self, embedding: Float[Array, "*b d"]) -> Float[Array, "*b c"]:

@@ -7,11 +7,12 @@ and scoring evaluate one small MLP a ray in place of a hundred.
 Distances are kept, not points: 16 bits of a room's diagonal resolve 0.2 mm, half
 precision of a coordinate only millimetres. It takes ``rays * samples * (9 + 2 f) +
 rays * 7`` bytes for geometry features of length f: 85 of a ray with two samples and 15
-features.
+features. Image evidence of a ray takes a byte a value.
 """
 
 from alsem.surface.build import COMPLETE, Encoder, build, make_encoder, reduce_samples
 from alsem.surface.cache import FAINT, CacheCameras, SurfaceCache, decode, end_points
+from alsem.surface.evidence import add_evidence
 
 __all__ = [
     "COMPLETE",
@@ -19,6 +20,7 @@ __all__ = [
     "CacheCameras",
     "Encoder",
     "SurfaceCache",
+    "add_evidence",
     "build",
     "decode",
     "end_points",

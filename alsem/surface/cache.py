@@ -14,6 +14,7 @@ from alsem.core.types import FrameCameras, Intrinsics, SurfacePoints, frame_came
 from alsem.nerf.cameras import pool_rays
 
 FAINT = 2  # of 255: samples with no more of a ray's weight are ignored
+EVIDENCE_STEP = 1 / 32  # standard deviations that 1 stands for
 
 
 @pytree
@@ -36,7 +37,8 @@ class SurfaceCache:
     Attributes:
         arrays: ``t`` uint16 [n s], ``weight`` uint8 [n s] (fractions of 255),
             ``normal`` int8 [n s 3], ``diffuse`` uint8 [n s 3], ``feature`` float16
-            [n s f], ``rgb`` uint8 [n 3], ``depth_z`` float32 [n]: rendered depth.
+            [n s f], ``rgb`` uint8 [n 3], ``depth_z`` float32 [n]: rendered depth, and
+            perhaps ``evidence`` int8 [n e] (`EVIDENCE_STEP`), of the photographs.
         world_from_cam: [frames 4 4].
         intrinsics: Camera of every frame.
         pixel_offset: Where in a pixel its ray passes.
@@ -55,6 +57,11 @@ class SurfaceCache:
         return len(self.arrays["depth_z"])
 
     @property
+    def has_evidence(self) -> bool:
+        """Whether rays carry the evidence of their photographs."""
+        return "evidence" in self.arrays
+
+    @property
     def rays_per_frame(self) -> int:
         """Rays of one frame."""
         return self.intrinsics.width * self.intrinsics.height
@@ -70,7 +77,10 @@ class SurfaceCache:
     ) -> dict[str, np.ndarray]:
         """The samples of some rays, all or the heaviest ones, still compact."""
         names = ("t", "weight", "normal", "diffuse", "feature")
-        return {name: np.asarray(self.arrays[name][rays, :samples]) for name in names}
+        taken = {name: np.asarray(self.arrays[name][rays, :samples]) for name in names}
+        if self.has_evidence:
+            taken["evidence"] = np.asarray(self.arrays["evidence"][rays])
+        return taken
 
     @functools.cached_property
     def groups(self) -> tuple[tuple[int, np.ndarray], ...]:
@@ -106,6 +116,20 @@ class SurfaceCache:
                 ids = np.concatenate([ids, beyond])
                 yield ids, self.take(inside, samples=samples)
 
+    def frame_chunks(
+        self, frames: int = 1
+    ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        """All rays in order, so many frames at a time: their numbers and all samples.
+
+        The last chunk is padded with copies of the last ray, numbered beyond it.
+        """
+        size = frames * self.rays_per_frame
+        for start in range(0, self.num_rays, size):
+            ids = np.arange(start, start + size, dtype=np.int32)
+            whole = start + size <= self.num_rays
+            inside = np.minimum(ids, self.num_rays - 1)
+            yield ids, self.take(slice(start, start + size) if whole else inside)
+
 
 def decode(
     cameras: CacheCameras, ids: Int[Array, "r"], compact: dict[str, Array]
@@ -126,11 +150,16 @@ def decode(
     weight = compact["weight"].astype(jnp.float32)
     weight = jnp.where(weight > FAINT, weight, 0.0)
     weight = weight / jnp.maximum(jnp.sum(weight, axis=-1, keepdims=True), 1.0)
+    evidence = None
+    if "evidence" in compact:  # of the ray: the same for all of its samples
+        evidence = EVIDENCE_STEP * compact["evidence"].astype(jnp.float32)[:, None]
+        evidence = jnp.broadcast_to(evidence, (*t.shape, evidence.shape[-1]))
     points = SurfacePoints(
         x_world=rays.origins[:, None] + rays.directions[:, None] * t[..., None],
         normal=compact["normal"].astype(jnp.float32) / 127.0,
         diffuse=compact["diffuse"].astype(jnp.float32) / 255.0,
         feature=compact["feature"].astype(jnp.float32),
+        evidence=evidence,
     )
     return points, weight, t
 

@@ -52,6 +52,30 @@ def test_a_head_without_hidden_layers_is_linear():
     np.testing.assert_allclose(applied(head)(params, surface), expected, atol=1e-5)
 
 
+def test_a_head_adds_what_the_surface_and_the_photograph_say():
+    head = HEAD.clone(sees_evidence=True)
+    evidence = jnp.asarray(np.random.default_rng(4).normal(size=(10, 5)), jnp.float32)
+    surface = dataclasses.replace(surface_points(10), evidence=evidence)
+    params, apply = random_params(head, surface), applied(head)
+    both = np.asarray(apply(params, surface))
+
+    def of_rows(rows):
+        """Logits of a last layer that hears only some of its inputs."""
+        layer = params["params"]["logits"]
+        heard = jnp.zeros_like(layer["kernel"]).at[rows].set(layer["kernel"][rows])
+        heard = {"params": params["params"] | {"logits": layer | {"kernel": heard}}}
+        return np.asarray(apply(heard, surface))
+
+    of_surface, of_photo = of_rows(slice(0, 64)), of_rows(slice(64, 128))
+    bias = np.asarray(params["params"]["logits"]["bias"])
+    np.testing.assert_allclose(of_surface + of_photo - bias, both, atol=1e-4)
+    plain = {name: params["params"][name] for name in ("hidden_0", "hidden_1")}
+    plain["logits"] = jax.tree.map(lambda leaf: leaf[:64], params["params"]["logits"])
+    plain["logits"]["bias"] = params["params"]["logits"]["bias"]
+    alone = applied(HEAD)({"params": plain}, surface)
+    np.testing.assert_allclose(of_surface, alone, atol=1e-5)
+
+
 def test_the_head_s_position_encoding_is_in_wavelengths():
     near = surface_points(10)
     far = dataclasses.replace(near, x_world=2.0 * near.x_world)
