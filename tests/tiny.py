@@ -92,6 +92,7 @@ SHRINK: dict[str, Any] = {
     "model.hash.render.march_samples": 32,
     "model.hash.render.proposal_samples": 16,
     "model.hash.render.render_samples": 12,
+    "model.evidence": "off",  # so short a fit is not trusted
     "model.head.width": 16,
     "train.geometry.fit.steps": 40,
     "train.geometry.fit.steps_per_call": 10,

@@ -101,13 +101,7 @@ def open_pool(
         voxel_size=options.voxel_size,
         min_purity=options.min_purity,
     )
-    camera = cache.intrinsics
-    cameras = Cameras(
-        world_from_cam=cache.world_from_cam,
-        intrinsics=camera,
-        pixel_offset=cache.pixel_offset,
-        depth_z=arrays["depth_z"].reshape(len(numbers), camera.height, camera.width),
-    )
+    cameras = cache_cameras(cache)
     cues = acquisition.geometry_cues(candidates, cameras)
     if units is None:
         units = make_units(candidates, frames, options)
@@ -116,6 +110,18 @@ def open_pool(
     # has no anchor to point at, and is not queried.
     table = dataclasses.replace(table, is_valid=table.is_valid & (units.anchor >= 0))
     return Pool(cache, candidates, cues, cameras, units, table)
+
+
+def cache_cameras(cache: SurfaceCache) -> Cameras:
+    """The views of a surface cache, with the depth that it shows."""
+    camera = cache.intrinsics
+    shape = (len(cache.world_from_cam), camera.height, camera.width)
+    return Cameras(
+        world_from_cam=cache.world_from_cam,
+        intrinsics=camera,
+        pixel_offset=cache.pixel_offset,
+        depth_z=cache.arrays["depth_z"].reshape(shape),
+    )
 
 
 def make_units(candidates: Candidates, frames: Frames, options: PoolOptions) -> Units:

@@ -9,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from alsem.active.model import Model
+from alsem.active.semantic_stage import head_initializer
+from alsem.active.superpixel_vote import SuperpixelVote
 from alsem.core.arrays import Array
 from alsem.core.mesh import fetch, map_rays, padded_size, put
 from alsem.core.numerics import padded, safe_log
-from alsem.core.types import Posterior, SurfacePoints
+from alsem.core.types import Posterior
 from alsem.nerf import SemanticMembers
 from alsem.surface import SurfaceCache
 from alsem.surface.posterior import make_posterior
@@ -47,32 +49,34 @@ class Predictor:
         self,
         heads: SemanticMembers,
         *,
-        feature_dim: int,
+        cache: SurfaceCache,
         mesh: jax.sharding.Mesh,
         chunk: int,
+        vote: SuperpixelVote | None = None,
     ):
         """Compiles nothing yet.
 
         Args:
             heads: The semantic members.
-            feature_dim: Length of the field's geometry features.
+            cache: Any surface cache with what the heads see.
             mesh: The devices.
             chunk: Rays of one call.
+            vote: Of the superpixels of the test frames; None without one.
         """
         self.mesh, self.chunk = mesh, chunk
         self.heads = heads
-        self._feature_dim = feature_dim
+        self._init_heads = head_initializer(heads, cache)
+        self._vote = vote
         self.posterior = make_posterior(heads)
         self._posterior = jax.jit(self.posterior)
         self._expected = jax.jit(self._expected_chunk)
         self._predict = jax.jit(self._predict_chunk)
+        self._summarise = jax.jit(_summary)
+        self._mean_probs = jax.jit(self._mean_probs_chunk)
 
     def zero_heads(self) -> Any:
         """Head parameters of zeros, for scores that use no prediction."""
-        zeros = jnp.zeros((1, 1, 3))
-        feature = jnp.zeros((1, 1, self._feature_dim))
-        points = SurfacePoints(zeros, zeros, zeros, feature)
-        shapes = jax.eval_shape(self.heads.init, jax.random.key(0), points)
+        shapes = jax.eval_shape(self._init_heads, jax.random.key(0))
         return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
     def posterior_at(self, model: Model, pixel: np.ndarray) -> Posterior:
@@ -136,7 +140,7 @@ class Predictor:
         )
 
     def predict_test(self, model: Model) -> Prediction:
-        """Predictions of every ray of the test frames."""
+        """Predictions of every ray of the test frames, after the superpixels' vote."""
         cache = model.test_cache
         found = Prediction(
             label=np.zeros(cache.num_rays, np.uint16),
@@ -145,12 +149,29 @@ class Predictor:
         )
         columns = (found.label, found.confidence, found.uncertainty)
         params = put((model.heads, cache.cameras), self.mesh)
-        results = map_rays(self._predict, params, self.chunks(cache), self.mesh)
+        if self._vote is None:
+            chunks = self.chunks(cache)
+            results = map_rays(self._predict, params, chunks, self.mesh)
+        else:
+            results = self._voted(self._vote, params, cache)
         for ids, *parts in results:
             real = ids < cache.num_rays
             for column, part in zip(columns, parts, strict=True):
                 column[ids[real]] = part[real]
         return found
+
+    def _voted(
+        self, vote: SuperpixelVote, params: Any, cache: SurfaceCache
+    ) -> Iterator[tuple[np.ndarray, ...]]:
+        """Results as of `_predict_chunk`, frame by frame, after the vote."""
+        size, chunks = cache.rays_per_frame, cache.frame_chunks(self.mesh.size)
+        for ids, probs in map_rays(self._mean_probs, params, chunks, self.mesh):
+            for start in range(0, len(ids), size):
+                own = ids[start : start + size]
+                if own[0] < cache.num_rays:
+                    frame = int(own[0]) // size
+                    voted = vote(frame, probs[start : start + size])
+                    yield own, *self._summarise(voted)
 
     def chunks(
         self, cache: SurfaceCache, *, stride: int = 1
@@ -169,12 +190,20 @@ class Predictor:
         return softened.T @ column
 
     def _predict_chunk(self, params: Any, chunk: Any) -> tuple[Array, ...]:
+        ids, probs = self._mean_probs_chunk(params, chunk)
+        return ids, *_summary(probs)
+
+    def _mean_probs_chunk(self, params: Any, chunk: Any) -> tuple[Array, Array]:
         (heads, cameras), (ids, compact) = params, chunk
-        probs = jnp.mean(self.posterior(heads, cameras, ids, compact).probs, axis=-2)
-        entropy = -jnp.sum(probs * safe_log(probs), axis=-1)
-        return (
-            ids,
-            jnp.argmax(probs, axis=-1).astype(jnp.uint16),
-            jnp.max(probs, axis=-1),
-            entropy / np.log(max(2, probs.shape[-1])),
-        )
+        probs = self.posterior(heads, cameras, ids, compact).probs
+        return ids, jnp.mean(probs, axis=-2)
+
+
+def _summary(probs: Any) -> tuple[Array, Array, Array]:
+    """Label, its probability, and the normalised entropy of class probabilities."""
+    entropy = -jnp.sum(probs * safe_log(probs), axis=-1)
+    return (
+        jnp.argmax(probs, axis=-1).astype(jnp.uint16),
+        jnp.max(probs, axis=-1),
+        entropy / np.log(max(2, probs.shape[-1])),
+    )

@@ -222,13 +222,7 @@ class PoolScorer:
 
     def _frames(self, pool: Pool) -> Iterator[Any]:
         """The same frame by frame, one for each device, all rays in order."""
-        cache = pool.cache
-        size = cache.rays_per_frame * self._mesh.size
-        for start in range(0, cache.num_rays, size):
-            ids = np.arange(start, start + size, dtype=np.int32)
-            whole = start + size <= cache.num_rays
-            inside = np.minimum(ids, cache.num_rays - 1)
-            compact = cache.take(slice(start, start + size) if whole else inside)
+        for ids, compact in pool.cache.frame_chunks(self._mesh.size):
             yield ids, _rows(pool, ids, compact)
 
 

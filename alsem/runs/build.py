@@ -116,7 +116,11 @@ def depth_coverage(scene: Scene) -> str:
 
 
 def make_heads(
-    config: Any, strategy: acquisition.Strategy | None, num_classes: int
+    config: Any,
+    strategy: acquisition.Strategy | None,
+    num_classes: int,
+    *,
+    sees_evidence: bool = False,
 ) -> SemanticMembers:
     """The semantic heads of one level: ensemble members, and those of view groups."""
     groups = 0
@@ -125,12 +129,18 @@ def make_heads(
     return SemanticMembers(
         head=SemanticHead(
             num_classes=num_classes,
+            sees_evidence=sees_evidence,
             dtype=jnp.dtype(config.model.compute_dtype),
             **_tuples(config.model.head),
         ),
         members=config.model.members + groups,
         view_groups=groups,
     )
+
+
+def evidence(config: Any) -> str:
+    """When rays carry the evidence of their photographs; joint fits render no cache."""
+    return "off" if config.train.mode == "joint" else config.model.evidence
 
 
 def make_strategy(config: Any) -> acquisition.Strategy | None:

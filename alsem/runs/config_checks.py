@@ -17,6 +17,7 @@ MIN_VOLUME_SIZE = 0.03  # metres: the voxels that supervoxels are grown from
 CHOICES: dict[str, tuple[str, ...]] = {
     "model.field": ("hash", "paper"),
     "model.compute_dtype": ("float32", "bfloat16"),
+    "model.evidence": ("auto", "on", "off"),
     "train.mode": ("staged", "joint"),
     **{f"{fit}.optimiser.schedule": ("cosine", "exponential") for fit in FITS},
     "active.start": ("cold", "warm"),
@@ -138,6 +139,12 @@ def _check_training(values: dict[str, Any]) -> None:
     is_known = bool(inputs) and set(inputs) <= set(HEAD_INPUTS)
     wanted = "some of " + ", ".join(HEAD_INPUTS)
     _require(is_known, "model.head.inputs", inputs, wanted)
+    _require(
+        values["model.evidence"] != "on" or values["train.mode"] == "staged",
+        "model.evidence",
+        "on",
+        "auto or off with train.mode='joint', which renders no evidence",
+    )
     strategy, members = values["active.strategy"], values["model.members"]
     _require(
         strategy not in ("bald", "vote_entropy") or members > 1,

@@ -68,6 +68,9 @@ def _model() -> Any:
     model.view_members = 2  # further ones, on disjoint frames, if a strategy needs them
     model.appearance = False  # exposure and white balance of each photograph
 
+    # Heads see photographs beside surfaces: "on", "off", or where no sensor gave these.
+    model.evidence = "auto"
+
     model.head = head = ml_collections.ConfigDict()
     head.inputs = ("position", "normal", "diffuse", "feature")
     head.width = 64  # wider and deeper heads gain nothing

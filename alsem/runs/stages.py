@@ -15,6 +15,7 @@ from alsem.active.joint_trainer import JointTrainer
 from alsem.active.labelled_rays import RoundLabels, read_labels
 from alsem.active.loop import Stages
 from alsem.active.model import Model
+from alsem.active.photo_evidence import add_photo_evidence
 from alsem.active.policy_learning import PolicyLearning
 from alsem.active.pool import Pool, PoolOptions, open_pool
 from alsem.active.predict import Predictor
@@ -80,13 +81,15 @@ def open_run(
     mesh = devices.make_mesh()
     nerf, geometry = fit_geometry(config, workdir, scene, mesh)
     num_classes = len(scene.class_names)
-    heads = build.make_heads(config, strategy, num_classes)
-    options = build.pool_options(config)
-    pool = open_pool(geometry.train_cache, scene.train, options)
-    feature_dim = geometry.train_cache.arrays["feature"].shape[-1]
-    predictor = Predictor(
-        heads, feature_dim=feature_dim, mesh=mesh, chunk=config.surface.score_chunk
+    geometry, vote = add_photo_evidence(geometry, scene, build.evidence(config))
+    cache, chunk = geometry.train_cache, config.surface.score_chunk
+    feature_dim = cache.arrays["feature"].shape[-1]
+    heads = build.make_heads(
+        config, strategy, num_classes, sees_evidence=cache.has_evidence
     )
+    options = build.pool_options(config)
+    pool = open_pool(cache, scene.train, options)
+    predictor = Predictor(heads, cache=cache, mesh=mesh, chunk=chunk, vote=vote)
     scorer = PoolScorer(
         predictor,
         num_classes=num_classes,

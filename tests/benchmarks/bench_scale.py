@@ -97,7 +97,7 @@ def run(args, name: str) -> None:
     num_classes = len(made.scene.class_names)
     predictor = Predictor(
         made.heads[-1],
-        feature_dim=FEATURES,
+        cache=cache,
         mesh=made.mesh,
         chunk=config.surface.score_chunk,
     )

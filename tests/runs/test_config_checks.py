@@ -21,6 +21,7 @@ UNUSABLE = {
     "active.volume_size": 0.01,
     "active.voxel_size": 0.0,
     "model.compute_dtype": "float16",
+    "model.evidence": "sometimes",
     "model.head.inputs": ("position", "colour"),
     "model.head.width": 0,
     "model.members": 0,
@@ -53,6 +54,7 @@ RENAMED = [
         *(({key.replace(".", "__"): UNUSABLE[key]}, key) for key in UNUSABLE),
         *((options, "active.") for options in CONTRADICTIONS),
         *RENAMED,
+        ({"model__evidence": "on", "train__mode": "joint"}, "model.evidence='on'"),
     ],
 )
 def test_unusable_values_are_refused_in_one_line(tmp_path, options, error):

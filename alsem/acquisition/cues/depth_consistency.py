@@ -160,12 +160,12 @@ def consistency(points: np.ndarray, frame: np.ndarray, cameras: Cameras) -> np.n
 
     Args:
         points: ``[v 3]`` world points, metres, finite.
-        frame: ``[v]`` the view that each comes from.
+        frame: ``[v]`` the view that each comes from, -1 for none of them.
         cameras: All views.
 
     Returns:
-        float32 ``[v]`` in (0, 1]; 1 where no other view is conclusive, and everywhere
-        if the cameras have no depth.
+        float32 ``[v]`` in [0, 1]; 1 where no other view is conclusive, or 0 if the
+        point comes from none; 1 everywhere if the cameras have no depth.
     """
     if cameras.depth_z is None or not len(points):
         return np.ones(len(points), np.float32)
