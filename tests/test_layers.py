@@ -12,7 +12,7 @@ LAYERS = (
     ("core",),
     ("nerf", "data", "rooms"),
     (
-        *("acquisition", "annotation", "surface", "training", "evaluation"),
+        *("acquisition", "annotation", "surface", "training", "evaluation", "stereo"),
         "reconstruction",
     ),
     ("policy", "reporting"),

@@ -198,6 +198,14 @@ def _source_coordinates(
     return col.astype(np.float32), row.astype(np.float32)
 
 
+def image_directions(camera: Intrinsics) -> np.ndarray:
+    """`pixel_directions` of all pixels of an image, ``[h w 3]``."""
+    row, col = np.meshgrid(
+        np.arange(camera.height), np.arange(camera.width), indexing="ij"
+    )
+    return pixel_directions(camera, col, row)
+
+
 def camera_matrix(camera: Intrinsics) -> np.ndarray:
     """Intrinsics as ``[3 3]`` float64, from camera axes to homogeneous pixels."""
     return np.array(

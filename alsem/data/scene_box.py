@@ -3,7 +3,7 @@
 import numpy as np
 
 from alsem.core.geometry import bounding_box
-from alsem.data.camera_models import pixel_directions
+from alsem.data.camera_models import image_directions
 from alsem.data.scene import Frames, Scene
 
 _SAMPLE = 500_000  # points of depth that its outliers are judged by
@@ -31,10 +31,7 @@ def scene_box(scene: Scene, *, far: float) -> tuple[np.ndarray, np.ndarray]:
         Low and high corner, float64 ``[3]``, metres.
     """
     camera, frames = scene.intrinsics, scene.train
-    row, col = np.meshgrid(
-        np.arange(camera.height), np.arange(camera.width), indexing="ij"
-    )
-    in_cam = pixel_directions(camera, col, row)
+    in_cam = image_directions(camera)
     found = np.zeros((0, 3))
     if scene.points is not None and len(scene.points):
         found = np.quantile(scene.points, (OUTLIERS, 1 - OUTLIERS), axis=0)
