@@ -14,7 +14,7 @@ and ends; put the answers into answers.csv and give the command again.
 
 from typing import Any
 
-from alsem.runs import defaults
+from alsem.runs import defaults, variants
 
 
 def get_config(variant: str = "") -> Any:
@@ -36,4 +36,4 @@ def get_config(variant: str = "") -> Any:
     config.model.hash.grid.colour_width = 64
     config.train.geometry.fit.steps = 1600
     config.active.rounds = 11  # 2832 clicks
-    return defaults.apply_variant(config, variant)
+    return variants.apply_variant(config, variant)

@@ -13,7 +13,7 @@ Expected: not measured on Replica itself; 0.83 to 0.91 at 2832 clicks on kitchen
 
 from typing import Any
 
-from alsem.runs import defaults
+from alsem.runs import defaults, variants
 
 
 def get_config(variant: str = "") -> Any:
@@ -31,4 +31,4 @@ def get_config(variant: str = "") -> Any:
     config.model.hash.grid.colour_width = 64
     config.train.geometry.fit.steps = 1600
     config.active.rounds = 11  # 2832 clicks
-    return defaults.apply_variant(config, variant)
+    return variants.apply_variant(config, variant)

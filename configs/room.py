@@ -10,10 +10,10 @@ Expected: mIoU 0.86 at 693 clicks, seven rounds, seed 0.
 
 from typing import Any
 
-from alsem.runs import defaults
+from alsem.runs import defaults, variants
 
 
 def get_config(variant: str = "") -> Any:
     """The experiment; ``variant`` is '', 'smoke', 'full' or 'paper'."""
     # An empty data.dir: the room is written to "rooms" beside the run directory.
-    return defaults.apply_variant(defaults.get_defaults("room"), variant)
+    return variants.apply_variant(defaults.get_defaults("room"), variant)

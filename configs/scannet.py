@@ -12,7 +12,7 @@ Expected: not measured; ScanNet's recordings are not part of alsem.
 
 from typing import Any
 
-from alsem.runs import defaults
+from alsem.runs import defaults, variants
 
 
 def get_config(variant: str = "") -> Any:
@@ -33,4 +33,4 @@ def get_config(variant: str = "") -> Any:
     config.model.hash.grid.colour_width = 64
     config.train.geometry.fit.steps = 1600
     config.active.rounds = 11  # 2832 clicks
-    return defaults.apply_variant(config, variant)
+    return variants.apply_variant(config, variant)

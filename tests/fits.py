@@ -24,7 +24,8 @@ def field_params(experiment):
 
 
 def init_grid(experiment):
-    return experiment.nerf.init_grid(experiment.geometry.low, experiment.geometry.high)
+    made = experiment.geometry
+    return experiment.nerf.init_grid(made.low, made.high, made.near)
 
 
 def head_params(experiment, heads=None):

@@ -15,7 +15,8 @@ import numpy as np
 
 from alsem.active.geometry_stage import SceneGeometry
 from alsem.core import mesh
-from alsem.runs import build, config_files, stages
+from alsem.runs import build, config_files
+from alsem.runs import geometry as geometry_parts
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOM = ROOT / "configs" / "room.py"
@@ -130,10 +131,10 @@ def _dotted(overrides: dict[str, Any]) -> dict[str, Any]:
 def parts(config: Any, workdir: Path) -> SimpleNamespace:
     """The parts of a run of the config, up to the semantic heads."""
     scene, truth = build.open_scene(config, workdir.parent / "rooms")
-    nerf = build.make_nerf(config, scene)
+    nerf = geometry_parts.make_nerf(config, scene)
     strategy = build.make_strategy(config)
     heads = build.make_heads(config, strategy, len(scene.class_names))
-    options = build.geometry_options(config, scene)
+    options = geometry_parts.geometry_options(config, scene)
     return SimpleNamespace(
         scene=scene,
         truth=truth,
@@ -142,7 +143,7 @@ def parts(config: Any, workdir: Path) -> SimpleNamespace:
         mesh=mesh.make_mesh(),
         geometry=options,
         geometry_loss=options.loss,
-        surface=build.surface_options(config, nerf, options),
+        surface=geometry_parts.surface_options(config, nerf, options),
         pool=build.pool_options(config),
     )
 
@@ -150,7 +151,7 @@ def parts(config: Any, workdir: Path) -> SimpleNamespace:
 def fit_geometry(config: Any, workdir: Path) -> SceneGeometry:
     """The config's geometry, fitted or opened beside ``workdir``."""
     made = parts(config, workdir)
-    return stages.fit_geometry(config, workdir, made.scene, made.mesh)[1]
+    return geometry_parts.fit_geometry(config, workdir, made.scene, made.mesh)[1]
 
 
 def environment() -> dict[str, str]:

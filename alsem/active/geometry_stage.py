@@ -1,10 +1,12 @@
 """The geometry stage: a field fitted to the photographs, and its surface caches.
 
-It needs no labels, so it runs once and is shared by every run of the same capture and
+Photographs without depth are matched with each other first (``survey``). The stage
+needs no labels, so it runs once and is shared by every run of the same capture and
 settings. A fit lives beside the run directories in a folder named by the hash of all
-that decides it: the capture's pixels, the settings, the platform. It holds the fit's
-checkpoints and the surface caches of the training and the test frames. A fit that was
-killed goes on where it was; two runs that need the same one wait in turn.
+that decides it: the capture's pixels, the settings, the platform. It holds what stereo
+measured, the fit's checkpoints and the surface caches of the training and the test
+frames. A fit that was killed goes on where it was; two runs that need the same one wait
+in turn.
 """
 
 import contextlib
@@ -18,60 +20,21 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from alsem import surface, training
+from alsem.active.geometry_check import GeometryVerdict, check_geometry
+from alsem.active.geometry_options import GeometryOptions, SurfaceOptions
+from alsem.active.grid_refresh import refresh_whole_grid, refresher
 from alsem.active.pixel_data import pixel_data
+from alsem.active.survey import Survey, survey_photographs
 from alsem.core import progress, rng, signals
 from alsem.core.files import write_errors
-from alsem.core.memoize import memoize
 from alsem.data import Scene
 from alsem.nerf import Nerf, appearance
 from alsem.surface import SurfaceCache
 from alsem.training.checkpoint import Checkpoints, PeriodicSaver
-from alsem.training.optimiser import Fit
 
-FORMAT = 4  # raise it when the meaning of a fit's files changes
-
-
-@dataclasses.dataclass(frozen=True)
-class GeometryOptions:
-    """The geometry fit.
-
-    Attributes:
-        fit: Its length and optimiser.
-        loss: Weights of its loss.
-        low: Low corner of the box that the field covers, metres.
-        high: High corner.
-        seed: Its own, so that runs of all seeds share one fit.
-        grid_fraction: Fraction of the proposal grid refreshed after each compiled call.
-        appearance: Whether every photograph has an exposure of its own.
-    """
-
-    fit: Fit
-    loss: training.GeometryLoss
-    low: tuple[float, float, float]
-    high: tuple[float, float, float]
-    seed: int = 0
-    grid_fraction: float = 0.05
-    appearance: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class SurfaceOptions:
-    """The surface caches.
-
-    Attributes:
-        t_max: Metres that no ray is longer than.
-        samples: Surface points kept of a ray.
-        gap: Metres within which samples are one surface point.
-        render_chunk: Rays rendered in one call.
-    """
-
-    t_max: float
-    samples: int = 2
-    gap: float = 0.05
-    render_chunk: int = 9600
+FORMAT = 5  # raise it when the meaning of a fit's files changes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +48,7 @@ class SceneGeometry:
         test_cache: Surface cache of the test frames.
         options: How the field was fitted.
         surfaces: How the caches were rendered.
+        verdict: Whether the field shows the room.
         seconds: What fitting and caching cost this run; little when reused.
     """
 
@@ -94,6 +58,7 @@ class SceneGeometry:
     test_cache: SurfaceCache
     options: GeometryOptions
     surfaces: SurfaceOptions
+    verdict: GeometryVerdict
     seconds: dict[str, float]
 
 
@@ -113,13 +78,26 @@ def fit_scene(
         Interrupted: Asked to end; the state is saved.
     """
     folder = cache_dir / address(scene, nerf, options, surfaces)
-    watch = progress.Stopwatch("fit_geometry", "cache")
+    watch = progress.Stopwatch("stereo", "fit_geometry", "cache")
     with _lock(folder):
+        found = None
+        if options.stereo is not None:
+            with watch.measure("stereo"):
+                found = survey_photographs(scene, options, folder / "stereo")
+            options = dataclasses.replace(
+                options, low=found.low, high=found.high, near=found.near
+            )
+            t_max = nerf.longest_ray(found.low, found.high, found.near)
+            surfaces = dataclasses.replace(surfaces, t_max=t_max)
         with watch.measure("fit_geometry"):
-            state = _fit(scene, nerf, options, mesh, folder / "checkpoints")
+            state = _fit(scene, nerf, options, found, mesh, folder / "checkpoints")
         with watch.measure("cache"):
             train_cache, test_cache = build_surfaces(
                 scene, nerf, state, surfaces, folder, mesh
+            )
+        with watch.measure("check"):
+            verdict = check_geometry(
+                scene, nerf, state, surfaces, found, (train_cache, test_cache), mesh
             )
     return SceneGeometry(
         params=state.params,
@@ -128,6 +106,7 @@ def fit_scene(
         test_cache=test_cache,
         options=options,
         surfaces=surfaces,
+        verdict=verdict,
         seconds=dict(watch.seconds),
     )
 
@@ -169,7 +148,7 @@ def _init_params(scene: Scene, nerf: Nerf, options: GeometryOptions, key: Any) -
     params = nerf.init(key)
     if not options.appearance:
         return params
-    frames = len(scene.train.names)
+    frames = len(scene.geometry_photographs.frames.names)
     return dict(params) | {"appearance": appearance.init_appearance(frames)}
 
 
@@ -177,6 +156,7 @@ def _fit(
     scene: Scene,
     nerf: Nerf,
     options: GeometryOptions,
+    found: Survey | None,
     mesh: jax.sharding.Mesh,
     folder: Path,
 ) -> training.TrainState:
@@ -185,7 +165,8 @@ def _fit(
     key = rng.run_key(options.seed, "geometry")
     tx = fit.optimiser.build()
     params = _init_params(scene, nerf, options, rng.stream(key, "init"))
-    grid = nerf.init_grid(options.low, options.high)
+    assert options.low is not None and options.high is not None
+    grid = nerf.init_grid(options.low, options.high, options.near)
     state = training.init_state(params, tx, num_steps=fit.steps, grid=grid)
     with contextlib.closing(Checkpoints(folder, keep=1)) as checkpoints:
         latest = checkpoints.latest()
@@ -202,12 +183,15 @@ def _fit(
             mesh=mesh,
             refresh=refresher(nerf, options.grid_fraction),
         )
+        data = pixel_data(scene.geometry_photographs)
+        if found is not None:
+            data = found.training_data(data)
         done = int(state.step)
         with progress.progress(fit.steps, "geometry", initial=done) as bar:
             state = training.fit(
                 runner,
                 state,
-                pixel_data(scene),
+                data,
                 key,
                 after_call=lambda step: bar.update(step - bar.n),
                 saver=PeriodicSaver(checkpoints, {"complete": False}),
@@ -216,48 +200,6 @@ def _fit(
         # One past the last step: a checkpoint of the last step itself may exist.
         checkpoints.save(int(state.step) + 1, state, {"complete": True})
         return state
-
-
-@memoize
-def refresher(nerf: Nerf, fraction: float, *, field: str | None = None):
-    """Updates a fraction of the proposal grid after each call; None if it is 0.
-
-    Args:
-        nerf: The renderer.
-        fraction: Of the grid's cells.
-        field: Key of the field's parameters in those of the state; None if the state
-            has no others.
-    """
-    if fraction <= 0:
-        return None
-
-    def refresh(state: training.TrainState, key):
-        if state.grid is None:
-            return state
-        params = state.params if field is None else state.params[field]
-        grid = nerf.refresh(params, state.grid, key, fraction=fraction)
-        return dataclasses.replace(state, grid=grid)
-
-    return refresh
-
-
-def refresh_whole_grid(
-    nerf: Nerf, state: training.TrainState, key: Any, *, passes: int = 4
-) -> training.TrainState:
-    """Evaluates every cell of an emptied proposal grid several times."""
-    if state.grid is None:
-        return state
-    grid = jax.tree.map(jnp.array, state.grid)
-    grid = dataclasses.replace(grid, density=jnp.zeros_like(grid.density))
-    for i in range(passes):
-        pass_key = rng.stream(key, "grid", i)
-        grid = _refresh_all(nerf, state.params, grid, pass_key)
-    return dataclasses.replace(state, grid=grid)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _refresh_all(nerf: Nerf, params: Any, grid: Any, key: Any):
-    return nerf.refresh(params, grid, key, fraction=1.0)
 
 
 def build_surfaces(
@@ -270,6 +212,7 @@ def build_surfaces(
 ) -> tuple[SurfaceCache, SurfaceCache]:
     """Surface caches of the training and the test frames."""
     camera = scene.intrinsics
+    assert options.t_max is not None
 
     def track(todo: range) -> Iterator[int]:
         for frame in progress.progress(todo, "surface cache"):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from alsem import training
-from alsem.active import geometry_stage
+from alsem.active import geometry_stage, grid_refresh
 from alsem.active.geometry_stage import SceneGeometry
 from alsem.active.labelled_rays import LabelledRays, pixel_labels
 from alsem.active.pixel_data import pixel_data
@@ -60,7 +60,7 @@ class JointTrainer:
         self._geometry, self._options = geometry, options
         self._mesh, self._folder, self._seed = mesh, folder, seed
         self._extra_losses = extra_losses
-        self._pixels = pixel_data(scene)
+        self._pixels = pixel_data(scene.pool)
         self._init_heads = [
             head_initializer(head, geometry.train_cache) for head in heads
         ]
@@ -94,7 +94,7 @@ class JointTrainer:
 
     def refresh(self) -> Any:
         """Keeps the proposal grid up to date."""
-        return geometry_stage.refresher(
+        return grid_refresh.refresher(
             self._nerf, self._geometry.options.grid_fraction, field="field"
         )
 
@@ -109,7 +109,7 @@ class JointTrainer:
         folder = self._folder / f"round_{round_index}"
         key = rng.run_key(self._seed, "grid", round_index)
         field = dataclasses.replace(state, params=state.params["field"])
-        field = geometry_stage.refresh_whole_grid(self._nerf, field, key)
+        field = grid_refresh.refresh_whole_grid(self._nerf, field, key)
         train_cache, test_cache = geometry_stage.build_surfaces(
             self._scene,
             self._nerf,

@@ -181,7 +181,8 @@ def _reason_to_end(
     # Before a model has predicted new labels its estimate is not calibrated.
     is_calibrated = rows and rows[-1]["temperature"] is not None
     wanted = options.stop_at_miou
-    if wanted and is_calibrated and rows[-1]["miou_estimate"] >= wanted:
+    estimate = rows[-1]["miou_estimate"] if is_calibrated else None
+    if wanted and estimate is not None and estimate >= wanted:
         return "active.stop_at_miou"
     return None
 

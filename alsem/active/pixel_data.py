@@ -1,4 +1,4 @@
-"""The training frames as training data: colours, depth and normals on the devices."""
+"""Photographs as training data: colours, depth and normals on the devices."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,13 +6,13 @@ import numpy as np
 from alsem import training
 from alsem.core import geometry
 from alsem.core.types import frame_cameras
-from alsem.data import Scene
+from alsem.data import Photographs
 from alsem.nerf.cameras import pixel_rays
 
 
-def pixel_data(scene: Scene) -> training.PixelData:
-    """The training frames as arrays, with surface normals from their depth."""
-    frames = scene.train
+def pixel_data(photos: Photographs) -> training.PixelData:
+    """Photographs as arrays, with surface normals from their depth."""
+    frames = photos.frames
     if frames.depth_z is None:
         depth_z = np.zeros(frames.rgb.shape[:3], np.float32)
         normal = np.zeros(frames.rgb.shape, np.int8)
@@ -20,7 +20,7 @@ def pixel_data(scene: Scene) -> training.PixelData:
         depth_z = frames.depth_z
         normal = np.concatenate(
             [
-                np.asarray(depth_normals(depth, pose, scene))
+                np.asarray(depth_normals(depth, pose, photos))
                 for depth, pose in zip(depth_z, frames.world_from_cam, strict=True)
             ]
         ).reshape(frames.rgb.shape)
@@ -29,21 +29,21 @@ def pixel_data(scene: Scene) -> training.PixelData:
         depth_z=jnp.asarray(depth_z),
         normal=jnp.asarray(normal),
         cameras=frame_cameras(
-            frames.world_from_cam, scene.intrinsics, scene.pixel_offset
+            frames.world_from_cam, photos.intrinsics, photos.pixel_offset
         ),
         **training.valid_pixels(frames.valid_mask),
     )
 
 
-def depth_normals(depth_z: np.ndarray, world_from_cam: np.ndarray, scene: Scene):
+def depth_normals(depth_z: np.ndarray, world_from_cam: np.ndarray, photos: Photographs):
     """Surface normals of one depth image: int8 ``[h w 3]``, 127 = 1, world frame.
 
     Zero where depth is unknown, and beside such pixels.
     """
-    camera = scene.intrinsics
+    camera = photos.intrinsics
     row, col = np.meshgrid(
-        np.arange(camera.height) + scene.pixel_offset[0],
-        np.arange(camera.width) + scene.pixel_offset[1],
+        np.arange(camera.height) + photos.pixel_offset[0],
+        np.arange(camera.width) + photos.pixel_offset[1],
         indexing="ij",
     )
     rays = pixel_rays(

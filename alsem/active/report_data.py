@@ -32,9 +32,10 @@ def write(
     annotations: Annotations,
     rows: list[dict[str, Any]],
     *,
+    geometry: str,
     wall_seconds: float,
 ) -> None:
-    """Writes ``report/index.html``."""
+    """Writes ``report/index.html``; ``geometry`` is the verdict on it, a line."""
     data = ReportData(
         title=f"{scene.name}: {config['active']['strategy']}",
         config=config,
@@ -45,6 +46,7 @@ def write(
         queried=_queried(scene, annotations),
         top_view=_top_view(predictor, model),
         wall_seconds=wall_seconds,
+        geometry=geometry,
     )
     html_report.write_report(workdir, data)
 

@@ -125,6 +125,19 @@ class FieldSamples:
 
 
 @pytree
+class RayHistogram:
+    """Where the light of rays ends, as a histogram along each.
+
+    Attributes:
+        t_edges: Interval edges, metres along the ray.
+        weights: Compositing weights.
+    """
+
+    t_edges: Float[Array, "r e"]
+    weights: Float[Array, "r s"]
+
+
+@pytree
 class RenderedRays:
     """Composited colour of rays, and the samples it was made of.
 
@@ -133,12 +146,14 @@ class RenderedRays:
         t_edges: Interval edges, metres along the ray.
         weights: Compositing weights.
         samples: Of every interval.
+        proposal: What the samples were placed by, where that is trained; else None.
     """
 
     rgb: Float[Array, "r 3"]
     t_edges: Float[Array, "r e"]
     weights: Float[Array, "r s"]
     samples: FieldSamples
+    proposal: RayHistogram | None = None
 
 
 @pytree

@@ -7,11 +7,19 @@ from pathlib import Path
 from alsem.core.errors import InputError
 from alsem.data.decode import load
 from alsem.data.readers.registry import READERS, detect
-from alsem.data.scene import Frames, GroundTruth, Scene
+from alsem.data.scene import Frames, GroundTruth, Photographs, Scene
 from alsem.data.scene_box import scene_box
 from alsem.data.splits import parse_split
 
-__all__ = ["READERS", "Frames", "GroundTruth", "Scene", "open_capture", "scene_box"]
+__all__ = [
+    "READERS",
+    "Frames",
+    "GroundTruth",
+    "Photographs",
+    "Scene",
+    "open_capture",
+    "scene_box",
+]
 
 
 def open_capture(
@@ -24,6 +32,8 @@ def open_capture(
     scale: float | int = 1.0,
     train_split: str,
     test_split: str,
+    geometry_split: str = "",
+    geometry_width: int = 0,
     use_depth: bool = True,
     regions: bool = False,
     classes: Sequence[str] = (),
@@ -43,6 +53,10 @@ def open_capture(
         train_split: Sequence and slice of the pool, like ``"Sequence_1[::5]"``.
         test_split: Sequence and slice of the frames to evaluate on; disjoint from
             ``train_split``.
+        geometry_split: Frames that geometry is fitted to, beside those of the pool. If
+            empty, none where there is depth, else all that are not in ``test_split``.
+        geometry_width: Width that these photographs are downscaled to where there is
+            no depth, pixels, if they are wider; 0 leaves them as they are.
         use_depth: Whether training frames get their depth, if the capture has any.
         regions: Whether training frames get the user's own regions, which must then
             exist.
@@ -59,8 +73,9 @@ def open_capture(
     if source != "auto" and source not in READERS:
         known = ", ".join(("auto", *READERS))
         raise InputError(f"data.source={source!r} is not known; use one of {known}")
-    for key, value in (("downscale", downscale), ("width", width)):
-        if isinstance(value, bool) or not isinstance(value, int):
+    whole = {"downscale": downscale, "width": width, "geometry_width": geometry_width}
+    for key, value in whole.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise InputError(f"data.{key}={value!r} is not a whole number")
     folder = Path(dir).expanduser()
     if source == "auto" and str(dir):
@@ -80,6 +95,7 @@ def open_capture(
     if not str(dir):
         raise InputError("data.dir is empty; give the folder of the capture")
     train, test = parse_split(train_split), parse_split(test_split)
+    photos = parse_split(geometry_split) if geometry_split else None
     try:
         options = {"label_space": label_space} if label_space else {}
         capture = READERS[source](folder, scene, classes, **options)
@@ -89,6 +105,8 @@ def open_capture(
             target_width=width,
             train=train,
             test=test,
+            photos=photos,
+            photo_width=geometry_width,
             use_depth=use_depth,
             use_regions=regions,
         )

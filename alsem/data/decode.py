@@ -7,12 +7,15 @@ import os
 import numpy as np
 
 from alsem.core.errors import ErrorCollector, InputError
+from alsem.core.types import Intrinsics
 from alsem.data import downscale
 from alsem.data.capture import Capture, FrameRecord, check_headers, check_same_images
 from alsem.data.depth_images import without_nothing
 from alsem.data.label_images import VOID, read_labels
-from alsem.data.scene import Frames, GroundTruth, Scene
+from alsem.data.scene import Frames, GroundTruth, Photographs, Scene
 from alsem.data.splits import Split
+
+MAX_PHOTOS = 400  # outside the pool, that geometry is fitted to unless a split says so
 
 
 def load(
@@ -22,6 +25,8 @@ def load(
     target_width: int = 0,
     train: Split,
     test: Split,
+    photos: Split | None = None,
+    photo_width: int = 0,
     use_depth: bool,
     use_regions: bool,
 ) -> tuple[Scene, GroundTruth]:
@@ -33,6 +38,9 @@ def load(
         target_width: Width to downscale images to, in place of a factor; 0 for none.
         train: Frames of the pool.
         test: Frames to evaluate on.
+        photos: Frames that geometry is fitted to, beside those of the pool; None for
+            none where there is depth, else all that are not tested on.
+        photo_width: Greatest width of these where there is no depth, pixels; 0: any.
         use_depth: Whether training frames get their depth.
         use_regions: Whether training frames get the user's own regions.
 
@@ -46,7 +54,8 @@ def load(
     train_records, test_records = _split_records(
         capture, train, test, use_depth=use_depth, use_regions=use_regions
     )
-    width, height = check_headers([*train_records, *test_records])
+    photo_records = _photo_records(capture, train_records, test, photos)
+    width, height = check_headers([*train_records, *test_records, *photo_records])
     camera = capture.camera(width, height)
     size = downscale.target_size((width, height), factor=factor, width=target_width)
     camera = downscale.downscaled(camera, size)
@@ -56,12 +65,12 @@ def load(
     scene = Scene(
         name=capture.name,
         intrinsics=camera,
-        pixel_offset=(
-            downscale.point_sample_offset(height, size[1]),
-            downscale.point_sample_offset(width, size[0]),
-        ),
+        pixel_offset=_offset((width, height), size),
         train=train_frames,
         test=dataclasses.replace(test_frames, depth_z=None),
+        geometry_frames=_photographs(
+            capture, train_records, photo_records, camera, (width, height), photo_width
+        ),
         class_names=names,
         class_ids=ids,
         points=capture.points,
@@ -103,6 +112,64 @@ def _split_records(
     for records in splits:
         check_same_images(records)
     return splits
+
+
+def _photo_records(
+    capture: Capture, pool: list[FrameRecord], test: Split, photos: Split | None
+) -> list[FrameRecord]:
+    """Frames outside the pool that geometry is fitted to, with the pool's images."""
+    has_depth = pool[0].depth is not None
+    if photos is None:
+        if has_depth:
+            return []
+        each = capture.disjoint_sequences().values()
+        picked = [record for records in each for record in records]
+    else:
+        picked = photos.pick(capture.frames)
+    left_out = {record.name for record in [*pool, *test.pick(capture.frames)]}
+    picked = [record for record in picked if record.name not in left_out]
+    step = -(-len(picked) // MAX_PHOTOS) if photos is None else 1
+    unused = {"label": None, "regions": None, "instance": None}
+    if not has_depth:
+        unused["depth"] = None
+    return [dataclasses.replace(record, **unused) for record in picked[:: step or 1]]
+
+
+def _photographs(
+    capture: Capture,
+    pool: list[FrameRecord],
+    others: list[FrameRecord],
+    camera: Intrinsics,
+    full: downscale.Size,
+    most: int,
+) -> Photographs | None:
+    """The photographs that geometry is fitted to, if they are not those of the pool.
+
+    Those of the pool come first. With depth they have the size of the pool's, else that
+    of the files, or of the width ``most`` if they are wider.
+    """
+    size = (camera.width, camera.height)
+    if pool[0].depth is None:
+        size = downscale.target_size(full, width=most) if 0 < most < full[0] else full
+    if not others and size == (camera.width, camera.height):
+        return None
+    unused = {"label": None, "regions": None}
+    pool = [dataclasses.replace(record, **unused) for record in pool]
+    check_same_images([*pool, *others])
+    frames, _ = _decode(capture, [*pool, *others], size)
+    return Photographs(
+        frames,
+        downscale.downscaled(capture.camera(*full), size),
+        _offset(full, size),
+    )
+
+
+def _offset(full: downscale.Size, size: downscale.Size) -> tuple[float, float]:
+    """Row and column offset of the pixels at which depth and labels are sampled."""
+    return (
+        downscale.point_sample_offset(full[1], size[1]),
+        downscale.point_sample_offset(full[0], size[0]),
+    )
 
 
 def _decode(

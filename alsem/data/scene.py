@@ -53,6 +53,21 @@ class Frames:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Photographs:
+    """Frames that geometry is fitted to, with their camera.
+
+    Attributes:
+        frames: The frames; those of the pool come first, in the pool's order.
+        intrinsics: Their camera.
+        pixel_offset: As that of `Scene`.
+    """
+
+    frames: Frames
+    intrinsics: Intrinsics
+    pixel_offset: tuple[float, float]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Scene:
     """Everything about a capture that needs no annotator.
 
@@ -68,6 +83,7 @@ class Scene:
         points: ``[p 3]`` float32, points on surfaces, metres, found together with the
             poses; None if there are none.
         doubts: What of the capture was left out or assumed, a line each.
+        geometry_frames: What geometry is fitted to; None where that is ``train``.
     """
 
     name: str
@@ -79,6 +95,7 @@ class Scene:
     class_ids: tuple[int, ...]
     points: np.ndarray | None = None
     doubts: tuple[str, ...] = ()
+    geometry_frames: Photographs | None = None
 
     def __post_init__(self) -> None:
         """Checks that the parts fit together."""
@@ -96,20 +113,35 @@ class Scene:
             if len(set(field)) != len(field):
                 raise ValueError(f"classes repeat: {field}")
 
+    @property
+    def pool(self) -> Photographs:
+        """The training frames with their camera."""
+        return Photographs(self.train, self.intrinsics, self.pixel_offset)
+
+    @property
+    def geometry_photographs(self) -> Photographs:
+        """What geometry is fitted to."""
+        return self.pool if self.geometry_frames is None else self.geometry_frames
+
     def fingerprint(self) -> str:
-        """Hashes all data that geometry is fitted to.
+        """Hashes all data that geometry is fitted to, and the pool's.
 
         Returns:
-            SHA-256 in hexadecimal over the training images, depth, poses and masks,
-            the points, the intrinsics and the pixel offset. Classes and test frames do
-            not count, so runs that differ in those may share fitted geometry.
+            SHA-256 in hexadecimal over images, depth, poses and masks, points,
+            intrinsics and pixel offsets. Classes and test frames do not count, so runs
+            that differ in those may share fitted geometry.
         """
         digest = hashlib.sha256()
-        digest.update(repr(dataclasses.astuple(self.intrinsics)).encode())
-        digest.update(repr(self.pixel_offset).encode())
-        train = self.train
-        also = [array for array in (train.valid_mask, self.points) if array is not None]
-        for array in (train.rgb, train.depth_z, train.world_from_cam, *also):
+        arrays: list[np.ndarray | None] = [self.points]
+        for each in (self.pool, self.geometry_frames):
+            if each is None:
+                continue
+            digest.update(repr(dataclasses.astuple(each.intrinsics)).encode())
+            digest.update(repr(each.pixel_offset).encode())
+            frames = each.frames
+            arrays += [frames.rgb, frames.depth_z, frames.world_from_cam]
+            arrays += [frames.valid_mask]
+        for array in arrays:
             if array is None:
                 digest.update(b"none")
                 continue

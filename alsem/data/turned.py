@@ -54,6 +54,8 @@ def orientation(path: Path) -> int:
     """EXIF's note in an image file on how viewers turn it; 1, as stored, if none."""
     try:
         with Image.open(path) as image:
+            if image.format == "PNG" and "exif" not in image.info:
+                return 1  # to look for a note behind the pixels would decode them
             note = image.getexif().get(_TAG, 1)
     except (OSError, SyntaxError, ValueError, struct.error):
         return 1  # a damaged note is none; damaged images are reported elsewhere

@@ -28,6 +28,7 @@ class ProposalGrid:
         density: Of every cell in C order, 1/metre; behind the last cell unused.
         shape: Cells along x, y and z.
         cell: Cell size, metres.
+        near: Where rays start, metres.
         stride: Step between the cells of a refresh; it shares no factor with their
             number, so that none is visited twice.
     """
@@ -36,11 +37,12 @@ class ProposalGrid:
     density: Float[Array, "n"]
     shape: Int[Array, "3"]
     cell: Float[Array, ""]
+    near: Float[Array, ""]
     stride: Int[Array, ""]
 
 
 def init_proposal_grid(
-    box: GridBox, extent: np.ndarray, *, cell: float, max_cells: int
+    box: GridBox, extent: np.ndarray, *, near: float, cell: float, max_cells: int
 ) -> ProposalGrid:
     """An empty grid of cells as small as wished, or as ``max_cells`` of them allow.
 
@@ -50,6 +52,7 @@ def init_proposal_grid(
     Args:
         box: The scene's box.
         extent: Its size, float64, metres.
+        near: Where rays start, metres.
         cell: Wished cell size, metres.
         max_cells: Bound on their number.
     """
@@ -62,6 +65,7 @@ def init_proposal_grid(
         density=jnp.zeros(power_of_two(count)),
         shape=jnp.asarray(shape),
         cell=jnp.float32(cell),
+        near=jnp.float32(near),
         stride=jnp.int32(_coprime(count)),
     )
 

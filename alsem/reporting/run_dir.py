@@ -21,7 +21,10 @@ from alsem.core.errors import InputError
 from alsem.core.files import replace_arrays, write_errors
 from alsem.reporting import json_records
 
-STAGES = ("fit_geometry", "fit_semantics", "cache", "score", "select", "evaluate")
+STAGES = (
+    *("stereo", "fit_geometry", "cache", "check"),
+    *("fit_semantics", "score", "select", "evaluate"),
+)
 ROUND_KEYS = (
     "round strategy granularity clicks pixels miou miou_present total_acc mean_acc "
     "iou_per_class psnr depth_l1_m ece seconds candidates candidates_per_second "
@@ -120,6 +123,7 @@ def write_summary(
     wall_seconds: float | int,
     seconds_to_first_model_query: float | int | None,
     ended_by: str | None = None,
+    geometry: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes ``summary.json`` and returns it: the last round's row and the run's time.
 
@@ -130,6 +134,7 @@ def write_summary(
         seconds_to_first_model_query: Until the first query that a model chose; None
             if there was none.
         ended_by: Why no further round will come; None while one may.
+        geometry: The verdict on geometry, by what it was judged.
 
     Raises:
         ValueError: There is no row.
@@ -142,6 +147,7 @@ def write_summary(
         "wall_seconds": wall_seconds,
         "seconds_to_first_model_query": seconds_to_first_model_query,
         "ended_by": ended_by,
+        "geometry_check": geometry,
     }
     json_records.write_json(Path(workdir) / "summary.json", summary)
     return summary

@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from alsem import acquisition
-from alsem.active.geometry_stage import GeometryOptions, SurfaceOptions
 from alsem.active.joint_trainer import JointOptions
 from alsem.active.loop import LoopOptions
 from alsem.active.pool import PoolOptions
@@ -26,21 +25,16 @@ from alsem.annotation import (
     parse_label_set,
 )
 from alsem.core.errors import InputError
-from alsem.data import GroundTruth, Scene, open_capture, scene_box
+from alsem.data import GroundTruth, Scene, open_capture
 from alsem.nerf import (
-    GridNerf,
-    HashField,
-    Nerf,
-    PaperField,
-    PaperNerf,
     SemanticHead,
     SemanticMembers,
-    hash_grid,
 )
 from alsem.policy.query_policy import LearnedPolicy, load_policy
 from alsem.rooms import write_room
-from alsem.training import GeometryLoss
 from alsem.training.optimiser import Fit, Optimiser
+
+CLEAR = -3.0  # log-density bias of a field without depth: it starts as clear air
 
 
 def active_options(config: Any) -> Any:
@@ -73,46 +67,6 @@ def open_scene(config: Any, rooms_dir: Path) -> tuple[Scene, GroundTruth]:
         options["superpixels"] == "files"
     )
     return open_capture(**data, regions=regions)
-
-
-def make_nerf(config: Any, scene: Scene) -> Nerf:
-    """The field and its renderer."""
-    dtype = jnp.dtype(config.model.compute_dtype)
-    if config.model.field == "paper":
-        options = config.model.paper
-        return PaperNerf(
-            field=PaperField(**options.field.to_dict(), dtype=dtype),
-            **options.render.to_dict(),
-        )
-    options = config.model.hash
-    grid = options.grid.to_dict()
-    return GridNerf(
-        field=HashField(
-            cells=hash_grid.grid_cells(
-                grid.pop("coarsest_cell"), grid.pop("finest_cell"), grid.pop("levels")
-            ),
-            **grid,
-            dtype=dtype,
-        ),
-        sensor=depth_coverage(scene),
-        **options.render.to_dict(),
-    )
-
-
-def scene_corners(config: Any, scene: Scene) -> tuple[tuple[float, float, float], ...]:
-    """Low and high corner of the box that the scene's field covers, metres."""
-    corners = scene_box(scene, far=config.model.hash.far)
-    low, high = (tuple(float(v) for v in corner) for corner in corners)
-    return low, high  # pyright: ignore[reportReturnType]
-
-
-def depth_coverage(scene: Scene) -> str:
-    """How much of the training frames has depth: ``all``, ``some`` or ``none``."""
-    depth_z = scene.train.depth_z
-    if depth_z is None or not (depth_z > 0).any():
-        return "none"
-    valid = ... if scene.train.valid_mask is None else scene.train.valid_mask
-    return "all" if (depth_z[valid] > 0).all() else "some"
 
 
 def make_heads(
@@ -161,41 +115,13 @@ def make_policy(config: Any) -> LearnedPolicy | None:
     return load_policy(**config.train.policy.to_dict())
 
 
-def geometry_options(config: Any, scene: Scene) -> GeometryOptions:
-    """Options of the geometry stage."""
-    options, coverage = config.train.geometry, depth_coverage(scene)
-    low, high = scene_corners(config, scene)
-    return GeometryOptions(
-        fit=_fit(options.fit),
-        loss=GeometryLoss(
-            **options.loss.to_dict(),
-            normal_source="density" if coverage == "none" else "sensor",
-        ),
-        low=low,
-        high=high,
-        seed=options.seed,
-        # Where every ray has depth, samples are placed without the grid.
-        grid_fraction=options.grid_fraction if coverage != "all" else 0.0,
-        appearance=config.model.appearance,
-    )
-
-
-def surface_options(
-    config: Any, nerf: Nerf, geometry: GeometryOptions
-) -> SurfaceOptions:
-    """Options of the surface caches."""
-    options = config.surface.to_dict()
-    options.pop("score_chunk")
-    return SurfaceOptions(t_max=_longest_ray(nerf, geometry), **options)
-
-
 def semantic_options(config: Any) -> SemanticOptions:
     """Options of a round's fit."""
     train, start = config.train, config.active.start
     if train.mode == "joint":
-        return SemanticOptions(fit=_fit(train.joint.fit), start=start)
+        return SemanticOptions(fit=fit_options(train.joint.fit), start=start)
     return SemanticOptions(
-        fit=_fit(train.semantics.fit), labels=train.semantics.labels, start=start
+        fit=fit_options(train.semantics.fit), labels=train.semantics.labels, start=start
     )
 
 
@@ -266,16 +192,8 @@ def _annotator_maker(
     )
 
 
-def _longest_ray(nerf: Nerf, geometry: GeometryOptions) -> float:
-    """Metres that no ray's samples exceed."""
-    if isinstance(nerf, GridNerf):
-        diagonal = np.linalg.norm(np.subtract(geometry.high, geometry.low))
-        return float(diagonal) + nerf.near + 0.1
-    assert isinstance(nerf, PaperNerf)
-    return 2.0 * nerf.far  # depth is along the optical axis, rays are longer
-
-
-def _fit(section: Any) -> Fit:
+def fit_options(section: Any) -> Fit:
+    """Length and optimiser of a fit."""
     options = section.to_dict()
     return Fit(optimiser=Optimiser(**options.pop("optimiser")), **options)
 

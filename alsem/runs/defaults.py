@@ -4,7 +4,7 @@ A config file takes these, sets what its data needs and applies a variant:
 
     config = defaults.get_defaults("room")
     config.data.scene = "room_0"
-    return defaults.apply_variant(config, "smoke")
+    return variants.apply_variant(config, "smoke")
 
 Lengths are metres, angles degrees, fractions lie in [0, 1]. Where a comment names
 mIoU or clicks, RESULTS.md has the measurement.
@@ -13,8 +13,6 @@ mIoU or clicks, RESULTS.md has the measurement.
 from typing import Any
 
 import ml_collections
-
-VARIANTS = ("smoke", "full", "paper")
 
 
 def get_defaults(*data_keys: str) -> Any:
@@ -43,6 +41,8 @@ def _data(keys: tuple[str, ...]) -> Any:
     data.width = 0  # pixels to downscale images to, in place of a factor; 0: none
     data.train_split = "Sequence_1[:]"  # sequence[slice], "but OTHER[slice]",
     data.test_split = "Sequence_2[:]"  # "count N", "sharpest N"
+    data.geometry_split = ""  # "": where there is no depth, all that is not tested on
+    data.geometry_width = 640  # pixels, of photographs without depth; 0: their own
     data.use_depth = True  # False: geometry is learned from colour only
     data.classes = ()  # lines "id name" in place of the capture's own list
     if "room" in keys:
@@ -80,7 +80,7 @@ def _model() -> Any:
     head.feature_scale = 0.3  # of the geometry feature, against the other inputs
 
     model.hash = ml_collections.ConfigDict()
-    model.hash.far = 10.0  # metres; bounds the scene's box where there is no depth
+    model.hash.far = 10.0  # metres that photographs see which do not match each other
     model.hash.grid = grid = ml_collections.ConfigDict()
     grid.coarsest_cell = 0.5  # metres
     grid.finest_cell = 0.015  # metres: the depth error of a good fit is about 1 cm
@@ -100,6 +100,20 @@ def _model() -> Any:
     render.march_samples = 128  # grid look-ups of any other ray,
     render.proposal_samples = 32  # its density samples,
     render.render_samples = 24  # and those that are composited
+
+    # Places the samples where no photograph has depth.
+    model.hash.proposal = proposal = ml_collections.ConfigDict()
+    proposal.proposal_samples = 32  # of a training ray, evenly spaced,
+    proposal.field_samples = 16  # and those that they place
+    proposal.test_proposal_samples = 64  # the same of a ray that is rendered
+    proposal.test_field_samples = 24
+    proposal.grid = grid = ml_collections.ConfigDict()
+    grid.coarsest_cell = 0.4  # metres
+    grid.finest_cell = 0.06  # metres
+    grid.levels = 3
+    grid.log2_rows = 16
+    grid.row_features = 2
+    grid.width = 16
 
     # As published (arXiv 2103.15875).
     model.paper = ml_collections.ConfigDict()
@@ -140,6 +154,7 @@ def _train() -> Any:
 
     train.geometry = geometry = ml_collections.ConfigDict()
     geometry.seed = 0  # not the run's: runs of all seeds share one fit
+    geometry.accept_failed = False  # True: asks a person although geometry failed
     # Of the proposal grid, refreshed in each call; not where every ray has depth.
     geometry.grid_fraction = 0.05
     geometry.fit = _fit(steps=600, batch_rays=4096, learning_rate=1e-2)
@@ -147,9 +162,25 @@ def _train() -> Any:
     loss.colour = 1.0
     loss.occupancy = 0.1  # opacity where the depth sensor has decided it
     loss.depth = 0.1  # per metre
-    loss.distortion = 0.0  # per metre; ends rays at the cameras where there is no depth
+    loss.distortion = 0.0  # per metre
     loss.normal = 0.02
     loss.shading = 0.5  # keeps surfaces matt that only few photographs show
+
+    # Where no photograph has depth: in place of, and beside, the above.
+    geometry.colour_only = colour_only = ml_collections.ConfigDict()
+    colour_only.steps = 1600
+    colour_only.loss = loss = ml_collections.ConfigDict()
+    loss.interlevel = 1.0  # of the proposals
+    loss.before = 0.1  # light that ends before the surfaces of stereo,
+    loss.elsewhere = 0.05  # and that does not end there,
+    loss.stereo_fade = 0.3  # by 1/e in this fraction of the fit: stereo errs
+    loss.bending = 0.01  # of surfaces of one colour
+    colour_only.stereo = stereo = ml_collections.ConfigDict()
+    stereo.width = 400  # pixels, to which photographs are downscaled; 0: their own
+    stereo.frames = 90  # that get a depth map
+    stereo.neighbours = 8  # that each is matched with
+    stereo.window = 5  # pixels
+    stereo.agreeing = 2  # views that must confirm a depth
 
     train.semantics = ml_collections.ConfigDict()
     # Half the steps at twice the rate of an earlier schedule: the same mIoU.
@@ -221,74 +252,3 @@ def _active() -> Any:
     active.voxel_size = 0.05  # metres, of cues and of "one_per_voxel"
     active.min_purity = 0.3  # of a ray's weight on one surface; below: not a candidate
     return active
-
-
-def apply_variant(config: Any, variant: str) -> Any:
-    """Changes a config to a variant and returns it.
-
-    Args:
-        config: From `get_defaults`, with what the data needs.
-        variant: ``""`` (as it is), ``smoke`` (a tiny model and few steps: seconds),
-            ``full`` (full supervision: every label of every training frame) or
-            ``paper`` (the published MLP and hyper-parameters, trained jointly).
-
-    Raises:
-        ValueError: There is no such variant.
-    """
-    if variant == "smoke":
-        _smoke(config)
-    elif variant == "full":
-        config.active.strategy = "full"
-        config.active.annotator = "simulated"
-        config.active.rounds = 1
-    elif variant == "paper":
-        _paper(config)
-    elif variant:
-        raise ValueError(f"unknown variant {variant!r}; use smoke, full or paper")
-    return config
-
-
-def _smoke(config: Any) -> None:
-    if "room" in config.data:
-        config.data.room.width, config.data.room.height = 32, 24
-        config.data.room.train_frames, config.data.room.test_frames = 8, 4
-    config.model.hash.grid.levels = 3
-    config.model.hash.grid.finest_cell = 0.06
-    config.model.hash.grid.log2_rows = 14
-    config.model.hash.render.cell = 0.2
-    config.train.geometry.fit.steps = 40
-    config.train.geometry.fit.batch_rays = 512
-    config.train.semantics.fit.steps = 40
-    config.train.joint.fit.steps = 20
-    config.train.joint.fit.batch_rays = 256
-    config.active.rounds = 3
-    config.active.min_purity = 0.0  # so short a fit leaves no ray on one surface
-    config.active.initial_clicks = 20
-    config.active.clicks_per_round = 20
-
-
-def _paper(config: Any) -> None:
-    """Semantic-NeRF (arXiv 2103.15875): colour and labels only, 200,000 steps."""
-    config.model.field = "paper"
-    config.model.members = 1
-    config.model.head.inputs = ("feature",)
-    config.model.head.width, config.model.head.depth = 128, 1
-    config.model.head.feature_scale = 1.0
-    config.train.mode = "joint"
-    config.active.start = "warm"
-    decay_steps = 250_000  # in which the published learning rate falls to a tenth
-    # Rounds start from the geometry fit and the round before: 20,000 steps each.
-    for fit, steps in (
-        (config.train.geometry.fit, 200_000),
-        (config.train.joint.fit, 20_000),
-    ):
-        fit.steps, fit.batch_rays = steps, 1024
-        fit.optimiser.learning_rate = 5e-4
-        fit.optimiser.schedule = "exponential"
-        fit.optimiser.final_fraction = 0.1 ** (steps / decay_steps)
-        fit.optimiser.b2, fit.optimiser.eps = 0.999, 1e-8
-    config.train.joint.label_rays = 1024
-    loss = config.train.geometry.loss
-    loss.occupancy = loss.depth = loss.distortion = 0.0
-    loss.normal = loss.shading = 0.0
-    config.surface.render_chunk = 2048  # its MLP takes more memory a ray

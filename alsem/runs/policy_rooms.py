@@ -30,7 +30,8 @@ from alsem.policy.targets import (
     no_targets,
     relative,
 )
-from alsem.runs import build, runner, stages
+from alsem.runs import build, runner
+from alsem.runs.geometry import fit_geometry
 from alsem.runs.runner import use_compilation_cache
 
 MAX_JUDGES = 1 << 17  # pool pixels whose predictions are compared, at most
@@ -106,7 +107,7 @@ def room_targets(config: Any, workdir: Path) -> PolicyTargets:
     """Targets of a finished run's queries, judged by the true labels of the pool."""
     use_compilation_cache()
     scene, truth = build.open_scene(config, workdir.parent / "rooms")
-    _, geometry = stages.fit_geometry(config, workdir, scene, devices.make_mesh())
+    _, geometry = fit_geometry(config, workdir, scene, devices.make_mesh())
     pool = open_pool(geometry.train_cache, scene.train, build.pool_options(config))
     assert truth.train_labels is not None  # of a procedural room
     label = truth.train_labels.reshape(-1)

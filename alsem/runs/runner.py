@@ -1,6 +1,7 @@
 """One run from its config to its report: start, resume, reopen."""
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
@@ -13,6 +14,7 @@ import jax
 import ml_collections
 
 from alsem.active import report_data
+from alsem.active.geometry_check import GeometryVerdict
 from alsem.active.loop import NO_CANDIDATE, run_rounds
 from alsem.active.model import Model
 from alsem.core import progress, signals
@@ -66,6 +68,7 @@ def start_run(
         earlier = _record_start(plain, workdir)
         signals.check()
         run = open_run(config, workdir, scene, truth, strategy, policy, stack)
+        _check_verdict(config, scene, run.geometry.verdict)
 
         def clock() -> float:
             return earlier + time.monotonic() - begun
@@ -94,6 +97,7 @@ def start_run(
                 wall_seconds=clock(),
                 seconds_to_first_model_query=_first_model_query(rows),
                 ended_by=ended_by,
+                geometry=dataclasses.asdict(run.geometry.verdict),
             )
         if model is not None:
             if policy is not None:
@@ -107,6 +111,7 @@ def start_run(
                 model,
                 run.store.annotations(),
                 rows,
+                geometry=run.geometry.verdict.line(),
                 wall_seconds=clock(),
             )
             print(f"report: {workdir / 'report' / 'index.html'}", flush=True)
@@ -155,6 +160,22 @@ def _summary(scene: Scene) -> str:
         f" test frames of {camera.width}x{camera.height}, {len(scene.class_names)}"
         f" classes; {jax.device_count()} {jax.default_backend()} device(s)"
     )
+
+
+def _check_verdict(config: Any, scene: Scene, verdict: GeometryVerdict) -> None:
+    """Prints the verdict on geometry, and ends before a person is asked in vain.
+
+    Raises:
+        InputError: It failed, a person would answer, and the config does not accept it.
+    """
+    print(verdict.line(), flush=True)
+    is_asked = config.active.annotator != "simulated"
+    accepts = config.train.geometry.accept_failed
+    if verdict.grade == "failed" and is_asked and not accepts:
+        raise InputError(
+            f"{scene.name}: {verdict.line()}; labels would not reach other photographs,"
+            " so nobody is asked unless train.geometry.accept_failed=True"
+        )
 
 
 def _print_round(row: dict[str, Any]) -> None:

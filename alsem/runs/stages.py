@@ -9,7 +9,8 @@ from typing import Any
 import jax
 
 from alsem.acquisition import Strategy
-from alsem.active import geometry_stage, query_selection, round_metrics
+from alsem.active import query_selection, round_metrics
+from alsem.active.geometry_check import GeometryVerdict
 from alsem.active.geometry_stage import SceneGeometry
 from alsem.active.joint_trainer import JointTrainer
 from alsem.active.labelled_rays import RoundLabels, read_labels
@@ -29,6 +30,7 @@ from alsem.nerf import Nerf, SemanticMembers
 from alsem.policy.query_policy import LearnedPolicy
 from alsem.reporting.run_dir import RunLog
 from alsem.runs import build
+from alsem.runs.geometry import fit_geometry
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,26 +139,11 @@ def open_run(
         select=partial(_select, config, scorer, predictor, learning),
         prequential=partial(round_metrics.prequential, predictor),
         fit=partial(_fit, fitter, learning),
-        evaluate=partial(_evaluate, config, scene, truth, predictor, log),
+        evaluate=partial(
+            _evaluate, config, scene, truth, predictor, log, geometry.verdict
+        ),
     )
     return OpenRun(scene, geometry, pool, predictor, scorer, fitter, store, log, stages)
-
-
-def fit_geometry(
-    config: Any, workdir: Path, scene: Scene, mesh: jax.sharding.Mesh
-) -> tuple[Nerf, SceneGeometry]:
-    """The renderer, and geometry fitted or opened beside the run directories."""
-    nerf = build.make_nerf(config, scene)
-    options = build.geometry_options(config, scene)
-    geometry = geometry_stage.fit_scene(
-        scene,
-        nerf,
-        options,
-        build.surface_options(config, nerf, options),
-        mesh=mesh,
-        cache_dir=workdir.parent / ".geometry",
-    )
-    return nerf, geometry
 
 
 def _trainer(
@@ -281,6 +268,7 @@ def _evaluate(
     truth: GroundTruth,
     predictor: Predictor,
     log: RunLog,
+    verdict: GeometryVerdict,
     number: int,
     model: Model,
     pool: Pool,
@@ -290,9 +278,14 @@ def _evaluate(
     row, counts = round_metrics.test_metrics(predictor, model, scene, truth)
     if counts is not None:
         log.write_confusions(number, counts)
-    estimate = round_metrics.estimated_miou(predictor, model, pool, labels, temperature)
+    estimate = None
+    if verdict.trust is not None:
+        estimate = verdict.trust * round_metrics.estimated_miou(
+            predictor, model, pool, labels, temperature
+        )
     return row | {
         "miou_estimate": estimate,
+        "geometry": verdict.grade,
         "strategy": config.active.strategy,
         "granularity": pool.units.granularity,
     }

@@ -1,4 +1,4 @@
-"""The geometry step: colour of any pixel, depth where a sensor measured it."""
+"""The geometry step: colour of any pixel, depth from a sensor or from stereo."""
 
 import dataclasses
 from typing import Any
@@ -11,9 +11,9 @@ from alsem.core import numerics, rng
 from alsem.core.arrays import Array, Float, Int, PRNGKeyArray
 from alsem.core.memoize import memoize
 from alsem.core.mesh import split_batch
+from alsem.core.types import RayHistogram
 from alsem.nerf import (
     Nerf,
-    ProposalGrid,
     cameras,
     losses,
     ray_sampling,
@@ -39,6 +39,15 @@ class GeometryLoss:
         reach: Metres behind a measured surface in which ``occupancy`` wants opacity.
         normal_source: Targets of the normals: ``sensor`` (`PixelData.normal`) or
             ``density`` (its gradient where a ray ends), for captures without depth.
+        background: ``black`` or ``random`` behind what a ray meets: with the latter a
+            field that light passes through fits no photograph.
+        interlevel: Error of the proposals, of a renderer that trains them.
+        before: Light that ends before the surfaces that stereo found.
+        elsewhere: Light that does not end at them.
+        stereo_fade: Fraction of the fit in which the weights of both fall to 1/e.
+        stereo_error: Error that stereo is taken to have, as a fraction of the distance.
+        bending: Departure of surfaces from planes where the photographs have one
+            colour.
     """
 
     colour: float = 1.0
@@ -50,28 +59,55 @@ class GeometryLoss:
     thickness: float = 0.02
     reach: float = 0.02
     normal_source: str = "sensor"
+    background: str = "black"
+    interlevel: float = 0.0
+    before: float = 0.0
+    elsewhere: float = 0.0
+    stereo_fade: float = 0.3
+    stereo_error: float = 0.02
+    bending: float = 0.0
 
 
 def geometry_loss(
     nerf: Nerf,
     params: Any,
-    grid: ProposalGrid | None,
+    grid: Any,
     data: PixelData,
     pixel: Int[Array, "r"],
     key: PRNGKeyArray,
     *,
     weight: GeometryLoss,
     mesh: jax.sharding.Mesh,
+    progress: Float[Array, ""] | float = 1.0,
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
-    """Loss of a batch of pool pixels, split over the devices, and its parts."""
+    """Loss of a batch of pixels, split over the devices, and its parts.
+
+    Args:
+        nerf: The renderer.
+        params: Its parameters, and those of appearance.
+        grid: What places samples.
+        data: The photographs.
+        pixel: Those of the batch. With ``weight.bending`` they begin with
+            ``len(pixel) // 3`` triples of `PixelData.draw_lines`, flattened.
+        key: Randomness.
+        weight: Weights of the parts.
+        mesh: The devices.
+        progress: Fraction of the fit that is done.
+    """
     rays = cameras.pool_rays(pixel, data.cameras)
     target = data.rgb.reshape(-1, 3)[pixel].astype(jnp.float32) / 255.0
     distance = data.depth_z.reshape(-1)[pixel] / rays.z_scale
     levels = nerf.render_train(params, grid, rays, distance, key, mesh=mesh)
     frame = pixel // data.cameras.rays_per_frame
-    photographed = [as_photographed(params, level.rgb, frame) for level in levels]
-    colour = [losses.colour_error(rgb, target) for rgb in photographed]
-    parts: dict[str, Any] = {"colour": sum(colour)}
+    colours = [as_photographed(params, level.rgb, frame) for level in levels]
+    if weight.background == "random":
+        behind = jax.random.uniform(rng.stream(key, "background"), target.shape)
+        colours = [
+            rgb + (1.0 - jnp.sum(level.weights, axis=-1))[:, None] * behind
+            for rgb, level in zip(colours, levels, strict=True)
+        ]
+    errors = [losses.colour_error(rgb, target) for rgb in colours]
+    parts: dict[str, Any] = {"colour": sum(errors)}
     finest = levels[-1]
     t_mids = ray_sampling.midpoints(finest.t_edges)
     if weight.occupancy:
@@ -104,8 +140,33 @@ def geometry_loss(
         weights = jax.lax.stop_gradient(finest.weights)
         rendered = volume_rendering.composite(weights, finest.samples.surface.normal)
         parts["normal"] = losses.direction_error(rendered, wanted)
+    if weight.interlevel and finest.proposal is not None:
+        fine = RayHistogram(finest.t_edges, finest.weights)
+        parts["interlevel"] = losses.interlevel(fine, finest.proposal)
+    if weight.bending:
+        lines = pixel.size // 3 * 3
+        depth_z = volume_rendering.expected_distance(finest.weights, t_mids)
+        depth_z = (depth_z * rays.z_scale)[:lines].reshape(3, -1)
+        parts["bending"] = losses.bending(depth_z, target[:lines].reshape(3, -1, 3))
+    if data.stereo is not None:
+        seen = data.stereo.at(pixel, data.rgb) / rays.z_scale
+        ends = (finest.weights, t_mids, seen, weight.stereo_error * seen)
+        fade = jnp.exp(-progress / weight.stereo_fade)
+        parts["before"] = fade * losses.light_before(*ends)
+        parts["elsewhere"] = fade * losses.light_elsewhere(*ends)
     total = sum(getattr(weight, name) * value for name, value in parts.items())
     return jnp.asarray(total), parts
+
+
+def _draw(
+    data: PixelData, key: PRNGKeyArray, weight: GeometryLoss, batch_rays: int
+) -> Int[Array, "r"]:
+    """A random batch, in lines of three if their bending counts."""
+    if not weight.bending:
+        return data.draw(key, batch_rays)
+    keys = jax.random.split(key)
+    lines = data.draw_lines(keys[0], batch_rays // 3).reshape(-1)
+    return jnp.concatenate([lines, data.draw(keys[1], batch_rays % 3)])
 
 
 @memoize
@@ -124,7 +185,8 @@ def make_geometry_step(
 
     def step(state: TrainState, data: PixelData, key: PRNGKeyArray):
         pixel_key, sample_key = jax.random.split(rng.stream(key, "train", state.step))
-        pixel = split_batch(data.draw(pixel_key, batch_rays), mesh)
+        pixel = split_batch(_draw(data, pixel_key, weight, batch_rays), mesh)
+        progress = state.step / jnp.maximum(state.num_steps, 1)
 
         def loss(params):
             return geometry_loss(
@@ -136,6 +198,7 @@ def make_geometry_step(
                 sample_key,
                 weight=weight,
                 mesh=mesh,
+                progress=progress,
             )
 
         return gradient_step(state, tx, loss)

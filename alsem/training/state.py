@@ -10,9 +10,11 @@ import numpy as np
 import optax
 
 from alsem.core import rng
-from alsem.core.arrays import Array, Float, Int, PRNGKeyArray, UInt8
+from alsem.core.arrays import Array, Bool, Float, Int, PRNGKeyArray, UInt8
 from alsem.core.pytrees import pytree
 from alsem.core.types import FrameCameras
+
+MAX_LINE_STEP = 10  # pixels between the pixels of `PixelData.draw_lines`
 
 FeaturesOf = Callable[[Any, Array, PRNGKeyArray], Array]
 """(compact samples, pixels [r], key) -> composited geometry features ``[r f]``."""
@@ -144,8 +146,33 @@ def gradient_step(
 
 
 @pytree
+class StereoPixels:
+    """Depth of some frames by stereo, on the devices.
+
+    Attributes:
+        depth_z: Metres along the optical axis, 0 unknown, ``[m h w]``; maps may be
+            smaller than the frames.
+        row: Index of every frame's map, -1 without one.
+    """
+
+    depth_z: Float[Array, "m h w"]
+    row: Int[Array, "n"]
+
+    def at(self, pixel: Int[Array, "r"], images: Array) -> Float[Array, "r"]:
+        """Depth at pixels of the frames ``images [n h w 3]``, 0 unknown."""
+        height, width = images.shape[1:3]
+        frame, place = pixel // (height * width), pixel % (height * width)
+        high, wide = self.depth_z.shape[1:]
+        row = (2 * (place // width) + 1) * high // (2 * height)
+        col = (2 * (place % width) + 1) * wide // (2 * width)
+        which = self.row[frame]
+        depth = self.depth_z[jnp.maximum(which, 0), row, col]
+        return jnp.where(which >= 0, depth, 0.0)
+
+
+@pytree
 class PixelData:
-    """The pool's images on the devices.
+    """The photographs that geometry is fitted to, on the devices.
 
     Attributes:
         rgb: sRGB, uint8.
@@ -155,6 +182,9 @@ class PixelData:
         valid_pixels: Pixels that show the scene, as indices into the flattened pool,
             padded to its length (`valid_pixels`); None if all do.
         num_valid: How many of them there are.
+        is_valid: The mask that they come from, ``[n h w]``; None if all do.
+        stereo: Depth by stereo, for photographs without measured depth; None where it
+            is not used.
     """
 
     rgb: UInt8[Array, "n h w 3"]
@@ -163,6 +193,8 @@ class PixelData:
     cameras: FrameCameras
     valid_pixels: Int[Array, "m"] | None = None
     num_valid: Int[Array, ""] | None = None
+    is_valid: Bool[Array, "n h w"] | None = None
+    stereo: StereoPixels | None = None
 
     def draw(self, key: PRNGKeyArray, count: int) -> Int[Array, "r"]:
         """Random pixels that show the scene."""
@@ -171,8 +203,31 @@ class PixelData:
         drawn = jax.random.randint(key, (count,), 0, self.num_valid)
         return self.valid_pixels[drawn]
 
+    def draw_lines(self, key: PRNGKeyArray, count: int) -> Int[Array, "3 n"]:
+        """Random triples of pixels in line, a few pixels apart, along rows or columns.
 
-def valid_pixels(valid_mask: np.ndarray | None) -> dict[str, Array]:
+        The middle one is a pixel of `draw`, or near one at the border. Where a
+        neighbour does not show the scene, the triple is that pixel three times.
+        """
+        height, width = self.depth_z.shape[1:]
+        keys = jax.random.split(key, 3)
+        drawn = self.draw(keys[0], count)
+        longest = max(min(MAX_LINE_STEP, (min(height, width) - 1) // 2), 0)
+        step = jax.random.randint(keys[1], (count,), min(2, longest), longest + 1)
+        is_down = jax.random.bernoulli(keys[2], 0.5, (count,))
+        down, right = jnp.where(is_down, step, 0), jnp.where(is_down, 0, step)
+        frame, place = drawn // (height * width), drawn % (height * width)
+        row = jnp.clip(place // width, down, height - 1 - down)
+        col = jnp.clip(place % width, right, width - 1 - right)
+        middle = (frame * height + row) * width + col
+        shift = down * width + right
+        lines = jnp.stack([middle - shift, middle, middle + shift])
+        if self.is_valid is None:
+            return lines
+        return jnp.where(self.is_valid.reshape(-1)[lines].all(axis=0), lines, drawn)
+
+
+def valid_pixels(valid_mask: np.ndarray | None) -> dict[str, Any]:
     """The fields of `PixelData` that a mask ``[n h w]`` decides; none without one.
 
     Indices are padded, so that masks of one shape make arrays of one shape: of the mask
@@ -186,6 +241,7 @@ def valid_pixels(valid_mask: np.ndarray | None) -> dict[str, Array]:
     return {
         "valid_pixels": jnp.asarray(padded),
         "num_valid": jnp.int32(len(index)),
+        "is_valid": jnp.asarray(valid_mask),
     }
 
 

@@ -12,7 +12,12 @@ import pytest
 import tiny
 
 from alsem.acquisition import STRATEGIES
-from alsem.active import labelled_rays, round_metrics, semantic_stage
+from alsem.active import (
+    geometry_check,
+    labelled_rays,
+    round_metrics,
+    semantic_stage,
+)
 from alsem.annotation import LabelStore, expand_annotations
 from alsem.core import mesh as devices
 from alsem.core.errors import InputError
@@ -245,7 +250,12 @@ def test_only_a_finished_run_can_be_reopened(folder):
         pass
 
 
-def test_a_run_stops_at_its_estimated_miou(start, folder):
+def test_a_run_stops_at_its_estimated_miou(start, folder, monkeypatch):
+    # So short a fit shows nothing, and nothing is estimated of it.
+    rows = start("blind", active__stop_at_miou=0.001)
+    assert len(rows) == 3 and {row["miou_estimate"] for row in rows} == {None}
+    assert {row["geometry"] for row in rows} == {"failed"}
+    monkeypatch.setattr(geometry_check, "grade", lambda *figures: "good")
     rows = start("stops", active__stop_at_miou=0.001)
     # An estimate is used only once a model has predicted labels before it learns them.
     assert len(rows) == 2 and rows[0]["temperature"] is None

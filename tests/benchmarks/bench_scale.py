@@ -62,7 +62,7 @@ def depth_cache(made, folder: Path | None = None) -> surface.SurfaceCache:
     camera = made.scene.intrinsics
     return surface.build(
         encode,
-        pixel_data(made.scene),
+        pixel_data(made.scene.pool),
         None,
         made.scene.train.world_from_cam,
         intrinsics=camera,

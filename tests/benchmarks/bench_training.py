@@ -23,7 +23,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import tiny
 
 from alsem import surface, training
-from alsem.active import geometry_stage
 from alsem.active.pixel_data import pixel_data
 from alsem.core import rng
 from alsem.evaluation import image_quality
@@ -51,13 +50,13 @@ def parts(variant: str = "", *, use_depth: bool = True) -> SimpleNamespace:
 def measure(run: SimpleNamespace) -> dict[str, float]:
     """Fits for the time given; rays a second and quality."""
     fit, key = run.geometry.fit, rng.run_key(0, "bench")
-    data = pixel_data(run.scene)
+    data = pixel_data(run.scene.pool)
     tx = fit.optimiser.build()
     state = training.init_state(
         run.nerf.init(rng.stream(key, "init")),
         tx,
         num_steps=fit.steps,
-        grid=run.nerf.init_grid(run.geometry.low, run.geometry.high),
+        grid=run.nerf.init_grid(run.geometry.low, run.geometry.high, run.geometry.near),
     )
     step = training.make_geometry_step(
         run.nerf,
@@ -70,7 +69,7 @@ def measure(run: SimpleNamespace) -> dict[str, float]:
         step,
         steps_per_call=fit.steps_per_call,
         mesh=run.mesh,
-        refresh=geometry_stage.refresher(run.nerf, run.geometry.grid_fraction),
+        refresh=grid_refresh.refresher(run.nerf, run.geometry.grid_fraction),
     )
     state, _ = jax.block_until_ready(call(state, data, key))  # compiles
     spent: list[float] = []
@@ -78,7 +77,7 @@ def measure(run: SimpleNamespace) -> dict[str, float]:
         begun = time.perf_counter()
         state, _ = jax.block_until_ready(call(state, data, key))
         spent.append(time.perf_counter() - begun)
-    state = geometry_stage.refresh_whole_grid(run.nerf, state, key)
+    state = grid_refresh.refresh_whole_grid(run.nerf, state, key)
     rays_per_call = fit.batch_rays * fit.steps_per_call
     return quality(run, state) | {"rays/s": rays_per_call / statistics.median(spent)}
 

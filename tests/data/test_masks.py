@@ -66,7 +66,7 @@ def finished(folder, granularity="point"):
 def test_training_pixels_are_drawn_from_valid_pixels(boxes):
     folder, valid_mask = boxes
     experiment = tiny.parts(tiny.config(folder / "one"), folder / "runs" / "unused")
-    data = pixel_data(experiment.scene)
+    data = pixel_data(experiment.scene.pool)
     drawn = np.asarray(data.draw(jax.random.key(0), 5000))
     assert valid_mask.reshape(-1)[drawn].all()
     assert len(np.unique(drawn)) > 0.9 * valid_mask.sum()

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from alsem.core.types import RayHistogram
 from alsem.nerf import losses
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
@@ -127,3 +128,29 @@ def test_distortion_equals_the_double_sum():
     between = np.einsum("ri,rj,rij->r", weights, weights, apart)
     within = np.sum(weights**2 * np.diff(t_edges), axis=-1) / 3
     np.testing.assert_allclose(actual, np.mean(between + within), rtol=2e-5)
+
+
+def test_terms_of_fits_without_depth_equal_their_examples():
+    def row(*values):
+        return jnp.array([values], jnp.float32)
+
+    fine = RayHistogram(row(0, 1, 2), row(0.0, 0.6))
+    proposal = RayHistogram(row(0, 1.5, 3), row(0.2, 0.1))
+    np.testing.assert_allclose(losses.interlevel(fine, proposal), 0.15, rtol=1e-4)
+    by_fine, by_proposal = jax.grad(losses.interlevel, (0, 1))(fine, proposal)
+    assert not np.any(by_fine.weights) and np.all(np.asarray(by_proposal.weights) < 0)
+    # Ignored where no surface is known.
+    light = (jnp.array([[0.3, 0.7], [1.0, 0.0]]), jnp.array([[1.0, 2.0], [1.0, 2.0]]))
+    surface = (jnp.array([2.0, 0.0]), jnp.array([0.2, 0.2]))
+    np.testing.assert_allclose(losses.light_before(*light, *surface), 0.3, rtol=1e-6)
+    light = (jnp.array([[0.3, 0.6], [1.0, 0.0]]), light[1])
+    np.testing.assert_allclose(losses.light_elsewhere(*light, *surface), 0.4, rtol=1e-6)
+    grey = jnp.full((3, 1, 3), 0.5)
+    bent = jnp.array([[2.0], [2.2], [2.0]])
+    np.testing.assert_allclose(losses.bending(bent, grey), 0.2, rtol=1e-5)
+    plane = 1 / jnp.array([[0.5], [0.4], [0.3]])
+    np.testing.assert_allclose(losses.bending(plane, grey), 0.0, atol=1e-6)
+    edge = grey.at[2].add(0.03)
+    np.testing.assert_allclose(losses.bending(bent, edge), 0.2 / np.e, rtol=1e-4)
+    far = jnp.array([[1.0], [9.0], [1.0]])
+    np.testing.assert_allclose(losses.bending(far, grey), 0.3, rtol=1e-5)

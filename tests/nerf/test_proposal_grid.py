@@ -17,7 +17,9 @@ LOW, EXTENT = np.array([1.0, 2.0, 3.0]), np.array([4.0, 3.0, 2.0])
 
 def make_grid(fill, *, cell, max_cells=2**21):
     box = grid_box(tuple(LOW), tuple(LOW + EXTENT), cells=(0.5,), rows=8)
-    grid = proposal_grid.init_proposal_grid(box, EXTENT, cell=cell, max_cells=max_cells)
+    grid = proposal_grid.init_proposal_grid(
+        box, EXTENT, near=0.0, cell=cell, max_cells=max_cells
+    )
     return dataclasses.replace(grid, density=jnp.full_like(grid.density, fill))
 
 

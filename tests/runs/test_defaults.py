@@ -3,12 +3,12 @@
 import pytest
 import tiny
 
-from alsem.runs import config_checks, config_files, defaults
+from alsem.runs import config_checks, config_files, defaults, variants
 
 NAMES = ("room", "replica", "scannet", "capture")
 
 
-@pytest.mark.parametrize("variant", ["", *defaults.VARIANTS])
+@pytest.mark.parametrize("variant", ["", *variants.VARIANTS])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_variant_of_every_config_passes_the_checks(name, variant):
     config = config_files.load(f"{tiny.ROOT}/configs/{name}.py:{variant}")

@@ -5,7 +5,7 @@ import jax
 import pytest
 
 from alsem import surface, training
-from alsem.active import geometry_stage
+from alsem.active import grid_refresh
 from alsem.active.pixel_data import pixel_data
 
 KEY = jax.random.key(1)
@@ -16,8 +16,8 @@ def state(experiment):
     """Geometry after 300 steps: walls, not fog."""
     runner = fits.geometry_runner(experiment)
     start = fits.geometry_state(experiment, num_steps=300)
-    state = training.fit(runner, start, pixel_data(experiment.scene), KEY)
-    return geometry_stage.refresh_whole_grid(experiment.nerf, state, KEY)
+    state = training.fit(runner, start, pixel_data(experiment.scene.pool), KEY)
+    return grid_refresh.refresh_whole_grid(experiment.nerf, state, KEY)
 
 
 @pytest.fixture(scope="session")

@@ -6,4 +6,4 @@ from alsem.active.pixel_data import pixel_data
 @pytest.fixture(scope="session")
 def data(experiment):
     """The pixels that geometry is fitted to."""
-    return pixel_data(experiment.scene)
+    return pixel_data(experiment.scene.pool)

@@ -7,9 +7,11 @@ import jax
 
 from alsem.core.arrays import Array, Float, PRNGKeyArray
 from alsem.core.types import FieldSamples, Rays, RenderedRays
+from alsem.nerf.proposal_field import ProposalBoxes
 from alsem.nerf.proposal_grid import ProposalGrid
 
 Params = Any
+Grid = ProposalGrid | ProposalBoxes | None
 
 
 @runtime_checkable
@@ -17,7 +19,7 @@ class Nerf(Protocol):
     """A field with its way of sampling; static and hashable.
 
     All that differs between scenes is passed in: parameters are trained, the grid is
-    not. ``grid`` is None for a renderer without one.
+    not. ``grid`` is what `init_grid` returns, None for a renderer without one.
     """
 
     @property
@@ -30,26 +32,38 @@ class Nerf(Protocol):
         ...
 
     def init_grid(
-        self, low: Sequence[float], high: Sequence[float]
-    ) -> ProposalGrid | None:
-        """Empty proposal grid of a scene in the box between two corners, metres."""
+        self, low: Sequence[float], high: Sequence[float], near: float
+    ) -> Grid:
+        """What places samples in the box of a scene, before anything is known of it.
+
+        Args:
+            low: Low corner of the box, metres.
+            high: High corner.
+            near: Where rays start, metres.
+        """
+        ...
+
+    def longest_ray(
+        self, low: Sequence[float], high: Sequence[float], near: float
+    ) -> float:
+        """Metres that no ray's samples exceed; arguments as of `init_grid`."""
         ...
 
     def refresh(
         self,
         params: Params,
-        grid: ProposalGrid | None,
+        grid: Any,
         key: PRNGKeyArray,
         *,
         fraction: float,
-    ) -> ProposalGrid | None:
+    ) -> Grid:
         """The grid with a random fraction of its cells evaluated anew."""
         ...
 
     def render_train(
         self,
         params: Params,
-        grid: ProposalGrid | None,
+        grid: Any,
         rays: Rays,
         distance: Float[Array, "r"],
         key: PRNGKeyArray,
@@ -68,16 +82,14 @@ class Nerf(Protocol):
         """
         ...
 
-    def render(
-        self, params: Params, grid: ProposalGrid | None, rays: Rays
-    ) -> RenderedRays:
+    def render(self, params: Params, grid: Any, rays: Rays) -> RenderedRays:
         """Renders without sensor depth and without randomness."""
         ...
 
     def density(
         self,
         params: Params,
-        grid: ProposalGrid | None,
+        grid: Any,
         x_world: Float[Array, "*b 3"],
     ) -> Float[Array, "*b"]:
         """Density of the finest level, 1/metre."""
@@ -86,7 +98,7 @@ class Nerf(Protocol):
     def evaluate(
         self,
         params: Params,
-        grid: ProposalGrid | None,
+        grid: Any,
         x_world: Float[Array, "*b 3"],
         direction: Float[Array, "*#b 3"],
         *,

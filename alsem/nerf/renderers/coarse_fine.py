@@ -11,7 +11,6 @@ from alsem.core.arrays import Array, Float, PRNGKeyArray
 from alsem.core.types import FieldSamples, Rays, RenderedRays
 from alsem.nerf import ray_sampling, volume_rendering
 from alsem.nerf.fields import PaperField
-from alsem.nerf.proposal_grid import ProposalGrid
 from alsem.nerf.renderers.base import Params
 
 
@@ -46,13 +45,21 @@ class PaperNerf:
             "fine": self.field.init(keys[1], point, point),
         }
 
-    def init_grid(self, low: Sequence[float], high: Sequence[float]) -> None:
+    def init_grid(
+        self, low: Sequence[float], high: Sequence[float], near: float
+    ) -> None:
         """There is no grid: this field is defined everywhere."""
+
+    def longest_ray(
+        self, low: Sequence[float], high: Sequence[float], near: float
+    ) -> float:
+        """Depth is along the optical axis; rays are longer."""
+        return 2.0 * self.far
 
     def refresh(
         self,
         params: Params,
-        grid: ProposalGrid | None,
+        grid: Any,
         key: PRNGKeyArray,
         *,
         fraction: float,
@@ -63,7 +70,7 @@ class PaperNerf:
     def render_train(
         self,
         params: Params,
-        grid: ProposalGrid | None,
+        grid: Any,
         rays: Rays,
         distance: Float[Array, "r"],
         key: PRNGKeyArray,
@@ -74,9 +81,7 @@ class PaperNerf:
         del grid, distance, mesh
         return self._both(params, rays, key)
 
-    def render(
-        self, params: Params, grid: ProposalGrid | None, rays: Rays
-    ) -> RenderedRays:
+    def render(self, params: Params, grid: Any, rays: Rays) -> RenderedRays:
         """The fine level without noise or jitter."""
         del grid
         return self._both(params, rays, None)[-1]
@@ -84,7 +89,7 @@ class PaperNerf:
     def density(
         self,
         params: Params,
-        grid: ProposalGrid | None,
+        grid: Any,
         x_world: Float[Array, "*b 3"],
     ) -> Float[Array, "*b"]:
         """Density of the fine network, 1/metre."""
@@ -95,7 +100,7 @@ class PaperNerf:
     def evaluate(
         self,
         params: Params,
-        grid: ProposalGrid | None,
+        grid: Any,
         x_world: Float[Array, "*b 3"],
         direction: Float[Array, "*#b 3"],
         *,

@@ -35,8 +35,7 @@ class GridNerf:
 
     Attributes:
         field: The field.
-        near: Where rays start, metres.
-        sensor: ``all`` if every training pixel has depth, ``some``, or ``none``.
+        sensor: ``all`` if every training pixel has depth, or ``some``.
         free_samples: Training samples before a measured surface.
         band_samples: Training samples across it.
         band: How far before the surface the band begins, metres.
@@ -53,7 +52,6 @@ class GridNerf:
     """
 
     field: HashField
-    near: float = 0.05
     sensor: str = "all"
     free_samples: int = 8
     band_samples: int = 8
@@ -75,25 +73,33 @@ class GridNerf:
         unit = self.field.box((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
         return self.field.init(key, point, point + 1.0, unit)
 
-    def init_grid(self, low: Sequence[float], high: Sequence[float]) -> ProposalGrid:
+    def init_grid(
+        self, low: Sequence[float], high: Sequence[float], near: float
+    ) -> ProposalGrid:
         """An empty grid over the box of a scene: rays are then sampled evenly."""
         return init_proposal_grid(
             self.field.box(low, high),
             np.subtract(high, low, dtype=np.float64),
+            near=near,
             cell=self.cell,
             max_cells=self.max_cells,
         )
 
+    def longest_ray(
+        self, low: Sequence[float], high: Sequence[float], near: float
+    ) -> float:
+        """The diagonal of the box, or a little beyond the start."""
+        return float(np.linalg.norm(np.subtract(high, low))) + near + 0.1
+
     def refresh(
         self,
         params: Params,
-        grid: ProposalGrid | None,
+        grid: Any,
         key: PRNGKeyArray,
         *,
         fraction: float,
     ) -> ProposalGrid:
         """The grid with a random fraction of its cells evaluated anew."""
-        assert grid is not None
         density = refreshed_density(
             grid, lambda x: self.density(params, grid, x), key, fraction=fraction
         )
@@ -102,25 +108,23 @@ class GridNerf:
     def density(
         self,
         params: Params,
-        grid: ProposalGrid | None,
+        grid: Any,
         x_world: Float[Array, "*b 3"],
     ) -> Float[Array, "*b"]:
         """Density of the field, 1/metre."""
-        assert grid is not None
         density: Any = self.field.apply(params, x_world, grid.box, method="density")
         return density
 
     def evaluate(
         self,
         params: Params,
-        grid: ProposalGrid | None,
+        grid: Any,
         x_world: Float[Array, "*b 3"],
         direction: Float[Array, "*#b 3"],
         *,
         mesh: jax.sharding.Mesh | None = None,
     ) -> FieldSamples:
         """The field at points seen from directions."""
-        assert grid is not None
         return self._bind(params, grid, mesh)(x_world, direction)
 
     def _proposal(
@@ -129,8 +133,8 @@ class GridNerf:
         """Edges placed by the light that the grid's cells would stop."""
         low, extent = grid.box.low, grid.box.extent
         leave = geometry.ray_box_exit(rays.origins, rays.directions, low, low + extent)
-        near = jnp.full_like(leave, self.near)
-        far = jnp.maximum(leave, self.near + 0.1)
+        near = jnp.broadcast_to(grid.near, leave.shape)
+        far = jnp.maximum(leave, near + 0.1)
         edges = ray_sampling.stratified_edges(None, near, far, num=self.march_samples)
         t_mids = ray_sampling.midpoints(edges)
         x_in_box = [
@@ -146,7 +150,7 @@ class GridNerf:
     def render_train(
         self,
         params: Params,
-        grid: ProposalGrid | None,
+        grid: Any,
         rays: Rays,
         distance: Float[Array, "r"],
         key: PRNGKeyArray,
@@ -154,40 +158,30 @@ class GridNerf:
         mesh: jax.sharding.Mesh | None = None,
     ) -> tuple[RenderedRays, ...]:
         """Renders with jittered samples, across the measured surface where known."""
-        assert grid is not None
         num = self.free_samples + self.band_samples
         grid_key, band_key = jax.random.split(key)
-        edges = None
-        if self.sensor != "none":
-            edges = ray_sampling.surface_edges(
-                band_key,
-                jnp.full_like(distance, self.near),
-                distance,
-                num_free=self.free_samples,
-                num_band=self.band_samples,
-                band=self.band,
-                reach=self.reach,
-            )
+        edges = ray_sampling.surface_edges(
+            band_key,
+            jnp.broadcast_to(grid.near, distance.shape),
+            distance,
+            num_free=self.free_samples,
+            num_band=self.band_samples,
+            band=self.band,
+            reach=self.reach,
+        )
         if self.sensor != "all":
             proposed = self._proposal(grid, rays, grid_key, num=num)
-            if edges is None:
-                edges = proposed
-            else:
-                edges = jnp.where((distance > 0)[:, None], edges, proposed)
-        assert edges is not None
+            edges = jnp.where((distance > 0)[:, None], edges, proposed)
         edges = jax.lax.stop_gradient(edges)
         field = self._bind(params, grid, mesh)
         return (volume_rendering.render_rays(field, rays, edges),)
 
-    def render(
-        self, params: Params, grid: ProposalGrid | None, rays: Rays
-    ) -> RenderedRays:
+    def render(self, params: Params, grid: Any, rays: Rays) -> RenderedRays:
         """Renders through the grid, then through the field's own densities.
 
         Colours are divided by the opacity: where a ray slips through a thin surface
         between two samples, it has the colour of the little that it met, not black.
         """
-        assert grid is not None
         edges = self._proposal(grid, rays, None, num=self.proposal_samples)
         t_mids = ray_sampling.midpoints(edges)
         x_world = rays.origins[:, None] + rays.directions[:, None] * t_mids[..., None]

@@ -69,6 +69,7 @@ class ReportData:
         frames: All test frames; a few of them, evenly spaced, are drawn.
         queried: Training frames with queries; those with the most are drawn.
         top_view: The labelled surface from above.
+        geometry: The verdict on geometry, a line.
     """
 
     title: str
@@ -80,3 +81,4 @@ class ReportData:
     frames: tuple[FrameView, ...] = ()
     queried: tuple[QueryView, ...] = ()
     top_view: TopView | None = None
+    geometry: str = ""
