@@ -123,7 +123,11 @@ def test_no_weight_is_no_vote(room):
 
 def test_test_labels_are_those_of_the_vote(room):
     scene, exact, _, _ = room
-    found, vote = photo_evidence.add_photo_evidence(exact, scene, "on")
+    found, _ = photo_evidence.add_photo_evidence(exact, scene, "on")
+    size = exact.test_cache.rays_per_frame
+    # Other superpixels in every frame, each of many pixels.
+    unit = np.random.default_rng(0).integers(0, 9, (tiny.TEST_FRAMES, size))
+    vote = SuperpixelVote((unit,), 0.5)
     caches = (found.train_cache, found.test_cache)
     mesh = tiny.mesh.make_mesh(4)  # three test frames: the last is padding
     predictor = Predictor(HEADS, cache=caches[0], mesh=mesh, chunk=100, vote=vote)
@@ -134,7 +138,6 @@ def test_test_labels_are_those_of_the_vote(room):
     state: Any = training.init_state({}, optax.sgd(0.1), num_steps=1)
     model = Model(state, heads, None, *caches)
     prediction = predictor.predict_test(model)
-    size = caches[1].rays_per_frame
     for frame in range(tiny.TEST_FRAMES):
         own = slice(frame * size, (frame + 1) * size)
         ids = np.arange(caches[1].num_rays, dtype=np.int32)[own]

@@ -69,6 +69,7 @@ def test_a_head_adds_what_the_surface_and_the_photograph_say():
     of_surface, of_photo = of_rows(slice(0, 64)), of_rows(slice(64, 128))
     bias = np.asarray(params["params"]["logits"]["bias"])
     np.testing.assert_allclose(of_surface + of_photo - bias, both, atol=1e-4)
+    assert np.abs(of_photo - bias).max() > 0.1
     plain = {name: params["params"][name] for name in ("hidden_0", "hidden_1")}
     plain["logits"] = jax.tree.map(lambda leaf: leaf[:64], params["params"]["logits"])
     plain["logits"]["bias"] = params["params"]["logits"]["bias"]
