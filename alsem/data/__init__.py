@@ -1,12 +1,13 @@
 """Captures on disk, and the scenes in memory that they are decoded to; NumPy only."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from alsem.core.errors import InputError
 from alsem.data.decode import load
-from alsem.data.readers.registry import READERS, detect
+from alsem.data.readers.registry import READERS, detect, has_metres
 from alsem.data.scene import Frames, GroundTruth, Photographs, Scene
 from alsem.data.scene_box import scene_box
 from alsem.data.splits import parse_split
@@ -49,7 +50,8 @@ def open_capture(
             averaged; depth, labels and regions are sampled at one pixel of each block.
         width: Width to downscale images to, pixels, in place of ``downscale``; 0 for
             none.
-        scale: Metres of the unit that poses and depth are in.
+        scale: Metres of the unit that poses and depth are in; 0: one, and where the
+            layout does not say that these are metres the scene is not ``is_metric``.
         train_split: Sequence and slice of the pool, like ``"Sequence_1[::5]"``.
         test_split: Sequence and slice of the frames to evaluate on; disjoint from
             ``train_split``.
@@ -88,8 +90,10 @@ def open_capture(
             f"data.label_space={label_space!r} is for ScanNet; leave it empty for"
             f" data.source={source!r}"
         )
-    if isinstance(scale, bool) or not 0 < scale < math.inf:
-        raise InputError(f"data.scale={scale!r}: must be metres above 0")
+    if isinstance(scale, bool) or not 0 <= scale < math.inf:
+        raise InputError(
+            f"data.scale={scale!r}: must be metres above 0, or 0 if they are not known"
+        )
     if isinstance(classes, str):
         raise InputError(f"data.classes={classes!r} is one text; give a list of lines")
     if not str(dir):
@@ -99,8 +103,8 @@ def open_capture(
     try:
         options = {"label_space": label_space} if label_space else {}
         capture = READERS[source](folder, scene, classes, **options)
-        return load(
-            capture.scaled(scale),
+        made, truth = load(
+            capture.scaled(scale or 1.0),
             factor=downscale,
             target_width=width,
             train=train,
@@ -110,6 +114,8 @@ def open_capture(
             use_depth=use_depth,
             use_regions=regions,
         )
+        is_metric = scale > 0 or has_metres(source, made.train.depth_z is not None)
+        return dataclasses.replace(made, is_metric=is_metric), truth
     except OSError as error:
         raise InputError(
             f"{error.filename}: {error.strerror}; make it readable"

@@ -51,6 +51,13 @@ class Frames:
         _check("regions", self.regions, (n, h, w), np.int32)
         _check("valid_mask", self.valid_mask, (n, h, w), np.bool_)
 
+    def scaled(self, scale: float) -> "Frames":
+        """The frames in a unit of which one of theirs is ``scale``."""
+        poses = self.world_from_cam.copy()
+        poses[:, :3, 3] *= np.float32(scale)
+        depth_z = None if self.depth_z is None else self.depth_z * np.float32(scale)
+        return dataclasses.replace(self, world_from_cam=poses, depth_z=depth_z)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Photographs:
@@ -84,6 +91,7 @@ class Scene:
             poses; None if there are none.
         doubts: What of the capture was left out or assumed, a line each.
         geometry_frames: What geometry is fitted to; None where that is ``train``.
+        is_metric: Whether lengths are known to be metres.
     """
 
     name: str
@@ -96,6 +104,7 @@ class Scene:
     points: np.ndarray | None = None
     doubts: tuple[str, ...] = ()
     geometry_frames: Photographs | None = None
+    is_metric: bool = True
 
     def __post_init__(self) -> None:
         """Checks that the parts fit together."""
@@ -122,6 +131,19 @@ class Scene:
     def geometry_photographs(self) -> Photographs:
         """What geometry is fitted to."""
         return self.pool if self.geometry_frames is None else self.geometry_frames
+
+    def scaled(self, scale: float) -> "Scene":
+        """The scene in metres, where one unit of it is ``scale`` metres."""
+        points, photos = self.points, self.geometry_frames
+        if photos is not None:
+            photos = dataclasses.replace(photos, frames=photos.frames.scaled(scale))
+        return dataclasses.replace(
+            self,
+            train=self.train.scaled(scale),
+            test=self.test.scaled(scale),
+            points=None if points is None else points * np.float32(scale),
+            geometry_frames=photos,
+        )
 
     def fingerprint(self) -> str:
         """Hashes all data that geometry is fitted to, and the pool's.
@@ -164,6 +186,13 @@ class GroundTruth:
     train_labels: np.ndarray | None
     test_labels: np.ndarray | None
     test_depth_z: np.ndarray | None
+
+    def scaled(self, scale: float) -> "GroundTruth":
+        """Likewise of depth, see `Scene.scaled`."""
+        depth_z = self.test_depth_z
+        if depth_z is not None:
+            depth_z = depth_z * np.float32(scale)
+        return dataclasses.replace(self, test_depth_z=depth_z)
 
     def __post_init__(self) -> None:
         """Checks shapes and dtypes."""

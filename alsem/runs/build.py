@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from alsem import acquisition
+from alsem import acquisition, stereo
 from alsem.active.joint_trainer import JointOptions
 from alsem.active.loop import LoopOptions
 from alsem.active.pool import PoolOptions
@@ -35,6 +35,9 @@ from alsem.rooms import write_room
 from alsem.training.optimiser import Fit, Optimiser
 
 CLEAR = -3.0  # log-density bias of a field without depth: it starts as clear air
+
+
+TYPICAL_DEPTH = 2.5  # metres, median over the photographs of rooms
 
 
 def active_options(config: Any) -> Any:
@@ -66,7 +69,33 @@ def open_scene(config: Any, rooms_dir: Path) -> tuple[Scene, GroundTruth]:
     regions = options["granularity"] == "superpixel" and (
         options["superpixels"] == "files"
     )
-    return open_capture(**data, regions=regions)
+    scene, truth = open_capture(**data, regions=regions)
+    if scene.is_metric:
+        return scene, truth
+    return _guess_metres(scene, truth)
+
+
+def _guess_metres(scene: Scene, truth: GroundTruth) -> tuple[Scene, GroundTruth]:
+    """A scene of an unknown unit in metres, as they are in rooms.
+
+    Voxels, cells and the heads' wavelengths are metres: what counts is that they fit
+    the size of what is seen.
+    """
+    photos = scene.geometry_photographs
+    extent = stereo.measure_extent(photos.frames, photos.intrinsics, scene.points)
+    if extent is None:
+        doubt = "its unit is not known and taken as metres; data.scale sets it"
+        scale = 1.0
+    else:
+        scale = float(f"{TYPICAL_DEPTH / extent.middle:.3g}")
+        doubt = (
+            f"its unit is not known: that surfaces are seen at {TYPICAL_DEPTH} m is"
+            f" assumed, as with data.scale={scale:g}; alsem.validate --length measures"
+        )
+    scene = dataclasses.replace(
+        scene.scaled(scale), doubts=(*scene.doubts, doubt), is_metric=True
+    )
+    return scene, truth.scaled(scale)
 
 
 def make_heads(

@@ -54,7 +54,7 @@ def _data(keys: tuple[str, ...]) -> Any:
         data.room.train_frames = 60
         data.room.test_frames = 30
     if "scale" in keys:
-        data.scale = 1.0  # metres per unit of the capture's poses and depth
+        data.scale = 1.0  # metres per unit of the capture; 0: guessed if not known
     if "label_space" in keys:
         data.label_space = ""  # of ScanNet: nyu40, nyu13 or scannet20
     return data

@@ -27,11 +27,11 @@ def run(command, *arguments, cwd):
 
 def test_validate_reports_and_converts(room, tmp_path):
     flags = [f"--convert={tmp_path / 'ns'}", "--to=nerfstudio"]
-    flags += ["--scale=2", "--length=0:5,5 1:9,20 1.5"]
+    flags += ["--scale=2", "--length=0:5,5 1:9,12 1.5"]
     done = run("validate", room, *flags, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "contact sheet: validate_box.png" in done.stdout
-    assert re.search(r"length: 1.5 m are .* units .*depth.* data.scale=", done.stdout)
+    assert re.search(r"length: 1.5 m are .* units .*depth.*data.scale=", done.stdout)
     with Image.open(tmp_path / "validate_box.png") as image:
         assert image.size[0] > 500
     assert (tmp_path / "ns" / "transforms.json").exists()

@@ -12,10 +12,10 @@ from alsem.data.checks.frame_statistics import FrameStatistics
 from alsem.data.checks.known_length import FORM as LENGTH_FORM
 from alsem.data.checks.pose_depth_agreement import Agreement
 from alsem.data.checks.pose_picture_agreement import PictureAgreement
+from alsem.data.readers.registry import has_metres
 
 _PLACE = re.compile(r"\S*\d\S*")  # a word that names a file, frame or value
 _FEW, _NAMED = 4, 20  # lines of one cause to be merged; places that are listed
-_UNKNOWN_UNIT = ("colmap", "nerfstudio")  # layouts of structure from motion
 MAX_LISTED = 100  # errors of each kind
 
 
@@ -131,10 +131,8 @@ def _any_depth(every: Sequence[FrameStatistics]) -> bool:
 
 def _unit(report: CaptureReport, capture: Capture, *, has_depth: bool) -> str:
     """The unit that lengths are believed to be in, and how to correct it."""
-    if report.source not in _UNKNOWN_UNIT:
-        return "  unit          metres, as this layout has them"
-    if report.source != "colmap" and has_depth:
-        return "  unit          metres, as of its depth"
+    if has_metres(report.source or "", has_depth):
+        return "  unit          metres, as this layout or its depth has them"
     places = np.concatenate([_positions(each) for each in report.sequences.values()])
     apart = np.linalg.norm(np.diff(places, axis=0), axis=1)
     text = f"typically {np.median(apart):.3g} from one camera to the next"
@@ -143,9 +141,9 @@ def _unit(report: CaptureReport, capture: Capture, *, has_depth: bool) -> str:
         far = np.median(np.linalg.norm(capture.points - middle, axis=1))
         text += f", {far:.3g} to a surface"
     return (
-        "  unit          unknown, taken as metres ("
-        f"{text if len(apart) else 'one camera'}); if it is not, measure a known length"
-        f" (--length='{LENGTH_FORM}') and give data.scale"
+        "  unit          unknown ("
+        f"{text if len(apart) else 'one camera'}); data.scale=0 guesses it, a known"
+        f" length (--length='{LENGTH_FORM}') measures it"
     )
 
 

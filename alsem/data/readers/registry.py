@@ -96,6 +96,16 @@ def detect(folder: Path) -> str:
     return found
 
 
+def has_metres(layout: str, has_depth: bool) -> bool:
+    """Whether a layout says that its lengths are metres, perhaps by its depth.
+
+    Structure from motion has a unit of its own, and COLMAP's depth shares it.
+    """
+    if layout == "colmap":
+        return False
+    return layout != "nerfstudio" or has_depth
+
+
 def scenes_in(folder: Path, layout: str, scene: str = "") -> list[str]:
     """Names the scenes of a layout in a folder; ``[""]`` if the folder is one itself.
 
