@@ -1,8 +1,10 @@
 """What stereo finds in photographs without depth, before a field is fitted to them."""
 
 import dataclasses
+import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from alsem import stereo, training
 from alsem.active.geometry_options import GeometryOptions
 from alsem.core import progress, signals
+from alsem.core.files import replace_file
 from alsem.data import Photographs, Scene, scene_box
 from alsem.data.camera_models import image_directions
 from alsem.stereo import SceneExtent, StereoDepth
@@ -71,12 +74,18 @@ def survey_photographs(scene: Scene, options: GeometryOptions, folder: Path) -> 
             signals.check()
             yield frame
 
-    extent = stereo.measure_extent(
-        photos.frames,
-        photos.intrinsics,
-        scene.points,
-        track=lambda frames: track(frames, "keypoints"),
-    )
+    path = folder / "extent.json"
+    if path.exists():
+        extent = _extent_from(json.loads(path.read_text()))
+    else:
+        extent = stereo.measure_extent(
+            photos.frames,
+            photos.intrinsics,
+            scene.points,
+            track=lambda frames: track(frames, "keypoints"),
+        )
+        made = None if extent is None else dataclasses.asdict(extent)
+        replace_file(path, json.dumps(made, default=np.ndarray.tolist).encode())
     if extent is None:
         low, high = scene_box(scene, far=options.far)
         return Survey(_corner(low), _corner(high), 0.005 * options.far, held_out, None)
@@ -92,6 +101,14 @@ def survey_photographs(scene: Scene, options: GeometryOptions, folder: Path) -> 
     low, high = _box(photos, scene.test.world_from_cam, extent, depth)
     near = NEAREST * extent.near
     return Survey(_corner(low), _corner(high), near, held_out, depth)
+
+
+def _extent_from(made: dict[str, Any] | None) -> SceneExtent | None:
+    """An extent as it was written to its file; None where nothing matched."""
+    if made is None:
+        return None
+    corners: dict[str, Any] = {name: np.array(made[name]) for name in ("low", "high")}
+    return SceneExtent(**made | corners)
 
 
 def held_out_frames(photographs: int, pool: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from alsem.core.errors import InputError
 from alsem.data import Frames, Scene
 from alsem.runs import defaults, runner
 from alsem.runs import geometry as geometry_parts
+from alsem.stereo import depth_maps
 
 
 def scene_of(frames, test):
@@ -44,11 +45,11 @@ def fitted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("planes")
     run, devices = folder / "run", mesh.make_mesh()
     nerf, geometry = geometry_parts.fit_geometry(config, run, scene, devices)
-    return config, scene, nerf, geometry, true[test]
+    return config, scene, nerf, geometry, true[test], folder
 
 
 def test_depth_is_learned_from_photographs(fitted):
-    *_, geometry, true = fitted
+    *_, geometry, true, _ = fitted
     depth_z = geometry.test_cache.arrays["depth_z"].reshape(true.shape)
     inside = np.s_[:, 4:-4, 4:-4]
     error = np.abs(depth_z - true)[inside] / true[inside]
@@ -62,8 +63,10 @@ def test_depth_is_learned_from_photographs(fitted):
 
 
 def test_a_field_that_shows_something_else_fails_and_nobody_is_asked(fitted):
-    config, scene, nerf, geometry, _ = fitted
-    shifted = dataclasses.replace(scene, train=dataclasses.replace(scene.train))
+    config, scene, nerf, geometry, *_ = fitted
+    poses = scene.train.world_from_cam.copy()
+    frames = dataclasses.replace(scene.train, world_from_cam=poses)
+    shifted = dataclasses.replace(scene, train=frames)
     adam = fits.ADAM
     state = training.init_state(geometry.params, adam, num_steps=1, grid=geometry.grid)
     found = survey.Survey((0.0,) * 3, (1.0,) * 3, 0.1, np.array([0, 7]), None)
@@ -71,7 +74,7 @@ def test_a_field_that_shows_something_else_fails_and_nobody_is_asked(fitted):
     made = (shifted, nerf, state, geometry.surfaces, found, caches, mesh.make_mesh())
     right = geometry_check.check_geometry(*made)
     assert right.psnr > 22 and right.agreement is None and right.source == "nothing"
-    shifted.train.world_from_cam[:, :3, 3] += (0.0, -0.8, 1.0)  # of other places
+    poses[:, :3, 3] += (0.0, -0.8, 1.0)  # those of other places
     wrong = geometry_check.check_geometry(*made)
     assert wrong.grade == "failed" and wrong.trust is None and wrong.psnr < 17
     config = config.copy_and_resolve_references()
@@ -128,3 +131,14 @@ def test_photographs_that_do_not_match_leave_colours_alone(tmp_path):
         scene, geometry_parts.geometry_options(config, scene), tmp_path
     )
     assert found.depth is None and found.high[2] == pytest.approx(4.1, abs=0.2)
+
+
+def test_a_survey_is_read_again_from_its_folder(fitted, monkeypatch):
+    config, scene, *_ = fitted
+    folder = next((fitted[-1]).glob(".geometry/*/stereo"))
+    options = geometry_parts.geometry_options(config, scene)
+    monkeypatch.setattr(survey.stereo, "measure_extent", None)  # would not be called
+    monkeypatch.setattr(depth_maps, "matching_cost", None)
+    again = survey.survey_photographs(scene, options, folder)
+    geometry = fitted[3]
+    assert (again.low, again.high) == (geometry.options.low, geometry.options.high)

@@ -26,7 +26,14 @@ def test_points_are_read_and_scale_applies_to_all(written, form):
     np.testing.assert_allclose(other.train.depth_z, 2.5 * one.train.depth_z, rtol=1e-6)
 
 
-@pytest.mark.parametrize("scale", [0, -1.0, float("inf"), float("nan"), True])
+def test_a_scale_of_zero_leaves_the_unit_open(written):
+    scene = open_room(written[0] / "bin", scale=0)[0]
+    one = open_room(written[0] / "bin", scale=1)[0]
+    assert one.is_metric and not scene.is_metric
+    np.testing.assert_array_equal(scene.train.world_from_cam, one.train.world_from_cam)
+
+
+@pytest.mark.parametrize("scale", [-1.0, float("inf"), float("nan"), True])
 def test_bad_scale(written, scale):
     assert error_of(written[0] / "bin", scale=scale).startswith("data.scale=")
 
