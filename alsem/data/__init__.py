@@ -104,7 +104,7 @@ def open_capture(
         options = {"label_space": label_space} if label_space else {}
         capture = READERS[source](folder, scene, classes, **options)
         made, truth = load(
-            capture.scaled(scale or 1.0),
+            capture.scaled(float(scale or 1.0)),
             factor=downscale,
             target_width=width,
             train=train,
