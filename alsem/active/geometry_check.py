@@ -21,6 +21,7 @@ from alsem.surface import SurfaceCache
 
 WIDTH = 96  # pixels, at which held-out photographs are compared
 MAX_FRAMES = 20  # that are compared
+LEAST_MEASURED = 0.02  # fraction of the pixels whose depth speaks for all
 CLOSE = 0.05  # of the depth: an error below it counts as agreement
 # Least PSNR, dB, and least agreement of a geometry that is good, and that is usable.
 # A field of fog was found at 13 dB, fits that label rooms well from 22 dB on.
@@ -79,7 +80,12 @@ class GeometryVerdict:
 
 
 def grade(psnr: float | None, agreement: float | None) -> str:
-    """The grade of a geometry by the worse of its two figures."""
+    """The grade of a geometry by the worse of its two figures.
+
+    Without either nothing speaks for it: it is usable at best.
+    """
+    if psnr is None and agreement is None:
+        return "usable"
     for name, (least_psnr, least_agreement) in (("good", GOOD), ("usable", USABLE)):
         if (psnr is None or psnr >= least_psnr) and (
             agreement is None or agreement >= least_agreement
@@ -113,9 +119,10 @@ def check_geometry(
         mesh: The devices.
     """
     train_cache, test_cache = caches
+    align = "appearance" in state.params
     if found is None:
         frames, rendered = scene.test, test_cache.arrays["rgb"]
-        psnr = _psnr(frames, rendered.reshape(frames.rgb.shape), align=False)
+        psnr = _psnr(frames, rendered.reshape(frames.rgb.shape), align=align)
         depth_z = scene.train.depth_z
         if depth_z is None:
             return _verdict(psnr, None, 0.0, "nothing")
@@ -126,11 +133,7 @@ def check_geometry(
     if not len(held_out):
         return _verdict(None, None, 0.0, "nothing")
     small, cache = _rendered(photos, held_out, nerf, state, surfaces, mesh)
-    psnr = _psnr(
-        small,
-        cache.arrays["rgb"].reshape(small.rgb.shape),
-        align="appearance" in state.params,
-    )
+    psnr = _psnr(small, cache.arrays["rgb"].reshape(small.rgb.shape), align=align)
     if found.depth is None:
         return _verdict(psnr, None, 0.0, "nothing")
     rows = np.searchsorted(found.depth.frame, held_out)
@@ -138,6 +141,8 @@ def check_geometry(
     measured = np.stack(
         [downscale.point_sample(found.depth.depth_z[row], size) for row in rows]
     )
+    if small.valid_mask is not None:
+        measured = np.where(small.valid_mask, measured, 0.0)
     seen = cache.arrays["depth_z"].reshape(measured.shape)
     return _verdict(psnr, *_agreement(seen, measured), "stereo")
 
@@ -180,8 +185,8 @@ def _rendered(
     return small, cache
 
 
-def _psnr(frames: Frames, rendered: np.ndarray, *, align: bool) -> float:
-    """PSNR of rendered photographs, dB.
+def _psnr(frames: Frames, rendered: np.ndarray, *, align: bool) -> float | None:
+    """PSNR of rendered photographs, dB; None if masks hide all of them.
 
     With ``align`` each gets the gain and the offset a channel that fit it best: its
     exposure is not known, for it was not fitted to.
@@ -197,14 +202,18 @@ def _psnr(frames: Frames, rendered: np.ndarray, *, align: bool) -> float:
                 fit = np.linalg.lstsq(inputs, target[:, channel], rcond=None)[0]
                 seen[:, channel] = inputs @ fit
         errors.append(np.square(seen - target).ravel())
-    return image_quality.psnr(float(np.concatenate(errors).mean()))
+    every = np.concatenate(errors) if errors else np.zeros(0)
+    return image_quality.psnr(float(every.mean())) if every.size else None
 
 
 def _agreement(depth_z: np.ndarray, measured: np.ndarray) -> tuple[float | None, float]:
-    """Fraction of measured depths that are met, and of pixels that have one."""
+    """Fraction of measured depths that are met, and of pixels that have one.
+
+    Too few measured pixels (`LEAST_MEASURED`) say nothing: None.
+    """
     known = measured > 0
-    if not known.any():
-        return None, 0.0
+    if known.mean() < LEAST_MEASURED:
+        return None, float(known.mean())
     off = np.abs(depth_z[known] - measured[known])
     return float(np.mean(off < CLOSE * measured[known])), float(known.mean())
 
@@ -213,10 +222,12 @@ def _verdict(
     psnr: float | None, agreement: float | None, measured: float, source: str
 ) -> GeometryVerdict:
     name, advice = grade(psnr, agreement), ""
+    steps = "train.geometry.fit.steps"
+    if source != "sensor":
+        steps = "train.geometry.colour_only.steps"
     if name != "good":
         advice = (
             "check poses and lens with alsem.validate, photograph from more places with"
-            " more overlap and light, or give depth; train.geometry.fit.steps lengthens"
-            " the fit"
+            f" more overlap and light, or give depth; {steps} lengthens the fit"
         )
     return GeometryVerdict(name, psnr, agreement, measured, source, advice)

@@ -114,7 +114,8 @@ def open_capture(
             use_depth=use_depth,
             use_regions=regions,
         )
-        is_metric = scale > 0 or has_metres(source, made.train.depth_z is not None)
+        first = capture.frames(capture.sequences[0])[0]
+        is_metric = scale > 0 or has_metres(source, first.depth is not None)
         return dataclasses.replace(made, is_metric=is_metric), truth
     except OSError as error:
         raise InputError(

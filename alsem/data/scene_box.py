@@ -30,7 +30,8 @@ def scene_box(scene: Scene, *, far: float) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         Low and high corner, float64 ``[3]``, metres.
     """
-    camera, frames = scene.intrinsics, scene.train
+    photos = scene.geometry_photographs
+    camera, frames = photos.intrinsics, photos.frames
     in_cam = image_directions(camera)
     found = np.zeros((0, 3))
     if scene.points is not None and len(scene.points):

@@ -34,9 +34,6 @@ from alsem.policy.query_policy import LearnedPolicy, load_policy
 from alsem.rooms import write_room
 from alsem.training.optimiser import Fit, Optimiser
 
-CLEAR = -3.0  # log-density bias of a field without depth: it starts as clear air
-
-
 TYPICAL_DEPTH = 2.5  # metres, median over the photographs of rooms
 
 

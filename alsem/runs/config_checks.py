@@ -40,6 +40,21 @@ MINIMA: dict[str, float] = {
     **{f"{fit}.{key}": 1 for fit in FITS for key in ("steps", "batch_rays")},
     **{f"{fit}.steps_per_call": 1 for fit in FITS},
     "train.semantics.labels": 0,
+    "data.geometry_width": 0,
+    "train.geometry.colour_only.steps": 1,
+    "train.geometry.colour_only.stereo.width": 0,
+    **{
+        f"train.geometry.colour_only.stereo.{key}": 1
+        for key in ("frames", "neighbours", "window", "agreeing")
+    },
+    **{
+        f"model.hash.proposal.{key}": 1
+        for key in (
+            *("proposal_samples", "field_samples"),
+            *("test_proposal_samples", "test_field_samples"),
+            *("grid.levels", "grid.row_features", "grid.log2_rows", "grid.width"),
+        )
+    },
     **{f"surface.{key}": 1 for key in ("samples", "render_chunk", "score_chunk")},
     **{f"active.{key}": 1 for key in ("patch_size", "superpixel_pixels", "rounds")},
     **{f"active.{key}": 1 for key in ("initial_clicks", "clicks_per_round")},
@@ -52,6 +67,8 @@ MINIMA: dict[str, float] = {
 }
 POSITIVE = (
     *(f"{fit}.optimiser.learning_rate" for fit in FITS),
+    "model.hash.far",
+    "train.geometry.colour_only.loss.stereo_fade",
     "active.growth",
     "active.voxel_size",
 )
@@ -131,10 +148,12 @@ def _check_renamed(key: str, value: Any, words: dict[str, str]) -> None:
 
 
 def _check_training(values: dict[str, Any]) -> None:
-    for fit in FITS:
-        steps, per_call = values[f"{fit}.steps"], values[f"{fit}.steps_per_call"]
+    lengths = [(f"{fit}.steps", f"{fit}.steps_per_call") for fit in FITS]
+    lengths.append(("train.geometry.colour_only.steps", lengths[0][1]))
+    for key, per_call_key in lengths:
+        steps, per_call = values[key], values[per_call_key]
         wanted = f"a multiple of steps_per_call={per_call}"
-        _require(steps % per_call == 0, f"{fit}.steps", steps, wanted)
+        _require(steps % per_call == 0, key, steps, wanted)
     inputs = tuple(values["model.head.inputs"])
     is_known = bool(inputs) and set(inputs) <= set(HEAD_INPUTS)
     wanted = "some of " + ", ".join(HEAD_INPUTS)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from alsem.reporting import run_dir
 from alsem.runs.sweep_plan import PlannedRun
 
-SHARED_STAGES = ("fit_geometry", "cache")  # in the first round of a scene's first run
+# In the first round of a scene's first run.
+SHARED_STAGES = ("stereo", "fit_geometry", "cache", "check")
 
 
 class TimeLeft:
@@ -40,7 +41,7 @@ class TimeLeft:
         spent = [sum(row["seconds"].values()) for row in rows]
         self._start.append(max(seconds - sum(spent), 0.0))
         if rows and not first_round:
-            shared = sum(rows[0]["seconds"][stage] for stage in SHARED_STAGES)
+            shared = sum(rows[0]["seconds"].get(stage, 0.0) for stage in SHARED_STAGES)
             spent[0] -= shared
             self._geometry[run.scene] = max(self._geometry.get(run.scene, 0.0), shared)
         if rows:

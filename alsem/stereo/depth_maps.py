@@ -120,6 +120,9 @@ def measure_depth(
         return cheapest_depth(aggregate(cost, grey[frame]), planes)
 
     depth = np.stack(list(_each(measure, chosen, folder, track)))
+    if photos.valid_mask is not None:  # what is hidden moves, and confirms nothing
+        shown = [downscale.all_of(photos.valid_mask[i], size) for i in chosen]
+        depth[~np.stack(shown)] = 0.0
     checked = np.stack(
         [
             _checked(depth, poses, chosen, i, camera, extent, options.agreeing)
@@ -186,7 +189,7 @@ def _each(
 
     todo = [frame for frame in chosen if not _path(folder, frame).exists()]
     # Threads, not processes: OpenCV and NumPy release the interpreter lock.
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         running = {frame: pool.submit(keep, frame) for frame in todo}
         try:
             for frame in track(todo):

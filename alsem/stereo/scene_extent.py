@@ -85,7 +85,7 @@ def _depths_in_view(
 ) -> np.ndarray:
     """Depths of points in the views that they project into."""
     matrix, depths = camera_matrix(camera), []
-    for pose in poses[:: max(len(poses) // MAX_FRAMES, 1)]:
+    for pose in poses[:: -(-len(poses) // MAX_FRAMES)]:
         seen = (points - pose[:3, 3]) @ pose[:3, :3]
         seen = seen[seen[:, 2] > 0]
         col, row = ((seen @ matrix.T)[:, :2] / seen[:, 2:]).T
@@ -102,7 +102,7 @@ def _triangulated(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points ``[p 3]`` of matched keypoints, and their depths."""
     matrix = camera_matrix(camera)
-    step = max(len(poses) // MAX_FRAMES, 1)
+    step = -(-len(poses) // MAX_FRAMES)
     chosen = list(range(0, len(poses), step))
     keypoints = [matching.keypoints(photos.rgb[i]) for i in track(chosen)]
     points, depths = [np.zeros((0, 3))], [np.zeros(0)]

@@ -158,7 +158,7 @@ def geometry_loss(
     return jnp.asarray(total), parts
 
 
-def _draw(
+def draw_batch(
     data: PixelData, key: PRNGKeyArray, weight: GeometryLoss, batch_rays: int
 ) -> Int[Array, "r"]:
     """A random batch, in lines of three if their bending counts."""
@@ -185,7 +185,7 @@ def make_geometry_step(
 
     def step(state: TrainState, data: PixelData, key: PRNGKeyArray):
         pixel_key, sample_key = jax.random.split(rng.stream(key, "train", state.step))
-        pixel = split_batch(_draw(data, pixel_key, weight, batch_rays), mesh)
+        pixel = split_batch(draw_batch(data, pixel_key, weight, batch_rays), mesh)
         progress = state.step / jnp.maximum(state.num_steps, 1)
 
         def loss(params):

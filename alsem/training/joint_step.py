@@ -8,7 +8,7 @@ from alsem.core.arrays import PRNGKeyArray
 from alsem.core.memoize import memoize
 from alsem.core.mesh import split_batch
 from alsem.nerf import Nerf, SemanticMembers, cameras, volume_rendering
-from alsem.training.geometry_step import GeometryLoss, geometry_loss
+from alsem.training.geometry_step import GeometryLoss, draw_batch, geometry_loss
 from alsem.training.semantic_step import semantic_loss
 from alsem.training.state import ExtraLoss, Step, TrainState, extra_parts, gradient_step
 
@@ -58,7 +58,7 @@ def make_joint_step(
         pixels, labelled, extra_data = data
         step_key = rng.stream(key, "train", state.step)
         keys = jax.random.split(step_key, 4)
-        pixel = split_batch(pixels.draw(keys[0], batch_rays), mesh)
+        pixel = split_batch(draw_batch(pixels, keys[0], weight, batch_rays), mesh)
 
         def loss(params):
             total, parts = geometry_loss(

@@ -96,6 +96,7 @@ def test_a_field_that_shows_something_else_fails_and_nobody_is_asked(fitted):
         (30.0, 0.5, "usable"),
         (13.0, 0.95, "failed"),
         (30.0, 0.2, "failed"),
+        (None, None, "usable"),
     ],
 )
 def test_a_verdict_is_the_worse_of_two_figures(psnr, agreement, wanted):

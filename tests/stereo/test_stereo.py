@@ -145,3 +145,11 @@ def test_planes_are_a_pixel_and_a_quarter_apart():
     camera = dataclasses.replace(CAMERA, fx=160.0)
     planes = depth_maps.sweep_planes(extent, camera)
     assert len(planes) == 56 and planes[0] == 0.2 and planes[-1] == 2.0
+
+
+def test_hidden_pixels_have_no_depth(photos, tmp_path):
+    mask = np.ones(photos[0].rgb.shape[:3], bool)
+    mask[:, 10:30, 20:40] = False
+    hidden = dataclasses.replace(photos[0], valid_mask=mask)
+    found = stereo.measure_depth(hidden, CAMERA, EXTENT, OPTIONS, tmp_path)
+    assert not np.any(found.depth_z[:, 10:30, 20:40]) and found.coverage > 0.4
