@@ -24,6 +24,7 @@ from alsem.data.text_files import number, numbers, positive, read_json, read_row
 _REPLICA = {"w": 1200.0, "h": 680.0, "fx": 600.0, "fy": 600.0}
 _REPLICA_CENTRE = {"cx": 599.5, "cy": 339.5}
 _REPLICA_SCALE = 6553.5  # depth units per metre
+_SEVEN_SCENES = "frame-*.color.[pj][np]g"  # PNG; JPEG in copies
 # 7-Scenes gives 585 pixels for depth; 525 is the Kinect's own value for colour.
 _KINECT = {"colour": 525.0, "depth": 585.0}
 
@@ -85,7 +86,7 @@ def read_sensreader(root: Path, scene: str, class_lines: Sequence[str] = ()) -> 
 
 def is_seven_scenes(folder: Path) -> bool:
     """Whether a folder holds sequences of 7-Scenes, or is one."""
-    return any(any(folder.glob(f"{at}frame-*.color.png")) for at in ("seq-*/", ""))
+    return any(any(folder.glob(f"{at}{_SEVEN_SCENES}")) for at in ("seq-*/", ""))
 
 
 def read_seven_scenes(
@@ -93,15 +94,16 @@ def read_seven_scenes(
 ) -> Capture:
     """Lists the frames of a scene of 7-Scenes.
 
-    ``seq-01/frame-000000.color.png``, ``.depth.png`` (16-bit, millimetres, 65535 for
-    none) and ``.pose.txt``. Sequences are ``frames`` (all), ``seq-01`` and so on, and
-    ``train`` and ``test`` where ``TrainSplit.txt`` and ``TestSplit.txt`` are there.
+    ``seq-01/frame-000000.color.png`` (or ``.jpg``), ``.depth.png`` (16-bit,
+    millimetres, 65535 for none) and ``.pose.txt``. Sequences are ``frames`` (all),
+    ``seq-01`` and so on, and ``train`` and ``test`` where ``TrainSplit.txt`` and
+    ``TestSplit.txt`` are there.
     Arguments and errors are those of `read_sensreader`.
     """
     folder = root / scene
     listed: list[Photo] = []
-    for path in sorted(folder.rglob("frame-*.color.png")):
-        start = path.name.removesuffix("color.png")
+    for path in sorted(folder.rglob(_SEVEN_SCENES)):
+        start = path.name[: -len("color.png")]
         depth, pose = (path.with_name(start + e) for e in ("depth.png", "pose.txt"))
         photo = Photo(
             name=path.relative_to(folder).as_posix(),

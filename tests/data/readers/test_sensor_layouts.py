@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import sensor_layouts
 from captures import random_frames
+from PIL import Image
 
 from alsem.data import writers
 from alsem.data.readers.phone_apps import read_record3d
@@ -198,6 +199,10 @@ def test_seven_scenes(tmp_path, frames, seq):
         assert scene.intrinsics.cx == pytest.approx(320.5 / 80 - 0.5)
         np.testing.assert_allclose(truth.test_depth_z, 2)
         assert "525 pixels are assumed" in scene.doubts[0]
+    for path in folder.rglob("*.color.png"):
+        Image.open(path).save(path.with_suffix(".jpg"))
+        path.unlink()
+    assert open_room(folder)[0].train.rgb.shape == frames[captures.TRAIN]["rgb"].shape
 
 
 @pytest.mark.parametrize(
