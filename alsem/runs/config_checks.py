@@ -47,6 +47,7 @@ MINIMA: dict[str, float] = {
         f"train.geometry.colour_only.stereo.{key}": 1
         for key in ("frames", "neighbours", "window", "agreeing")
     },
+    "model.hash.proposal.guided_samples": 0,
     **{
         f"model.hash.proposal.{key}": 1
         for key in (
@@ -154,6 +155,10 @@ def _check_training(values: dict[str, Any]) -> None:
         steps, per_call = values[key], values[per_call_key]
         wanted = f"a multiple of steps_per_call={per_call}"
         _require(steps % per_call == 0, key, steps, wanted)
+    key = "model.hash.proposal.guided_samples"
+    samples = values["model.hash.proposal.field_samples"]
+    wanted = f"fewer than field_samples={samples}"
+    _require(values[key] < samples, key, values[key], wanted)
     inputs = tuple(values["model.head.inputs"])
     is_known = bool(inputs) and set(inputs) <= set(HEAD_INPUTS)
     wanted = "some of " + ", ".join(HEAD_INPUTS)

@@ -103,8 +103,10 @@ def _model() -> Any:
 
     # Places the samples where no photograph has depth.
     model.hash.proposal = proposal = ml_collections.ConfigDict()
-    proposal.proposal_samples = 32  # of a training ray, evenly spaced,
-    proposal.field_samples = 16  # and those that they place
+    proposal.proposal_samples = 32  # of a training ray, even in its square,
+    proposal.field_samples = 16  # and those that they place,
+    proposal.guided_samples = 4  # but for these, about the surface of stereo,
+    proposal.guided_reach = 0.06  # within this fraction of its distance
     proposal.test_proposal_samples = 64  # the same of a ray that is rendered
     proposal.test_field_samples = 24
     proposal.grid = grid = ml_collections.ConfigDict()
@@ -172,7 +174,7 @@ def _train() -> Any:
     colour_only.loss = loss = ml_collections.ConfigDict()
     loss.interlevel = 1.0  # of the proposals
     loss.before = 0.1  # light that ends before the surfaces of stereo,
-    loss.elsewhere = 0.05  # and that does not end there,
+    loss.elsewhere = 0.2  # and that does not end there,
     loss.stereo_fade = 0.3  # by 1/e in this fraction of the fit: stereo errs
     loss.bending = 0.01  # of surfaces of one colour
     colour_only.stereo = stereo = ml_collections.ConfigDict()

@@ -97,6 +97,8 @@ def geometry_loss(
     rays = cameras.pool_rays(pixel, data.cameras)
     target = data.rgb.reshape(-1, 3)[pixel].astype(jnp.float32) / 255.0
     distance = data.depth_z.reshape(-1)[pixel] / rays.z_scale
+    if data.stereo is not None:  # no photograph has measured depth
+        distance = data.stereo.at(pixel, data.rgb) / rays.z_scale
     levels = nerf.render_train(params, grid, rays, distance, key, mesh=mesh)
     frame = pixel // data.cameras.rays_per_frame
     colours = [as_photographed(params, level.rgb, frame) for level in levels]
@@ -149,8 +151,7 @@ def geometry_loss(
         depth_z = (depth_z * rays.z_scale)[:lines].reshape(3, -1)
         parts["bending"] = losses.bending(depth_z, target[:lines].reshape(3, -1, 3))
     if data.stereo is not None:
-        seen = data.stereo.at(pixel, data.rgb) / rays.z_scale
-        ends = (finest.weights, t_mids, seen, weight.stereo_error * seen)
+        ends = (finest.weights, t_mids, distance, weight.stereo_error * distance)
         fade = jnp.exp(-progress / weight.stereo_fade)
         parts["before"] = fade * losses.light_before(*ends)
         parts["elsewhere"] = fade * losses.light_elsewhere(*ends)

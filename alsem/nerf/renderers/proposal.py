@@ -1,7 +1,7 @@
 """The renderer for photographs without depth: samples placed by a proposal field.
 
 The proposal field learns, beside the field, where a ray's light ends (arXiv
-2111.12077, section 3), so that nothing but the photographs decides where samples lie.
+2111.12077, section 3). In training some samples also lie about what stereo found.
 The first samples of a ray are spaced evenly in the square of the distance: even
 spacing has, per volume, the more samples the nearer a camera is, and fog in front of
 cameras is what a field of colours alone learns first.
@@ -40,6 +40,8 @@ class ProposalNerf:
         test_proposal_samples: The same where a ray is rendered to be seen or cached.
         test_field_samples: Likewise.
         even: Fraction of the field's training samples that is spaced evenly.
+        guided_samples: How many of them lie about the surface that stereo found.
+        guided_reach: Within so much of its distance, as a fraction.
     """
 
     field: HashField
@@ -49,6 +51,8 @@ class ProposalNerf:
     test_proposal_samples: int = 64
     test_field_samples: int = 24
     even: float = 0.1
+    guided_samples: int = 4
+    guided_reach: float = 0.06
 
     levels = 1
 
@@ -118,17 +122,30 @@ class ProposalNerf:
         *,
         mesh: jax.sharding.Mesh | None = None,
     ) -> tuple[RenderedRays, ...]:
-        """Renders with jittered samples; a distance is not used."""
-        del distance
+        """Renders with jittered samples, some of them about an estimated distance.
+
+        Proposals learn from the field's samples only: to a place that is clear they
+        send none, and nothing would ever grow there.
+
+        Args:
+            params: Of both fields.
+            grid: Their boxes.
+            rays: The rays.
+            distance: Of the surface that stereo found, metres; 0 unknown.
+            key: Randomness.
+            mesh: Devices that the rays are split over.
+        """
+        *keys, guide_key = jax.random.split(key, 3)
         proposal, edges = self._edges(
             params,
             grid,
             rays,
-            jax.random.split(key),
-            num=(self.proposal_samples, self.field_samples),
+            keys,
+            num=(self.proposal_samples, self.field_samples - self.guided_samples),
             even=self.even,
             mesh=mesh,
         )
+        edges = self._guided(guide_key, edges, distance)
         field = self._bind(params, grid, mesh)
         rendered = volume_rendering.render_rays(field, rays, edges)
         return (dataclasses.replace(rendered, proposal=proposal),)
@@ -182,6 +199,27 @@ class ProposalNerf:
             keys[1], edges, widened, num=num[1], floor=even
         )
         return RayHistogram(edges, weights), jax.lax.stop_gradient(fine)
+
+    def _guided(
+        self,
+        key: PRNGKeyArray,
+        edges: Float[Array, "r e"],
+        distance: Float[Array, "r"],
+    ) -> Float[Array, "r e"]:
+        """Edges with further ones about a distance, or between them where unknown."""
+        num = self.guided_samples
+        if not num:
+            return edges
+        place = jax.random.uniform(key, (len(edges), num))
+        place = (jnp.arange(num)[None] + place) / num  # one in each of so many parts
+        about = 1.0 + self.guided_reach * (2.0 * place - 1.0)
+        steps = jnp.broadcast_to(jnp.linspace(0.0, 1.0, edges.shape[-1]), edges.shape)
+        further = jnp.where(
+            distance[:, None] > 0,
+            jnp.clip(distance[:, None] * about, edges[:, :1], edges[:, -1:]),
+            ray_sampling.interpolate(place, steps, edges),
+        )
+        return jnp.sort(jnp.concatenate([edges, further], axis=-1), axis=-1)
 
     def _bind(
         self,
