@@ -110,7 +110,7 @@ def test_training_samples_follow_sensor_depth_where_known():
 def test_some_training_samples_lie_about_the_surface_of_stereo():
     edges = np.asarray(trained("proposal")[1][0].t_edges)
     inside = (DISTANCE > 0.3) & (1.06 * DISTANCE < edges[:, -1])
-    assert inside.sum() == 3
+    assert inside.sum() >= 2
     about = np.abs(edges / np.maximum(DISTANCE, 1e-9)[:, None] - 1.0) < 0.061
     assert np.all(about.sum(axis=1)[inside] >= NERFS["proposal"].guided_samples)
     # One too near is no reason for samples before the start of the ray.

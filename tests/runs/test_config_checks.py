@@ -24,6 +24,7 @@ UNUSABLE = {
     "model.evidence": "sometimes",
     "model.head.inputs": ("position", "colour"),
     "model.head.width": 0,
+    "model.hash.proposal.guided_samples": 16,  # all of them
     "model.members": 0,
     "model.view_members": 1,
     "surface.samples": 0,

@@ -205,7 +205,7 @@ class ProposalNerf:
         key: PRNGKeyArray,
         edges: Float[Array, "r e"],
         distance: Float[Array, "r"],
-    ) -> Float[Array, "r e"]:
+    ) -> Float[Array, "r g"]:
         """Edges with further ones about a distance, or between them where unknown."""
         num = self.guided_samples
         if not num:
