@@ -95,7 +95,7 @@ def survey_photographs(scene: Scene, options: GeometryOptions, folder: Path) -> 
         extent,
         options.stereo,
         folder,
-        also=held_out,
+        held_out=held_out,
         track=lambda frames: track(frames, "stereo"),
     )
     low, high = _box(photos, scene.test.world_from_cam, extent, depth)

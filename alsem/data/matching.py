@@ -16,13 +16,17 @@ _PARALLEL = 1e-12  # squared sine below which two rays count as parallel
 
 
 def keypoints(
-    image: np.ndarray, *, limit: int = MAX_KEYPOINTS
+    image: np.ndarray,
+    *,
+    limit: int = MAX_KEYPOINTS,
+    mask: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Detects SIFT keypoints (Lowe, IJCV 2004).
 
     Args:
         image: uint8 ``[h w 3]`` or ``[h w]``.
         limit: At most so many, those of the greatest contrast.
+        mask: bool ``[h w]``, where they may lie; None for everywhere.
 
     Returns:
         Column and row of each, float64 ``[k 2]``, pixels, and descriptors, float32
@@ -30,7 +34,8 @@ def keypoints(
     """
     grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     sift: Any = cv2.SIFT.create(limit)
-    found, descriptors = sift.detectAndCompute(grey, None)
+    shown = None if mask is None else mask.astype(np.uint8)
+    found, descriptors = sift.detectAndCompute(grey, shown)
     if descriptors is None or not len(found):
         return np.zeros((0, 2)), np.zeros((0, 128), np.float32)
     sums = np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-12)

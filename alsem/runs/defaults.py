@@ -170,7 +170,7 @@ def _train() -> Any:
 
     # Where no photograph has depth: in place of, and beside, the above.
     geometry.colour_only = colour_only = ml_collections.ConfigDict()
-    colour_only.steps = 1600
+    colour_only.steps = 1400
     colour_only.loss = loss = ml_collections.ConfigDict()
     loss.interlevel = 1.0  # of the proposals
     loss.before = 0.1  # light that ends before the surfaces of stereo,

@@ -28,6 +28,8 @@ CONFIRMING = 12
 CONFIRMING_REACH, CONFIRMING_DEGREES = 0.7, 60.0
 PIXELS_PER_PLANE = 1.25  # by which planes move a pixel at the best baseline
 PLANES = (32, 128)  # least and most
+MEMORY = 2 << 30  # bytes that the costs of all threads may take, about
+COPIES = 5  # of a photograph's costs, at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +79,7 @@ def measure_depth(
     options: StereoOptions,
     folder: Path,
     *,
-    also: Sequence[int] | np.ndarray = (),
+    held_out: Sequence[int] | np.ndarray = (),
     track: Callable[[list[int]], Iterable[int]] = iter,
 ) -> StereoDepth:
     """Measures depth by plane sweep and semi-global matching, and checks it.
@@ -89,7 +91,9 @@ def measure_depth(
         options: How.
         folder: Depth maps are kept here, one file each, before the check; those that
             exist are not measured again.
-        also: Photographs that get a depth map beside those evenly chosen.
+        held_out: Photographs that get a depth map beside those evenly chosen, but have
+            no part in those of others: what is fitted to the others can be compared
+            with them.
         track: Wraps the frames that are measured, for a progress bar; may raise.
 
     Raises:
@@ -102,11 +106,18 @@ def measure_depth(
     poses = photos.world_from_cam.astype(np.float64)
     grey = [_grey(image, size) for image in photos.rgb]
     step = -(-len(poses) // options.frames)
-    chosen = sorted({*range(0, len(poses), step), *(int(i) for i in also)})
+    chosen = sorted({*range(0, len(poses), step), *(int(i) for i in held_out)})
     planes = sweep_planes(extent, camera)
+    is_fitted = ~np.isin(np.arange(len(poses)), held_out)
 
     def measure(frame: int) -> np.ndarray:
-        others = neighbours(poses, frame, extent, most=options.neighbours)
+        others = neighbours(
+            poses,
+            frame,
+            extent,
+            most=options.neighbours,
+            among=is_fitted if is_fitted[frame] else None,
+        )
         if not others:
             return np.zeros((camera.height, camera.width), np.float32)
         cost = matching_cost(
@@ -119,13 +130,17 @@ def measure_depth(
         )
         return cheapest_depth(aggregate(cost, grey[frame]), planes)
 
-    depth = np.stack(list(_each(measure, chosen, folder, track)))
+    costs = 4 * len(planes) * camera.height * camera.width * COPIES
+    threads = max(1, min(os.cpu_count() or 1, MEMORY // costs))
+    depth = np.stack(list(_each(measure, chosen, folder, track, threads)))
     if photos.valid_mask is not None:  # what is hidden moves, and confirms nothing
         shown = [downscale.all_of(photos.valid_mask[i], size) for i in chosen]
         depth[~np.stack(shown)] = 0.0
     checked = np.stack(
         [
-            _checked(depth, poses, chosen, i, camera, extent, options.agreeing)
+            _checked(
+                depth, poses, chosen, i, camera, extent, options.agreeing, is_fitted
+            )
             for i in range(len(chosen))
         ]
     )
@@ -146,12 +161,26 @@ def sweep_planes(extent: SceneExtent, camera: Intrinsics) -> np.ndarray:
 
 
 def neighbours(
-    poses: np.ndarray, frame: int, extent: SceneExtent, *, most: int
+    poses: np.ndarray,
+    frame: int,
+    extent: SceneExtent,
+    *,
+    most: int,
+    among: np.ndarray | None = None,
 ) -> list[int]:
-    """Photographs to match one with: near the best baseline, and apart themselves."""
+    """Photographs to match one with: near the best baseline, and apart themselves.
+
+    Args:
+        poses: Of all photographs, ``[n 4 4]``.
+        frame: The one.
+        extent: What baselines are measured in.
+        most: How many at most.
+        among: bool ``[n]``, those that may be chosen; None for all.
+    """
     least, best, greatest = (b * extent.middle for b in BASELINES)
     apart, degrees = _relative(poses, frame)
     fits = (apart > least) & (apart < greatest) & (degrees < MAX_DEGREES)
+    fits &= True if among is None else among
     misfit = np.abs(np.log(np.maximum(apart, least) / best)) + degrees / 40.0
     places, found = poses[:, :3, 3], []
     for i in np.argsort(np.where(fits, misfit, np.inf), kind="stable"):
@@ -179,6 +208,7 @@ def _each(
     chosen: list[int],
     folder: Path,
     track: Callable[[list[int]], Iterable[int]],
+    threads: int,
 ) -> Iterable[np.ndarray]:
     """Depth maps from files, or measured by threads, in order."""
 
@@ -189,7 +219,7 @@ def _each(
 
     todo = [frame for frame in chosen if not _path(folder, frame).exists()]
     # Threads, not processes: OpenCV and NumPy release the interpreter lock.
-    with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
         running = {frame: pool.submit(keep, frame) for frame in todo}
         try:
             for frame in track(todo):
@@ -211,12 +241,15 @@ def _checked(
     camera: Intrinsics,
     extent: SceneExtent,
     agreeing: int,
+    is_fitted: np.ndarray,
 ) -> np.ndarray:
     """A depth map without what too few views confirm."""
     frame = chosen[index]
     apart, degrees = _relative(poses[chosen], index)
     fits = (apart > 0) & (apart < CONFIRMING_REACH * extent.middle)
     fits &= degrees < CONFIRMING_DEGREES
+    if is_fitted[frame]:
+        fits &= is_fitted[chosen]
     wanted = np.abs(np.log(np.maximum(apart, 1e-9) / (0.17 * extent.middle)))
     order = np.argsort(np.where(fits, wanted + degrees / 40.0, np.inf), kind="stable")
     others = [i for i in order[:CONFIRMING] if fits[i]]

@@ -104,7 +104,13 @@ def _triangulated(
     matrix = camera_matrix(camera)
     step = -(-len(poses) // MAX_FRAMES)
     chosen = list(range(0, len(poses), step))
-    keypoints = [matching.keypoints(photos.rgb[i]) for i in track(chosen)]
+    keypoints = [
+        matching.keypoints(
+            photos.rgb[i],
+            mask=None if photos.valid_mask is None else photos.valid_mask[i],
+        )
+        for i in track(chosen)
+    ]
     points, depths = [np.zeros((0, 3))], [np.zeros(0)]
     for a, b in matching.neighbour_pairs(poses[chosen], per_frame=PER_FRAME):
         pose_a, pose_b = poses[chosen[a]], poses[chosen[b]]

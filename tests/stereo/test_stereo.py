@@ -61,10 +61,50 @@ def test_depth_maps_on_disk_are_not_measured_again(photos, measured, monkeypatch
 def test_few_frames_are_chosen_evenly_and_with_those_asked_for(photos, tmp_path):
     options = dataclasses.replace(OPTIONS, frames=3, width=32)
     found = stereo.measure_depth(
-        photos[0], CAMERA, EXTENT, options, tmp_path, also=np.array([5])
+        photos[0], CAMERA, EXTENT, options, tmp_path, held_out=np.array([5])
     )
     assert found.frame.tolist() == [0, 4, 5, 8]
     assert found.depth_z.shape == (4, 24, 32) and found.camera.width == 32
+
+
+def test_photographs_that_are_held_out_have_no_part_in_the_depth_of_others(
+    photos, measured, tmp_path
+):
+    rgb = photos[0].rgb.copy()
+    rgb[5] = np.random.default_rng(0).integers(0, 255, rgb[5].shape)
+    noisy = dataclasses.replace(photos[0], rgb=rgb)
+    found = [
+        stereo.measure_depth(
+            frames, CAMERA, EXTENT, OPTIONS, tmp_path / name, held_out=[5]
+        ).depth_z
+        for name, frames in (("true", photos[0]), ("noisy", noisy))
+    ]
+    others = np.arange(len(rgb)) != 5
+    np.testing.assert_array_equal(found[0][others], found[1][others])
+    # Its own depth is measured with them, and checked by them.
+    known = found[0][5] > 0
+    assert known.mean() > 0.4
+    error = np.abs(found[0][5] / photos[1][5] - 1.0)[known]
+    assert np.median(error) < 0.02
+
+
+def test_as_many_photographs_are_matched_at_once_as_memory_holds(
+    photos, tmp_path, monkeypatch
+):
+    running, most = [], []
+
+    def counted(*args, **options):
+        running.append(1)
+        most.append(len(running))
+        cost = matching_cost(*args, **options)
+        running.pop()
+        return cost
+
+    monkeypatch.setattr(depth_maps, "matching_cost", counted)
+    monkeypatch.setattr(depth_maps.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(depth_maps, "MEMORY", 1)
+    stereo.measure_depth(photos[0], CAMERA, EXTENT, OPTIONS, tmp_path)
+    assert max(most) == 1 and len(most) == len(photos[0].names)
 
 
 def test_matching_cost_does_not_depend_on_exposure_and_is_greatest_outside(photos):
@@ -128,6 +168,9 @@ def test_extent_comes_from_sparse_points_or_matches_and_is_none_without(photos):
     assert matched.near < 2.0 and WALL < matched.far < 7.0
     blank = dataclasses.replace(photos[0], rgb=np.full_like(photos[0].rgb, 90))
     assert stereo.measure_extent(blank, CAMERA, None) is None
+    hidden = np.zeros(photos[0].rgb.shape[:3], bool)
+    masked = dataclasses.replace(photos[0], valid_mask=hidden)
+    assert stereo.measure_extent(masked, CAMERA, None) is None
 
 
 def test_neighbours_are_near_the_best_baseline_and_apart(photos):
