@@ -34,7 +34,7 @@ from alsem.nerf import Nerf, appearance
 from alsem.surface import SurfaceCache
 from alsem.training.checkpoint import Checkpoints, PeriodicSaver
 
-FORMAT = 6  # raise it when the meaning of a fit's files changes
+FORMAT = 7  # raise it when the meaning of a fit's files changes
 
 
 @dataclasses.dataclass(frozen=True)

@@ -103,7 +103,7 @@ def _model() -> Any:
 
     # Places the samples where no photograph has depth.
     model.hash.proposal = proposal = ml_collections.ConfigDict()
-    proposal.proposal_samples = 32  # of a training ray, even in its square,
+    proposal.proposal_samples = 32  # of a training ray, even in distance squared,
     proposal.field_samples = 16  # and those that they place,
     proposal.guided_samples = 4  # but for these, about the surface of stereo,
     proposal.guided_reach = 0.06  # within this fraction of its distance

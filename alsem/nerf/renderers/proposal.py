@@ -2,7 +2,7 @@
 
 The proposal field learns, beside the field, where a ray's light ends (arXiv
 2111.12077, section 3). In training some samples also lie about what stereo found.
-The first samples of a ray are spaced evenly in the square of the distance: even
+There the first samples of a ray are spaced evenly in the square of the distance: even
 spacing has, per volume, the more samples the nearer a camera is, and fog in front of
 cameras is what a field of colours alone learns first.
 """
@@ -24,7 +24,7 @@ from alsem.nerf.proposal_field import ProposalBoxes, ProposalField
 from alsem.nerf.renderers.base import Params
 
 MIN_OPACITY = 1e-4  # colours of rays with less are not defined
-POWER = 2.0  # of the distance in which the first samples are evenly spaced
+POWER = 2.0  # of the distance in which training's first samples are evenly spaced
 LEAST_WEIGHT = 1e-4  # of a proposal interval, so that none is lost to training
 
 
@@ -143,6 +143,7 @@ class ProposalNerf:
             keys,
             num=(self.proposal_samples, self.field_samples - self.guided_samples),
             even=self.even,
+            power=POWER,
             mesh=mesh,
         )
         edges = self._guided(guide_key, edges, distance)
@@ -174,6 +175,7 @@ class ProposalNerf:
         *,
         num: tuple[int, int],
         even: float,
+        power: float = 1.0,
         mesh: jax.sharding.Mesh | None = None,
     ) -> tuple[RayHistogram, Float[Array, "r e"]]:
         """The proposals of rays, and the edges of the field's samples."""
@@ -182,8 +184,8 @@ class ProposalNerf:
         near = jnp.broadcast_to(grid.near, leave.shape)
         far = jnp.maximum(leave, 2.0 * near)
         edges = ray_sampling.stratified_edges(
-            keys[0], near**POWER, far**POWER, num=num[0]
-        ) ** (1.0 / POWER)
+            keys[0], near**power, far**power, num=num[0]
+        ) ** (1.0 / power)
         t_mids = ray_sampling.midpoints(edges)
         x_world = rays.origins[:, None] + rays.directions[:, None] * t_mids[..., None]
         density: Any = self.proposal.apply(
