@@ -9,7 +9,7 @@ import errno
 import io
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -51,27 +51,6 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-
-
-def replace_folder(path: Path, files: Iterable[tuple[str, bytes]]) -> None:
-    """Replaces a folder by new files, given as names and contents.
-
-    A kill leaves the old files, the new, or in between none; never a part.
-
-    Raises:
-        InputError: The disk is full or the place cannot be written.
-    """
-    draft = path.with_name(f".{path.name}.part")
-    remove(draft)
-    try:
-        with write_errors(path):
-            draft.mkdir(parents=True)
-            for name, content in files:
-                (draft / name).write_bytes(content)
-            remove(path)
-            draft.rename(path)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def remove(path: Path) -> None:

@@ -1,12 +1,13 @@
 """The folder of a run's open queries: a picture of each, and a page of all of them."""
 
 import base64
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from alsem.core.files import remove, replace_folder
+from alsem.core.files import remove, replace_file, write_errors
 from alsem.core.progress import progress
 from alsem.reporting.html_report.page import environment
 from alsem.reporting.query_pictures import OpenQuery, draw
@@ -22,13 +23,14 @@ def write_queries(
     class_names: Sequence[str],
     answers: str,
 ) -> None:
-    """Replaces the folder: ``0001.jpg ...`` and ``index.html``, which needs no others.
+    """Writes ``0001.jpg ...`` and ``index.html``, which needs no other file.
 
     The first `MOST` queries are drawn, in their order. Photographs are decoded one at
-    a time.
+    a time. Other files in the folder, a person's answers perhaps, stay.
 
     Args:
-        folder: The folder; removed if nothing waits.
+        folder: The folder; without these files, and removed if it holds no other, if
+            nothing waits.
         queries: What waits for an answer.
         photograph: Decodes the photograph of a frame, uint8 ``[H W 3]``.
         size: Width and height of the images as trained on, pixels.
@@ -39,7 +41,11 @@ def write_queries(
         InputError: The disk refuses, or a photograph cannot be read.
     """
     if not queries:
-        remove(folder)
+        _remove_pictures(folder, above=0)
+        remove(folder / "index.html")
+        with write_errors(folder):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
         return
     drawn = queries[:MOST]
     pictures: dict[int, bytes] = {}
@@ -65,9 +71,14 @@ def write_queries(
         )
     )
 
-    def files() -> Iterator[tuple[str, bytes]]:
-        for number in sorted(pictures):
-            yield f"{number:04d}.jpg", pictures[number]
-        yield "index.html", page.encode("utf-8", "replace")
+    for number in sorted(pictures):
+        replace_file(folder / f"{number:04d}.jpg", pictures[number])
+    replace_file(folder / "index.html", page.encode("utf-8", "replace"))
+    _remove_pictures(folder, above=len(drawn))
 
-    replace_folder(folder, files())
+
+def _remove_pictures(folder: Path, *, above: int) -> None:
+    """Removes the pictures of queries numbered above ``above``."""
+    for path in folder.glob("*.jpg"):
+        if re.fullmatch(r"\d{4}", path.stem) and int(path.stem) > above:
+            remove(path)

@@ -9,6 +9,7 @@ from alsem.annotation import parse_label_set
 from alsem.core.errors import InputError
 from alsem.core.renamed import RENAMED_VALUES
 from alsem.reporting import run_dir
+from alsem.runs import defaults
 
 FITS = tuple(f"train.{stage}.fit" for stage in ("geometry", "semantics", "joint"))
 HEAD_INPUTS = ("position", "normal", "diffuse", "feature")
@@ -102,6 +103,24 @@ def check(config: Any) -> None:
     _check_training(values)
     _check_queries(values)
     _check_full_supervision(values)
+
+
+def check_complete(config: dict[str, Any], workdir: Path) -> None:
+    """Refuses a run of a version that had fewer options.
+
+    Its geometry and its model are not what their defaults would make of it.
+
+    Raises:
+        InputError: A key of the defaults is missing; names the first.
+    """
+    known = run_dir.flat(defaults.get_defaults().to_dict())
+    missing = sorted(known.keys() - run_dir.flat(config).keys())
+    if missing:
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise InputError(
+            f"{workdir}: an earlier version of alsem made it, without {missing[0]}"
+            f"{more}; use that version, or start the run anew in another directory"
+        )
 
 
 def check_continues(

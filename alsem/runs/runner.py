@@ -136,13 +136,16 @@ def reopen_run(workdir: Path) -> Iterator[tuple[OpenRun, Model]]:
     """Opens a run that has finished a round, and its last model.
 
     Raises:
-        InputError: There is no such run, or a process is running it.
+        InputError: There is no such run, an earlier version wrote it, or a process is
+            running it.
     """
     rows = run_dir.read_rounds(workdir)
     if not (workdir / "config.json").exists() or not rows:
         raise InputError(f"{workdir}: no run directory with a finished round")
     use_compilation_cache()
-    config = ml_collections.ConfigDict(run_dir.read_config(workdir))
+    plain = run_dir.read_config(workdir)
+    config_checks.check_complete(plain, workdir)
+    config = ml_collections.ConfigDict(plain)
     strategy, policy = build.make_strategy(config), build.make_policy(config)
     scene, truth = build.open_scene(config, workdir.parent / "rooms")
     with contextlib.ExitStack() as stack:

@@ -248,6 +248,12 @@ def test_only_a_finished_run_can_be_reopened(folder):
     missing = runner.reopen_run(folder / "nowhere")
     with pytest.raises(InputError, match="no run directory"), missing:
         pass
+    old = folder / "of_an_earlier_version"
+    old.mkdir()
+    (old / "config.json").write_text("{}")
+    (old / "rounds.jsonl").write_text('{"round": 0}\n')
+    with pytest.raises(InputError, match="earlier version"), runner.reopen_run(old):
+        pass
 
 
 def test_a_run_stops_at_its_estimated_miou(start, folder, monkeypatch):

@@ -93,11 +93,21 @@ def test_the_folder_has_a_picture_of_each_query_and_a_page(tmp_path, monkeypatch
     write(queries[1:])
     assert len(list(folder.iterdir())) == 2
     assert "The first 1 are shown" in (folder / "index.html").read_text()
+    # What a person keeps there stays.
+    (folder / "answers.csv").write_text("2,3,4,wall")
+    (folder / "2024.jpeg").write_bytes(b"mine")
+    write(queries)
+    write([])
+    kept = {path.name for path in folder.iterdir()}
+    assert kept == {"answers.csv", "2024.jpeg"}
+    for name in kept:
+        (folder / name).unlink()
+    write(queries)
     write([])
     assert not list(tmp_path.iterdir())
 
 
-def test_a_disk_that_refuses_is_named_and_leaves_the_old_folder(tmp_path):
+def test_a_disk_that_refuses_is_named_and_leaves_the_old_page(tmp_path):
     folder = tmp_path / "queries"
 
     def write(number):
@@ -109,8 +119,10 @@ def test_a_disk_that_refuses_is_named_and_leaves_the_old_folder(tmp_path):
     write(1)
     before = (folder / "index.html").read_bytes()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pathlib.Path.write_bytes", captures.full_disk)
+        patch.setattr("os.fsync", captures.full_disk)
         error = captures.input_error(write, 2)
-    assert f"{folder}: No space left on device" in error
+    assert f"{folder / '0001.jpg'}: No space left on device" in error
     assert [path.name for path in tmp_path.iterdir()] == ["queries"]
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["0001.jpg", "index.html"]
     assert (folder / "index.html").read_bytes() == before

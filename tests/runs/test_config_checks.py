@@ -77,3 +77,11 @@ def test_only_rounds_and_budget_may_change_and_rounds_only_grow(tmp_path):
     error = input_error(check, 0, seed=4, train__mode="joint")
     assert "seed=0, not 4 (and 1 more)" in error
     assert "seed=0, not 4" in input_error(check, 3, seed=4, active__rounds=2)
+
+
+def test_a_run_of_a_version_with_fewer_options_is_refused_in_one_line(tmp_path):
+    config = tiny.config(tmp_path).to_dict()
+    config_checks.check_complete(config, tmp_path)
+    del config["train"]["geometry"]["colour_only"]["steps"], config["data"]["width"]
+    error = input_error(config_checks.check_complete, config, tmp_path)
+    assert "earlier version" in error and "without data.width (and 1 more)" in error
