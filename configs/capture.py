@@ -36,6 +36,6 @@ def get_config(variant: str = "") -> Any:
     config.active.answers = "answers.csv"  # in the directory where the command runs
     config.model.hash.grid.log2_rows = 18  # real rooms have more surface
     config.model.hash.grid.colour_width = 64
-    config.train.geometry.fit.steps = 1600
+    config.train.geometry.fit.steps = 1600  # with depth; see also colour_only
     config.active.rounds = 11  # 2832 clicks
     return variants.apply_variant(config, variant)

@@ -31,6 +31,6 @@ def get_config(variant: str = "") -> Any:
     config.model.appearance = True  # a hand-held sensor changes its exposure
     config.model.hash.grid.log2_rows = 18  # real rooms have more surface
     config.model.hash.grid.colour_width = 64
-    config.train.geometry.fit.steps = 1600
+    config.train.geometry.fit.steps = 1600  # with depth; see also colour_only
     config.active.rounds = 11  # 2832 clicks
     return variants.apply_variant(config, variant)

@@ -56,7 +56,8 @@ def open_capture(
         test_split: Sequence and slice of the frames to evaluate on; disjoint from
             ``train_split``.
         geometry_split: Frames that geometry is fitted to, beside those of the pool. If
-            empty, none where there is depth, else all that are not in ``test_split``.
+            empty, none where there is depth, else all that are not in ``test_split``;
+            ``pool``: none, and those of the pool at the pool's size.
         geometry_width: Width that these photographs are downscaled to where there is
             no depth, pixels, if they are wider; 0 leaves them as they are.
         use_depth: Whether training frames get their depth, if the capture has any.
@@ -99,7 +100,10 @@ def open_capture(
     if not str(dir):
         raise InputError("data.dir is empty; give the folder of the capture")
     train, test = parse_split(train_split), parse_split(test_split)
-    photos = parse_split(geometry_split) if geometry_split else None
+    pool_only = geometry_split == "pool"
+    photos = train if pool_only else None
+    if geometry_split and not pool_only:
+        photos = parse_split(geometry_split)
     try:
         options = {"label_space": label_space} if label_space else {}
         capture = READERS[source](folder, scene, classes, **options)
@@ -110,7 +114,7 @@ def open_capture(
             train=train,
             test=test,
             photos=photos,
-            photo_width=geometry_width,
+            photo_width=None if pool_only else geometry_width,
             use_depth=use_depth,
             use_regions=regions,
         )

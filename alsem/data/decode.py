@@ -26,7 +26,7 @@ def load(
     train: Split,
     test: Split,
     photos: Split | None = None,
-    photo_width: int = 0,
+    photo_width: int | None = 0,
     use_depth: bool,
     use_regions: bool,
 ) -> tuple[Scene, GroundTruth]:
@@ -40,7 +40,8 @@ def load(
         test: Frames to evaluate on.
         photos: Frames that geometry is fitted to, beside those of the pool; None for
             none where there is depth, else all that are not tested on.
-        photo_width: Greatest width of these where there is no depth, pixels; 0: any.
+        photo_width: Greatest width of these where there is no depth, pixels; 0: any;
+            None: that of the pool.
         use_depth: Whether training frames get their depth.
         use_regions: Whether training frames get the user's own regions.
 
@@ -141,7 +142,7 @@ def _photographs(
     others: list[FrameRecord],
     camera: Intrinsics,
     full: downscale.Size,
-    most: int,
+    most: int | None,
 ) -> Photographs | None:
     """The photographs that geometry is fitted to, if they are not those of the pool.
 
@@ -149,7 +150,7 @@ def _photographs(
     of the files, or of the width ``most`` if they are wider.
     """
     size = (camera.width, camera.height)
-    if pool[0].depth is None:
+    if pool[0].depth is None and most is not None:
         size = downscale.target_size(full, width=most) if 0 < most < full[0] else full
     if not others and size == (camera.width, camera.height):
         return None

@@ -41,7 +41,8 @@ def _data(keys: tuple[str, ...]) -> Any:
     data.width = 0  # pixels to downscale images to, in place of a factor; 0: none
     data.train_split = "Sequence_1[:]"  # sequence[slice], "but OTHER[slice]",
     data.test_split = "Sequence_2[:]"  # "count N", "sharpest N"
-    data.geometry_split = ""  # "": where there is no depth, all that is not tested on
+    # "": where there is no depth, all that is not tested on; or "pool", or a split
+    data.geometry_split = ""
     data.geometry_width = 640  # pixels, of photographs without depth; 0: their own
     data.use_depth = True  # False: geometry is learned from colour only
     data.classes = ()  # lines "id name" in place of the capture's own list

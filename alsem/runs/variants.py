@@ -53,6 +53,7 @@ def _smoke(config: Any) -> None:
 def _paper(config: Any) -> None:
     """Semantic-NeRF (arXiv 2103.15875): colour and labels only, 200,000 steps."""
     config.model.field = "paper"
+    config.data.geometry_split = "pool"
     config.model.members = 1
     config.model.head.inputs = ("feature",)
     config.model.head.width, config.model.head.depth = 128, 1

@@ -185,6 +185,8 @@ def test_geometry_sees_all_photographs_that_are_not_tested_on(room):
     assert small.geometry_photographs.intrinsics.width == 4
     few, _ = open_room(room, **options, use_depth=False, geometry_split=f"{TRAIN}[1:2]")
     assert few.geometry_photographs.frames.names[3:] == (f"{TRAIN}/1",)
+    alone = options | {"use_depth": False, "geometry_split": "pool", "downscale": 2}
+    assert open_room(room, **alone)[0].geometry_frames is None
     deep, _ = open_room(room, **options, geometry_split=f"{TRAIN}[1:2]", downscale=2)
     assert deep.geometry_photographs.frames.depth_z.shape == (
         4,
