@@ -1,6 +1,7 @@
 """Reports the contents of captures and everything that is wrong with them.
 
 Run: python -m alsem.validate DIR [--out=DIR2] [--classes='1 wall,2 chair'] [--scale=2]
+     python -m alsem.validate DIR --length='FRAME:ROW,COL FRAME:ROW,COL METRES'
      python -m alsem.validate DIR --convert=DIR2 --to=replica|nerfstudio [--width=320]
 
 Exit status 0, or 2 if a capture cannot be trained on.

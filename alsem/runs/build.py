@@ -1,6 +1,6 @@
 """From a config to what a run is made of: one function for each part.
 
-The only place, with `runs.runner`, where a config's sections become arguments.
+Here, in `runs.geometry` and in `runs.stages` a config's sections become arguments.
 """
 
 import dataclasses
@@ -24,6 +24,7 @@ from alsem.annotation import (
     SimulatedAnnotator,
     parse_label_set,
 )
+from alsem.core import progress
 from alsem.core.errors import InputError
 from alsem.data import GroundTruth, Scene, open_capture
 from alsem.nerf import (
@@ -79,7 +80,12 @@ def _guess_metres(scene: Scene, truth: GroundTruth) -> tuple[Scene, GroundTruth]
     the size of what is seen.
     """
     photos = scene.geometry_photographs
-    extent = stereo.measure_extent(photos.frames, photos.intrinsics, scene.points)
+    extent = stereo.measure_extent(
+        photos.frames,
+        photos.intrinsics,
+        scene.points,
+        track=lambda frames: progress.progress(frames, "keypoints, to guess the unit"),
+    )
     if extent is None:
         doubt = "its unit is not known and taken as metres; data.scale sets it"
         scale = 1.0

@@ -23,11 +23,15 @@ def summary_lines(report: CaptureReport) -> Iterator[str]:
     """Yields lines about a capture: its contents, then errors, most serious first."""
     yield f"{report.folder}: {report.source or 'no known layout'}"
     if report.capture is not None and report.camera is not None:
-        yield from _frames(report.sequences, report.camera)
         every = report.all_statistics
+        has_depth = bool(every and _any_depth(every))
+        is_metric = has_metres(report.source or "", has_depth)
+        yield from _frames(
+            report.sequences, report.camera, "m" if is_metric else "units"
+        )
         yield from _depth(every, report.agreement)
         yield from _pictures(report.picture_agreement)
-        yield _unit(report, report.capture, has_depth=bool(every and _any_depth(every)))
+        yield _unit(report, report.capture, is_metric=is_metric)
         masked = np.mean([each.masked for each in every]) if every else 0.0
         if masked:
             yield f"  masks         hide {masked:.1%} of the pixels"
@@ -68,7 +72,7 @@ def _merged(alike: list[str]) -> Iterator[str]:
 
 
 def _frames(
-    sequences: dict[str, list[FrameRecord]], camera: Intrinsics
+    sequences: dict[str, list[FrameRecord]], camera: Intrinsics, unit: str
 ) -> Iterator[str]:
     paths = [_positions(records) for records in sequences.values()]
     counts = ", ".join(f"{n} {len(records)}" for n, records in sequences.items())
@@ -83,7 +87,7 @@ def _frames(
     )
     every = np.concatenate(paths)
     box = _box(every.min(axis=0), every.max(axis=0))
-    yield f"  trajectory    {length:.2f} m, cameras within {box}"
+    yield f"  trajectory    {length:.2f} {unit}, cameras within {box} {unit}"
 
 
 def _depth(
@@ -99,7 +103,7 @@ def _depth(
     yield (
         f"  depth         {near:.2f} to {far:.2f} m,"
         f" {np.nanmean([each.depth_missing for each in every]):.1%} holes,"
-        f" points within {_box(low, high)}"
+        f" points within {_box(low, high)} m"
     )
     if agreement is not None and agreement.pairs:
         yield (
@@ -129,9 +133,9 @@ def _any_depth(every: Sequence[FrameStatistics]) -> bool:
     return any(len(each.points) for each in every)
 
 
-def _unit(report: CaptureReport, capture: Capture, *, has_depth: bool) -> str:
+def _unit(report: CaptureReport, capture: Capture, *, is_metric: bool) -> str:
     """The unit that lengths are believed to be in, and how to correct it."""
-    if has_metres(report.source or "", has_depth):
+    if is_metric:
         return "  unit          metres, as this layout or its depth has them"
     places = np.concatenate([_positions(each) for each in report.sequences.values()])
     apart = np.linalg.norm(np.diff(places, axis=0), axis=1)
@@ -170,4 +174,4 @@ def _positions(records: Sequence[FrameRecord]) -> np.ndarray:
 
 
 def _box(low: np.ndarray, high: np.ndarray) -> str:
-    return " x ".join(f"{side:.2f}" for side in high - low) + " m"
+    return " x ".join(f"{side:.2f}" for side in high - low)
