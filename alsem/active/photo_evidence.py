@@ -15,6 +15,7 @@ from alsem.acquisition.cues import depth_consistency
 from alsem.active.geometry_stage import SceneGeometry
 from alsem.active.pool import cache_cameras
 from alsem.active.superpixel_vote import SuperpixelVote, make_vote
+from alsem.core import progress
 from alsem.data import Scene
 from alsem.surface import SurfaceCache
 
@@ -51,7 +52,12 @@ def add_photo_evidence(
     if when == "off":
         return geometry, None
     train, test = surface.add_evidence(
-        geometry.train_cache, geometry.test_cache, scene.train.rgb, scene.test.rgb
+        geometry.train_cache,
+        geometry.test_cache,
+        scene.train.rgb,
+        scene.test.rgb,
+        valid_mask=scene.train.valid_mask,
+        track=lambda frames: progress.progress(frames, "evidence of photographs"),
     )
     with_evidence = dataclasses.replace(geometry, train_cache=train, test_cache=test)
     return with_evidence, make_vote(scene.test.rgb, VOTE)

@@ -6,6 +6,7 @@ the colours around it at two scales, beside features that the user may have comp
 """
 
 import dataclasses
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -14,6 +15,8 @@ from skimage.color import rgb2lab
 from alsem.surface.cache import EVIDENCE_STEP, SurfaceCache
 
 SCALES = (1 / 80, 1 / 20)  # standard deviations of the windows, in image widths
+NUM_VALUES = 3 + 6 * len(SCALES)
+STANDARD = 32  # training frames, at most, that decide what is standard
 CLIP = 127 * EVIDENCE_STEP  # standard deviations; evidence beyond is cut off
 
 
@@ -24,7 +27,7 @@ def colour_statistics(rgb: np.ndarray) -> np.ndarray:
         rgb: uint8 ``[h w 3]``, sRGB.
 
     Returns:
-        float32 ``[h w 15]``, CIELAB units.
+        float32 ``[h w 15]`` (`NUM_VALUES`), CIELAB units.
     """
     lab = rgb2lab(rgb).astype(np.float32)
     parts = [lab]
@@ -40,28 +43,42 @@ def add_evidence(
     test: SurfaceCache,
     train_rgb: np.ndarray,
     test_rgb: np.ndarray,
+    *,
+    valid_mask: np.ndarray | None = None,
+    track: Callable[[Sequence[int]], Iterable[int]] = iter,
 ) -> tuple[SurfaceCache, SurfaceCache]:
     """Surface caches whose rays carry the evidence of their photographs.
 
-    Evidence is standardised by mean and standard deviation over the training frames,
-    cut off at `CLIP` and kept in steps of `EVIDENCE_STEP`: a byte a value.
+    Evidence is standardised by mean and standard deviation over `STANDARD` training
+    frames, cut off at `CLIP` and kept in steps of `EVIDENCE_STEP`: a byte a value. No
+    more than these frames are in memory as floating-point numbers.
 
     Args:
         train: Cache of the training frames.
         test: Cache of the test frames.
         train_rgb: Their photographs, uint8 ``[f h w 3]``.
         test_rgb: Likewise.
+        valid_mask: bool ``[f h w]``, pixels of the training frames that count; None
+            for all.
+        track: Wraps the frames of either cache, for a progress bar.
     """
-    seen, test_seen = (
-        np.stack([colour_statistics(rgb) for rgb in images])
-        for images in (train_rgb, test_rgb)
-    )
-    axes = (0, 1, 2)
-    mean, spread = seen.mean(axes), np.maximum(seen.std(axes), 1e-3)
+    some = np.unique(np.linspace(0, len(train_rgb) - 1, STANDARD).astype(np.intp))
+    seen = []
+    for frame in some:
+        shown = ... if valid_mask is None else valid_mask[frame]
+        seen.append(colour_statistics(train_rgb[frame])[shown].reshape(-1, NUM_VALUES))
+    values = np.concatenate(seen)
+    if not len(values):  # masks hide all of them
+        values = np.zeros((1, NUM_VALUES), np.float32)
+    mean, spread = values.mean(axis=0), np.maximum(values.std(axis=0), 1e-3)
 
-    def with_evidence(cache: SurfaceCache, values: np.ndarray) -> SurfaceCache:
-        steps = np.clip((values - mean) / spread, -CLIP, CLIP) / EVIDENCE_STEP
-        flat = np.round(steps).astype(np.int8).reshape(-1, values.shape[-1])
+    def with_evidence(cache: SurfaceCache, images: np.ndarray) -> SurfaceCache:
+        size = images.shape[1] * images.shape[2]
+        flat = np.empty((len(images) * size, NUM_VALUES), np.int8)
+        for frame in track(range(len(images))):
+            scaled = (colour_statistics(images[frame]) - mean) / spread
+            steps = np.round(np.clip(scaled, -CLIP, CLIP) / EVIDENCE_STEP)
+            flat[frame * size : (frame + 1) * size] = steps.reshape(size, -1)
         return dataclasses.replace(cache, arrays=cache.arrays | {"evidence": flat})
 
-    return with_evidence(train, seen), with_evidence(test, test_seen)
+    return with_evidence(train, train_rgb), with_evidence(test, test_rgb)

@@ -64,6 +64,28 @@ def test_evidence_is_standardised_over_training_frames_and_cut_off(pair, experim
     assert np.all(test[:, 0] < -32) and np.ptp(test, axis=0).max() == 0
 
 
+def test_hidden_pixels_do_not_decide_what_is_standard(experiment, cache):
+    rgb = experiment.scene.train.rgb
+    black, mask = rgb.copy(), np.ones(rgb.shape[:3], bool)
+    black[0], mask[0] = 0, False
+    asked = []
+
+    def track(frames):
+        asked.append(len(frames))
+        return frames
+
+    def values(images, mask):
+        made = surface.add_evidence(
+            cache, cache, images, images, valid_mask=mask, track=track
+        )[0]
+        return made.arrays["evidence"][rgb[0, ..., 0].size :]  # of the other frames
+
+    np.testing.assert_array_equal(values(rgb, mask), values(black, mask))
+    assert np.any(values(black, None) != values(black, mask))
+    assert asked == [len(rgb)] * 8  # two caches a time
+    assert np.all(np.isfinite(values(rgb, np.zeros_like(mask))))
+
+
 def points_of(cache, rays, samples=None):
     compact = jax.tree.map(jnp.asarray, cache.take(rays, samples=samples))
     return surface.decode(cache.cameras, jnp.asarray(rays, jnp.int32), compact)[0]
