@@ -52,3 +52,24 @@ def test_only_valid_pixels_are_drawn(data):
     assert training.valid_pixels(None) == {}
     everywhere = np.unique(data.draw(fits.KEY, 2000))
     assert len(everywhere) > 0.7 * mask.size and everywhere.max() < mask.size
+
+
+def test_lines_are_three_shown_pixels_of_a_row_or_column(data):
+    frames, height, width = data.depth_z.shape
+    mask = np.ones((frames, height, width), bool)
+    mask[:, 5:9, 10:20] = False
+    shown = dataclasses.replace(data, **training.valid_pixels(mask))
+    lines = np.asarray(shown.draw_lines(fits.KEY, 3000))
+    assert lines.shape == (3, 3000) and mask.reshape(-1)[lines].all()
+    frame, row, col = np.unravel_index(lines, mask.shape)
+    assert np.all(frame == frame[0])
+    step = np.stack([np.diff(row, axis=0), np.diff(col, axis=0)])
+    np.testing.assert_array_equal(step[:, 0], step[:, 1])  # evenly spaced
+    assert np.all(step.min(axis=0) == 0)  # along one axis, or thrice one pixel
+    longest = min(training.state.MAX_LINE_STEP, (min(height, width) - 1) // 2)
+    assert {*np.unique(step)} == {0, *range(2, longest + 1)}
+    # Beside what is hidden some have no neighbours, elsewhere all have.
+    alone = np.all(step == 0, axis=(0, 1))
+    assert 0 < alone.mean() < 0.5
+    everywhere = np.asarray(data.draw_lines(fits.KEY, 3000))
+    assert np.all(everywhere[0] < everywhere[1])
