@@ -90,7 +90,9 @@ def absent(room, info, draw):
 
 def lost(room, info, draw):
     value = draw(st.sampled_from([0.0, float("nan"), float("-inf")]))
-    frame = info["frames"][draw(st.integers(0, FRAMES - 1))]
+    images = room / "images"  # the pose of an absent photograph is nobody's
+    there = [i for i in range(FRAMES) if (images / f"{i}.png").exists()]
+    frame = info["frames"][draw(st.sampled_from(there))]
     frame["transform_matrix"] = [[value] * 4] * 4
 
 
