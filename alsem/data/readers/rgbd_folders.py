@@ -124,6 +124,10 @@ def read_seven_scenes(
         f"{folder}: 7-Scenes has no colour calibration; {_KINECT['colour']:g}"
         f" pixels are assumed, {_KINECT['depth']:g} for depth"
     ]
+    doubts += [
+        f"{path}: not read, for it does not say whose camera it is"
+        for path in sorted(folder.rglob("*intrinsic*.txt"))
+    ]
     return posed_photos.read_photos(
         root,
         scene,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 _LOOKS_LIKE_DATA = re.compile(
-    r"(mono_?)?(depths?|normals?)|(?!images)\w*(masks?|semantics?|semantic_\w+"
+    r"(mono_?)?(depths?|normals?)|features?|(?!images)\w*(masks?|semantics?|semantic_\w+"
     r"|labels?|segmentations?|segmentation(class|object)|confidence|instances?"
     r"|depth_\w+|\w+_depth|\w+_normals?)",
     re.IGNORECASE,

@@ -47,10 +47,12 @@ def test_what_is_in_the_way(tmp_path, paths, reason):
 
 def test_folders_of_the_replica_layout_that_are_not_read(copy_of):
     room = copy_of("replica")
-    (room / captures.TRAIN / "masks").mkdir()
-    (room / captures.TRAIN / "masks" / "0.png").touch()
+    for name in ("masks", "mono_depth", "features"):
+        (room / captures.TRAIN / name).mkdir()
+        (room / captures.TRAIN / name / "0.png").touch()
     (doubt,) = captures.openers()[0](room)[0].doubts
-    assert doubt.startswith(f"{room / captures.TRAIN}: masks/ not read")
+    where = room / captures.TRAIN
+    assert doubt.startswith(f"{where}: features/, masks/, mono_depth/ not read")
 
 
 def test_replica_layout_of_jpegs(copy_of):

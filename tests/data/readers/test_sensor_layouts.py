@@ -182,6 +182,7 @@ def test_seven_scenes(tmp_path, frames, seq):
             captures.save_png(Path(f"{start}.depth.png"), depth)
             np.savetxt(f"{start}.pose.txt", pose, delimiter="\t ")
     layouts.write_classes(folder)
+    (folder / "camera-intrinsics.txt").write_text("585 0 320\n0 585 240\n0 0 1\n")
     if seq:
         (folder / "TrainSplit.txt").write_text("sequence1\n")
         (folder / "TestSplit.txt").write_text("sequence2\n")
@@ -199,6 +200,7 @@ def test_seven_scenes(tmp_path, frames, seq):
         assert scene.intrinsics.cx == pytest.approx(320.5 / 80 - 0.5)
         np.testing.assert_allclose(truth.test_depth_z, 2)
         assert "525 pixels are assumed" in scene.doubts[0]
+        assert "camera-intrinsics.txt: not read" in scene.doubts[1]
     for path in folder.rglob("*.color.png"):
         Image.open(path).save(path.with_suffix(".jpg"))
         path.unlink()
